@@ -1,0 +1,43 @@
+# Everything a person or CI does here starts with one of these lines.
+# Needs Python 3.11 or newer, git and make; the rest is installed into .venv from locks with hashes.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+PACKAGES := core/doorward_core proxies/postgres/doorward_postgres console/doorward_console demo/doorward_demo
+MEMBERS := core proxies/postgres console demo
+INSTALLED := .venv/.installed
+WORKERS ?= 2
+
+.PHONY: help demo test check format locks clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1  -- /p' Makefile
+
+$(INSTALLED): .ci/install requirements.lock .ci/build.lock $(MEMBERS:%=%/pyproject.toml)
+	.ci/install
+
+demo: $(INSTALLED) ## start everything on this machine, play the story, stay up (ONCE=1: exit after the story)
+	@$(BIN)/python -m doorward_demo
+
+test: $(INSTALLED) ## install what the tests need, where that is allowed, and run them all
+	.ci/system-packages
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+check: $(INSTALLED) ## lint, format, types, who may import whom, and the rules of the house
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/architecture
+
+format: $(INSTALLED) ## put every file into the one format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+locks: $(INSTALLED) ## resolve again and write every lock: versions and hashes, no addresses
+	.ci/locks
+
+clean: ## remove what was installed and made here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
