@@ -1,0 +1,259 @@
+"""The desk: where an operation waits for people, and where people's votes arrive.
+
+It is the trio shell of this room: it reads the clock, runs the store in a worker thread, wakes who waits, and sees that
+the log has it before it counts.
+It authenticates nobody (the control API hands it a verified identity) and lets nothing run (the gate does).
+
+Invariants:
+
+- A vote is durable in the event log before it is kept, and kept before it counts.
+- A grant is used once, by compare-and-set; whatever happens after `use` or `redeem` returned, it stays used.
+- While a requester waits, its grant is its own; once it is gone, one identical request may redeem it.
+- Everything fails closed: if the log or the store cannot be written, the request stays undecided and expires.
+
+Cancellation: `wait` leaves the request as it was. What else has begun is finished in a shield.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+import trio
+
+from doorward_core.approvals import events, sshsig
+from doorward_core.approvals.ballot import SshProof, cast
+from doorward_core.approvals.request import (
+    ID_RANDOM_BYTES,
+    NS_PER_S,
+    ApprovalRequest,
+    Case,
+    RequestState,
+    Verdict,
+    Vote,
+    VoteOutcome,
+    request_id,
+)
+from doorward_core.approvals.store import SqliteStore
+from doorward_core.approvals.votes import tally
+from doorward_core.errors import StoreError
+from doorward_core.model import Event, Identity
+
+SWEEP_INTERVAL_S = 5.0
+"""How often requests that nobody waits for are looked at; those that are waited for end on time."""
+RETENTION_S = 30 * 24 * 3600
+"""How long a closed request can still be shown; its history is in the event log."""
+
+T = TypeVar("T")
+
+
+class Desk:
+    """One gateway's desk.
+
+    `clock` gives nanoseconds since the epoch. `record` returns when an event is durable, or raises RecordError.
+    `signers` are the keys that approvers may sign with.
+    """
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        *,
+        clock: Callable[[], int],
+        record: Callable[[Event], Awaitable[None]],
+        signers: tuple[sshsig.Signer, ...] = (),
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._record = record
+        self._signers = signers
+        self._thread = trio.CapacityLimiter(1)
+        # One thing at a time: votes, endings and withdrawals are rare, and their order is what the log must show.
+        self._turn = trio.Lock()
+        self._woken: dict[str, trio.Event] = {}
+        # Whose requester is here, and what was used since the start, each until it could no longer matter.
+        # The file may be put back to an older copy of itself; `_used` cannot.
+        self._held: dict[str, int] = {}
+        self._used: dict[str, int] = {}
+
+    def new_id(self) -> str:
+        """Draw the name of a new request."""
+        return request_id(secrets.token_bytes(ID_RANDOM_BYTES))
+
+    async def recover(self) -> None:
+        """Withdraw what an earlier process left undecided, for its requesters are gone; call once, at the start.
+
+        What a rule lets be retried stays open, and so does a grant that was not used.
+        """
+        await self._settle()
+        for case in await self._call(self._store.list, RequestState.PENDING):
+            if not case.request.retry:
+                await self.withdraw(case.request.id, "the gateway restarted while it was held")
+
+    async def run(self) -> None:
+        """Expire what nobody waits for, and forget what is long closed; runs until cancelled."""
+        while True:
+            await trio.sleep(SWEEP_INTERVAL_S)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """One round of `run`."""
+        await self._settle()
+        now = self._clock()
+        async with self._turn:
+            with trio.CancelScope(shield=True):
+                for case in await self._call(self._store.expire, now):
+                    undecided = case.state is RequestState.PENDING
+                    why = "nobody decided in time" if undecided else "the grant was not used in time"
+                    await self._record(events.ended(case.request, RequestState.EXPIRED, case.votes, why))
+                    self._wake(case.request.id)
+        await self._call(self._store.purge, now - RETENTION_S * NS_PER_S)
+        self._used = {name: until for name, until in self._used.items() if until > now}
+        self._held = {name: until for name, until in self._held.items() if until > now}
+
+    async def open(self, request: ApprovalRequest) -> None:
+        """Keep a request, undecided. RequestRefused if one too many waits, StoreError if it cannot be kept."""
+        await self._call(self._store.open, request)
+        self._held[request.id] = _last_moment(request)
+
+    async def wait(self, request_id: str, until_unix_ns: int | None = None) -> RequestState:
+        """Wait until a request is decided, expires, or is withdrawn, and give its state.
+
+        At `until_unix_ns` it gives PENDING if nothing has happened. Cancelled, it leaves the request as it was, and its
+        requester counts as gone.
+        """
+        try:
+            return await self._wait(request_id, until_unix_ns)
+        except trio.Cancelled:
+            self._held.pop(request_id, None)
+            raise
+        finally:
+            self._wake(request_id)
+
+    async def vote(
+        self, identity: Identity, request_id: str, verdict: Verdict, reason: str, proof: SshProof | None = None
+    ) -> VoteOutcome:
+        """Take the vote of a verified identity, and decide the request if it was the last one needed.
+
+        RecordError or StoreError: the vote does not count, and may be cast again.
+        """
+        async with self._turn:
+            case = await self._call(self._store.get, request_id)
+            if case is None:
+                return VoteOutcome(RequestState.WITHDRAWN, "there is no such request", found=False)
+            if case.state is not RequestState.PENDING:
+                return VoteOutcome(case.state, f"the request is already {case.state.value}")
+            now = self._clock()
+            vote, refusal = cast(identity, case, verdict, reason, proof, signers=self._signers, now_unix_ns=now)
+            # First the log: a crash after this line leaves a vote on record that never counted.
+            with trio.CancelScope(shield=True):
+                await self._record(events.voted(case.request, vote, refusal))
+                state = case.state if refusal else await self._count(case, vote)
+        return VoteOutcome(state, refusal)
+
+    async def withdraw(self, request_id: str, why: str = "the requester is gone") -> bool:
+        """Withdraw a request that is undecided; False if it no longer is.
+
+        A grant that was given already stays, for one identical retry.
+        """
+        self._held.pop(request_id, None)
+        async with self._turn:
+            return await self._end(request_id, RequestState.WITHDRAWN, why)
+
+    async def use(self, request_id: str) -> bool:
+        """Use a grant, once; False if there is none (any more). A crash from here on leaves it used."""
+        self._held.pop(request_id, None)
+        if request_id in self._used:
+            return False
+        now = self._clock()
+        case = await self._call(self._store.get, request_id)
+        used = await self._call(self._store.transition, request_id, RequestState.GRANTED, RequestState.USED, now)
+        if used and case is not None:
+            self._used[request_id] = _last_moment(case.request)
+        return used
+
+    async def redeem(self, digest: bytes, identity: Identity, now_unix_ns: int) -> ApprovalRequest | None:
+        """Use the grant of an identical request of the same principal, whose connection is gone; None without one."""
+        taken = frozenset(self._held) | frozenset(self._used)
+        request = await self._call(self._store.use_grant, digest, identity.subject, identity.issuer, now_unix_ns, taken)
+        if request is not None:
+            self._used[request.id] = _last_moment(request)
+        return request
+
+    async def get(self, request_id: str) -> Case | None:
+        """One request as it stands."""
+        return await self._call(self._store.get, request_id)
+
+    async def list(self, state: RequestState | None = None, limit: int = -1) -> tuple[Case, ...]:
+        """Requests, newest first."""
+        return await self._call(self._store.list, state, limit)
+
+    async def reason(self, request_id: str) -> str:
+        """What those who rejected a request said, for its requester to read; "" if nothing was said."""
+        case = await self._call(self._store.get, request_id)
+        votes = case.votes if case else ()
+        return "; ".join(vote.reason for vote in votes if vote.verdict is Verdict.REJECT and vote.reason)
+
+    async def _wait(self, request_id: str, until_unix_ns: int | None) -> RequestState:
+        while True:
+            woken = self._woken.setdefault(request_id, trio.Event())
+            case = await self._call(self._store.get, request_id)
+            if case is None:
+                return RequestState.WITHDRAWN
+            if case.state is not RequestState.PENDING:
+                return case.state
+            now = self._clock()
+            if now >= case.request.expires_unix_ns:
+                async with self._turn:
+                    await self._end(request_id, RequestState.EXPIRED, "nobody decided in time")
+                continue
+            if until_unix_ns is not None and now >= until_unix_ns:
+                return RequestState.PENDING
+            until = min(case.request.expires_unix_ns, until_unix_ns or case.request.expires_unix_ns)
+            with trio.move_on_after((until - now) / NS_PER_S):
+                await woken.wait()
+
+    async def _end(self, request_id: str, state: RequestState, why: str) -> bool:
+        """Take a request out of PENDING, holding the turn; False if it is not there. Finished even when cancelled."""
+        changed = False
+        with trio.CancelScope(shield=True):
+            case = await self._call(self._store.get, request_id)
+            if case is not None and case.state is RequestState.PENDING:
+                # First the log: a crash between the two leaves an ending on record whose request is still undecided; it
+                # then ends once more, and what can be used is never ahead of what is on record.
+                try:
+                    await self._record(events.ended(case.request, state, case.votes, why))
+                    change = partial(self._store.transition, request_id, RequestState.PENDING, state)
+                    changed = await self._call(change, self._clock())
+                finally:
+                    self._wake(request_id)
+        return changed
+
+    async def _settle(self) -> None:
+        """End what has its votes and is still open, because the process or the log failed just then."""
+        for case in await self._call(self._store.list, RequestState.PENDING):
+            state = tally(case.request, case.votes, case.changed_unix_ns)
+            if state is not RequestState.PENDING:
+                async with self._turn:
+                    await self._end(case.request.id, state, "")
+
+    async def _count(self, case: Case, vote: Vote) -> RequestState:
+        """Keep a vote that is on record, and end the request if it was the last one needed; holding the turn."""
+        if not await self._call(self._store.add_vote, vote):
+            raise StoreError("the vote could not be kept")
+        state = tally(case.request, (*case.votes, vote), vote.cast_unix_ns)
+        if state is not RequestState.PENDING:
+            await self._end(case.request.id, state, "")
+        return state
+
+    def _wake(self, request_id: str) -> None:
+        woken = self._woken.pop(request_id, None)
+        if woken is not None:
+            woken.set()
+
+    async def _call(self, function: Callable[..., T], *values: object) -> T:
+        return await trio.to_thread.run_sync(partial(function, *values), limiter=self._thread)
+
+
+def _last_moment(request: ApprovalRequest) -> int:
+    """After this a grant of the request can no longer be used, whenever it was given."""
+    return request.expires_unix_ns + request.grant_s * NS_PER_S

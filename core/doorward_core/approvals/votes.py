@@ -1,0 +1,167 @@
+"""Whose vote counts, and when enough have been cast.
+
+It is pure: it sees a request, votes and the time, and knows neither tokens nor keys (`desk` verified the approver's
+identity, `sshsig` the signature).
+It implements "four eyes" (ATTACKS.md AP-01) and quorum for everyone alike: administrators have no way round it.
+
+Invariants:
+
+- Agents never vote, and neither does a credential that someone holds on another's behalf (RFC 8693 `act`).
+- Nobody votes on what they asked for: not the requester, not its sponsor, not anyone in its actor chain, under
+  whichever issuer the same subject appears.
+- Every rule that holds a request needs its own quorum of distinct people; one rejection rejects.
+- A request that no rule holds, or a rule that names no group, can never be granted.
+"""
+
+import json
+import unicodedata
+from collections.abc import Iterable
+
+from doorward_core.approvals.codec import content_digest
+from doorward_core.approvals.request import ApprovalRequest, HeldRule, RequestState, Verdict, Vote
+from doorward_core.model import Actor, PrincipalKind
+
+SSHSIG_NAMESPACE = "doorward-vote@1"
+"""The namespace of the signature: one made for a commit or a mail is not a vote."""
+
+PROOF_TOKEN = "token"  # noqa: S105 - the name of a kind of proof
+PROOF_SSHSIG = "sshsig"
+
+MAX_REASON_CHARACTERS = 2_000
+"""A reason is a sentence or two; the bound keeps one vote within one entry of the log."""
+
+
+def statement(
+    request: ApprovalRequest, verdict: Verdict, *, subject: str, issuer: str, reason: str, cast_unix_ns: int
+) -> bytes:
+    """The text that a vote stands for, and that an SSH signature covers (namespace `doorward-vote@1`).
+
+    One `name: value` per line; values that people chose are JSON strings in ASCII, so that none can forge a line.
+    """
+    lines = (
+        "doorward-vote 1",
+        f"origin: {json.dumps(request.origin)}",
+        f"request: {request.id}",
+        f"content: sha256:{content_digest(request).hex()}",
+        f"verdict: {verdict.value}",
+        f"reason: {json.dumps(reason)}",
+        f"approver: {json.dumps(subject)}",
+        f"issuer: {json.dumps(issuer)}",
+        f"cast_unix_ns: {cast_unix_ns}",
+    )
+    return ("\n".join(lines) + "\n").encode("ascii")
+
+
+def check_vote(request: ApprovalRequest, vote: Vote, cast: Iterable[Vote] = ()) -> str | None:
+    """Say why a vote may not count, in words for the one who cast it; None if it may."""
+    groups = [rule for rule in request.rules if vote.approver_groups & rule.groups]
+    person = fold(vote.approver_subject)
+    proofs = ", ".join(sorted({rule.proof for rule in groups}))
+    approves = vote.verdict is Verdict.APPROVE
+    refusals = (
+        (vote.request_id != request.id, "the vote is for another request"),
+        (vote.approver_kind is not PrincipalKind.HUMAN, "an agent cannot approve or reject; a person must"),
+        (
+            bool(vote.approver_chain),
+            "a credential that acts for someone else cannot approve or reject; use your own",
+        ),
+        (
+            not request.opened_unix_ns <= vote.cast_unix_ns < request.expires_unix_ns,
+            "the request is no longer open",
+        ),
+        (
+            not _people(vote.approver_subject, vote.approver_display).isdisjoint(_requesters(request)),
+            "nobody decides on what they asked for themselves; another person must",
+        ),
+        (not groups, "you are in none of the groups that decide on this request"),
+        (
+            approves and not any(_proves(rule, vote) for rule in groups),
+            f"this request needs a stronger proof: {proofs}",
+        ),
+        (
+            any(fold(other.approver_subject) == person for other in cast),
+            "you have already voted on this request",
+        ),
+    )
+    return next((words for refused, words in refusals if refused), None)
+
+
+def satisfied(request: ApprovalRequest, votes: Iterable[Vote]) -> bool:
+    """True if every rule has its quorum of distinct approvers and nobody rejected.
+
+    Each vote is judged again: a vote that got into the list by some other way than `check_vote` counts for nothing.
+    """
+    counted = counting(request, votes)
+    if not request.rules or any(vote.verdict is Verdict.REJECT for vote in counted):
+        return False
+    return all(len(_approvers(rule, counted)) >= max(1, rule.quorum) for rule in request.rules)
+
+
+def tally(request: ApprovalRequest, votes: Iterable[Vote], now_unix_ns: int) -> RequestState:
+    """Where an unused request stands, given its votes: a rejection first, then a full quorum, then the time."""
+    cast = tuple(votes)
+    if any(vote.verdict is Verdict.REJECT for vote in counting(request, cast)):
+        return RequestState.REJECTED
+    if satisfied(request, cast):
+        return RequestState.GRANTED
+    return RequestState.EXPIRED if now_unix_ns >= request.expires_unix_ns else RequestState.PENDING
+
+
+def counting(request: ApprovalRequest, votes: Iterable[Vote]) -> tuple[Vote, ...]:
+    """The votes that may count, in the order they were cast, one a person."""
+    kept: list[Vote] = []
+    for vote in votes:
+        if check_vote(request, vote, kept) is None:
+            kept.append(vote)
+    return tuple(kept)
+
+
+def missing(request: ApprovalRequest, votes: Iterable[Vote]) -> dict[str, int]:
+    """How many approvals each rule still needs."""
+    counted = counting(request, votes)
+    return {rule.rule: max(0, max(1, rule.quorum) - len(_approvers(rule, counted))) for rule in request.rules}
+
+
+def may_see(
+    request: ApprovalRequest, *, subject: str, issuer: str, kind: PrincipalKind, groups: frozenset[str]
+) -> bool:
+    """True for the requester, and for people in a group that decides; a card is for nobody else."""
+    if (subject, issuer) == (request.subject, request.issuer):
+        return True
+    return kind is PrincipalKind.HUMAN and any(groups & rule.groups for rule in request.rules)
+
+
+def fold(name: str) -> str:
+    """One spelling per name: compatibility forms, capitals and invisible characters are no second person."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(character for character in plain if unicodedata.category(character) != "Cf").strip()
+
+
+def _people(subject: str, display: str) -> frozenset[str]:
+    """The names under which one person may appear.
+
+    `display` never lets anyone in; where it is a mail address it may keep someone out, for a sponsor is often named
+    by address while the subject is an opaque number.
+    """
+    names = {fold(subject)}
+    if "@" in display:
+        names.add(fold(display))
+    return frozenset(names - {""})
+
+
+def _requesters(request: ApprovalRequest) -> frozenset[str]:
+    chain: tuple[Actor, ...] = request.actor_chain
+    names = _people(request.subject, request.display) | {fold(request.sponsor)}
+    return frozenset((names | {fold(actor.subject) for actor in chain}) - {""})
+
+
+def _proves(rule: HeldRule, vote: Vote) -> bool:
+    return rule.proof in (PROOF_TOKEN, vote.proof_kind)
+
+
+def _approvers(rule: HeldRule, votes: Iterable[Vote]) -> frozenset[str]:
+    return frozenset(
+        fold(vote.approver_subject)
+        for vote in votes
+        if vote.verdict is Verdict.APPROVE and vote.approver_groups & rule.groups and _proves(rule, vote)
+    )
