@@ -1,0 +1,74 @@
+"""The words that go with a denial or a hold: what an agent or a person can act on.
+
+What it is: pure text from verdicts. The operator's own `reason` comes first, for the operator knows what to do instead.
+What it will not do: show values, or pass on characters that could forge a line: names come from the client.
+"""
+
+from collections.abc import Iterable
+
+from doorward_core.model import Action, Atom, Effect, Mask, Obligation
+from doorward_core.policy.judge import Verdict
+
+MAX_NAMED = 3
+"""Atoms named in one advice; the rest are counted. SQLSTATE details are read in a terminal."""
+MAX_NAME_CHARS = 160
+"""Two PostgreSQL identifiers of 63 bytes, a dot and quotes fit."""
+
+
+def readable(text: str) -> str:
+    """A name as one line: control, format and bidirectional characters are escaped, length is bounded."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    return text if len(text) <= MAX_NAME_CHARS else text[: MAX_NAME_CHARS - 1] + "…"
+
+
+def describe(atom: Atom) -> str:
+    """`write on relation public.orders`."""
+    target = atom.target
+    if target.kind == "opaque":
+        return f"{atom.action} ({readable(target.name)})" if target.name else str(atom.action)
+    text = f"{atom.action} on {target.kind} {readable(target.name)}"
+    if target.columns:
+        text += f" ({', '.join(readable(column) for column in target.columns[:MAX_NAMED])}"
+        text += ", …)" if len(target.columns) > MAX_NAMED else ")"
+    return text
+
+
+def advise(blamed: list[Verdict], problem: str = "") -> str:
+    """What to tell the client about a denial or a hold."""
+    reasons = dict.fromkeys(rule.reason for verdict in blamed for rule in verdict.deciding if rule.reason)
+    rules = dict.fromkeys(rule.id for verdict in blamed for rule in verdict.deciding)
+    said = list(reasons)
+    if blamed[0].effect is Effect.HOLD:
+        said.append(f"Held for approval by rule {_list(rules)}: {_atoms(v.atom for v in blamed)}.")
+        return " ".join(said)
+    if rules:
+        ruled = (verdict.atom for verdict in blamed if not verdict.by_default)
+        said.append(f"Blocked by rule {_list(rules)}: {_atoms(ruled)}.")
+        return " ".join(said)
+    if any(verdict.atom.action is Action.UNKNOWN for verdict in blamed):
+        because = f": {readable(problem)}" if problem else ""
+        said.append(f"This could not be read whole{because}, and no rule allows what is not understood.")
+        known = [verdict.atom for verdict in blamed if verdict.atom.action is not Action.UNKNOWN]
+        if not known:
+            return " ".join(said)
+        said.append(f"Besides, no rule allows {_atoms(known)}.")
+        return " ".join(said)
+    return f"No rule allows {_atoms(v.atom for v in blamed)}."
+
+
+def advise_unsupported(item: Obligation) -> str:
+    """What to tell the client where an obligation cannot be honoured."""
+    if isinstance(item, Mask):
+        return f"Mask `{item.rule}` is owed here and cannot be applied to this kind of operation."
+    return f"Policy demands `{type(item).__name__.lower()}` here, which this gateway cannot do for this operation."
+
+
+def _atoms(atoms: Iterable[Atom]) -> str:
+    listed = list(dict.fromkeys(describe(atom) for atom in atoms))
+    text = ", ".join(listed[:MAX_NAMED])
+    return text if len(listed) <= MAX_NAMED else f"{text} and {len(listed) - MAX_NAMED} more"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,0 +1,241 @@
+"""Rules made ready to be asked: patterns compiled, obligations built, once per load.
+
+What it is: `CompiledRule` and `CompiledMask`, and the tests whether they speak of an identity, a resource or a target.
+What it will not do: weigh rules against each other; that is `decide`.
+
+Invariants: pure; what a rule says is fixed at load, so that asking costs set look-ups and, at worst, a linear match.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from doorward_core.model import Action, Approve, Effect, Identity, Limit, Mask, RecordLevel, Resource, Target
+from doorward_core.policy.glob import Names, compile_names
+from doorward_core.policy.rules import Approval, MaskRule, Rule, Where, Who, content_hash
+
+RELATION = "relation"
+_EFFECTS: Mapping[str, Effect] = {"allow": Effect.PERMIT, "hold": Effect.HOLD, "block": Effect.DENY}
+
+
+@dataclass(frozen=True, slots=True)
+class WhoTest:
+    """A compiled `who`, `unless` or `except`."""
+
+    groups: Names | None
+    subjects: Names | None
+    issuers: Names | None
+    kind: str | None
+    attributes: tuple[tuple[str, Names], ...]
+
+    def match(self, identity: Identity) -> bool:
+        """Whether this identity is meant: every key that is given must match."""
+        return (
+            (self.kind is None or self.kind == identity.kind)
+            and (self.groups is None or self.groups.any(identity.groups))
+            and (self.subjects is None or self.subjects.match(identity.subject))
+            and (self.issuers is None or self.issuers.match(identity.issuer))
+            and all(
+                key in identity.attributes and names.match(identity.attributes[key]) for key, names in self.attributes
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WhereTest:
+    """A compiled `resource`."""
+
+    names: Names | None
+    protocols: Names | None
+    labels: tuple[tuple[str, Names], ...]
+
+    def match(self, resource: Resource) -> bool:
+        """Whether this resource is meant: every key that is given must match."""
+        return (
+            (self.names is None or self.names.match(resource.name))
+            and (self.protocols is None or self.protocols.match(resource.protocol))
+            and all(key in resource.labels and names.match(resource.labels[key]) for key, names in self.labels)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """One rule, ready.
+
+    `kinds` maps kinds of target to the names meant; None means that any target is meant.
+    `columns` narrows relations further; None means that columns do not matter.
+    `source` is `file:line`, for people.
+    """
+
+    id: str
+    hash: bytes
+    effect: Effect
+    who: WhoTest | None
+    unless: WhoTest | None
+    where: WhereTest
+    actions: frozenset[Action]
+    kinds: Mapping[str, Names] | None
+    columns: Names | None
+    approve: Approve | None
+    limit: Limit | None
+    record: RecordLevel | None
+    reason: str
+    until_unix_ns: int | None
+    connect: bool
+    source: str
+
+    @property
+    def blanket(self) -> bool:
+        """Whether it is about every target of its actions."""
+        return self.kinds is None and self.columns is None
+
+    def concerns(self, identity: Identity, resource: Resource) -> bool:
+        """Whether it is about this identity on this resource at all."""
+        return (
+            self.where.match(resource)
+            and (self.who is None or self.who.match(identity))
+            and (self.unless is None or not self.unless.match(identity))
+        )
+
+    def names_target(self, target: Target) -> bool:
+        """Whether it is about this target, columns aside."""
+        if self.kinds is None:
+            return self.columns is None or target.kind == RELATION
+        names = self.kinds.get(target.kind)
+        return names is not None and names.match(target.name)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledMask:
+    """One mask, ready. `equality` and `other` are its two rules for probes."""
+
+    mask: Mask
+    hash: bytes
+    who: WhoTest | None
+    unless: WhoTest | None
+    where: WhereTest
+    columns: Names | None
+    equality: CompiledRule
+    other: CompiledRule
+    limit_count: int | None
+    limit_per_s: int
+    source: str
+
+    def concerns(self, identity: Identity, resource: Resource) -> bool:
+        """Whether it is in force for this identity on this resource."""
+        return (
+            self.where.match(resource)
+            and (self.who is None or self.who.match(identity))
+            and (self.unless is None or not self.unless.match(identity))
+        )
+
+
+def compile_rule(rule: Rule, source: str) -> CompiledRule:
+    """Make one rule ready."""
+    digest = content_hash(rule)
+    kinds = {kind: compile_names(patterns) for kind, patterns in rule.filters.items()}
+    return CompiledRule(
+        rule.id,
+        digest,
+        _EFFECTS[rule.effect],
+        _who(rule.who),
+        _who(rule.unless),
+        _where(rule.resource),
+        rule.actions,
+        kinds or None,
+        None if rule.columns is None else compile_names(rule.columns),
+        _approve(rule.id, digest, rule.approve),
+        None if rule.limit is None else Limit(rule.limit.rows, rule.limit.bytes, rule.limit.seconds),
+        rule.record,
+        rule.reason,
+        rule.until,
+        rule.connect,
+        source,
+    )
+
+
+def compile_mask(rule: MaskRule, source: str) -> CompiledMask:
+    """Make one mask ready, with the rules for conditions that look at what it hides."""
+    digest = content_hash(rule)
+    columns = None if rule.columns is None else compile_names(rule.columns)
+    mask = Mask(
+        rule.id, rule.columns or (), rule.detect or (), rule.transform, rule.label or rule.id, strict=rule.strict
+    )
+    limit = rule.probe.limit
+    return CompiledMask(
+        mask,
+        digest,
+        _who(rule.who),
+        _who(rule.unless),
+        _where(rule.resource),
+        columns,
+        _probe_rule(rule, digest, columns, rule.probe.equality, source),
+        _probe_rule(rule, digest, columns, rule.probe.other, source),
+        None if limit is None else limit.count,
+        0 if limit is None else limit.per_s,
+        source,
+    )
+
+
+def _probe_rule(rule: MaskRule, digest: bytes, columns: Names | None, effect: str, source: str) -> CompiledRule:
+    """What a mask says of a probe, as a rule. A hold that nobody could approve is a block."""
+    approve = _approve(rule.id, digest, rule.probe.approve)
+    if effect == "hold" and approve is None:
+        effect = "block"
+    return CompiledRule(
+        rule.id,
+        digest,
+        _EFFECTS[effect],
+        _who(rule.who),
+        _who(rule.unless),
+        _where(rule.resource),
+        frozenset({Action.PROBE}),
+        None,
+        columns,
+        approve if effect == "hold" else None,
+        None,
+        None,
+        rule.probe.reason or f"Conditions may not look at what mask `{rule.id}` hides; filter on another column.",
+        None,
+        connect=False,
+        source=source,
+    )
+
+
+def _approve(rule: str, digest: bytes, approval: Approval | None) -> Approve | None:
+    if approval is None:
+        return None
+    return Approve(
+        rule,
+        digest,
+        frozenset(approval.by.groups),
+        approval.quorum,
+        approval.within,
+        approval.grant,
+        approval.in_transaction,
+        approval.retry,
+        approval.proof,
+    )
+
+
+def _who(who: Who | None) -> WhoTest | None:
+    if who is None:
+        return None
+    return WhoTest(
+        _names(who.groups),
+        _names(who.subjects),
+        _names(who.issuers),
+        who.kind,
+        tuple((key, compile_names(patterns)) for key, patterns in (who.attributes or {}).items()),
+    )
+
+
+def _where(where: Where) -> WhereTest:
+    return WhereTest(
+        _names(where.names),
+        _names(where.protocols),
+        tuple((key, compile_names(patterns)) for key, patterns in (where.labels or {}).items()),
+    )
+
+
+def _names(patterns: tuple[str, ...] | None) -> Names | None:
+    return None if patterns is None else compile_names(patterns)
