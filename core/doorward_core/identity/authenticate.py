@@ -1,0 +1,85 @@
+"""Who is asking: a credential and a peer in, an Identity or AuthenticationError out.
+
+What it is: the one entrance to this room. It finds the issuer's settings and keys, has the token checked,
+and applies what needs memory: the failure limit and the replay policy.
+What it will not do: tell a client why it failed. Proxies answer every AuthenticationError with `CLIENT_MESSAGE`,
+word for word, in their protocol's own form.
+
+Invariants: the token lives in a Secret and in frames that end here, so that no error, log line, or crash dump
+with local variables shows it; a token's own claims choose among configured issuers and never add one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from doorward_core.errors import AuthenticationError
+from doorward_core.identity.claims import required_text
+from doorward_core.identity.jose import parse_compact
+from doorward_core.identity.jwks import KeyCache, KeysUnavailable
+from doorward_core.identity.limiter import FailureLimiter, source
+from doorward_core.identity.replay import ReplayMemory
+from doorward_core.identity.token import IssuerSettings, verify_jws
+from doorward_core.model import Identity, Peer, Secret
+
+CLIENT_MESSAGE: Final = "authentication failed"
+
+
+@dataclass(frozen=True, slots=True)
+class BearerToken:
+    """An access token, from wherever the protocol carries it (a password message, an Authorization header)."""
+
+    token: Secret
+
+
+Credential: TypeAlias = BearerToken
+
+
+class Authenticator:
+    """Checks credentials against the configured issuers. `clock` gives nanoseconds since the epoch."""
+
+    __slots__ = ("_clock", "_issuers", "_keys", "_limiter", "_seen")
+
+    def __init__(
+        self, issuers: tuple[IssuerSettings, ...], *, clock: Callable[[], int], keys: KeyCache | None = None
+    ) -> None:
+        by_name: Mapping[str, IssuerSettings] = {settings.issuer: settings for settings in issuers}
+        if len(by_name) != len(issuers):
+            raise ValueError("an issuer is configured twice")
+        self._issuers = by_name
+        self._clock = clock
+        self._keys = keys or KeyCache()
+        self._limiter = FailureLimiter()
+        self._seen = ReplayMemory()
+
+    async def authenticate(self, credential: Credential, peer: Peer) -> Identity:
+        """Give the verified identity. Raises AuthenticationError with a message for our own log.
+
+        What is raised is made here anew: it carries no frame and no context in which the token is a variable.
+        Cancellation leaves nothing behind but a count.
+        """
+        if not self._limiter.admit(peer.address, credential.token.reveal(), self._clock()):
+            raise AuthenticationError("too many failures from this source")
+        try:
+            identity = await self._verify(credential, peer)
+        except AuthenticationError as error:
+            kind, problem = type(error), str(error)
+        else:
+            self._limiter.succeeded(credential.token.reveal())
+            return identity
+        if kind is not KeysUnavailable:
+            self._limiter.failed(peer.address, credential.token.reveal(), self._clock())
+        raise kind(problem)
+
+    async def _verify(self, credential: Credential, peer: Peer) -> Identity:
+        jws = parse_compact(credential.token.reveal())
+        issuer = required_text(jws.claims, "iss")
+        settings = self._issuers.get(issuer)
+        if settings is None:
+            raise AuthenticationError(f"token: its issuer is not configured: {issuer!a}")
+        keys = await self._keys.get(settings, jws.kid, self._clock())
+        now_unix_ns = self._clock()
+        identity = verify_jws(jws, keys, settings, now_unix_ns)
+        if problem := self._seen.problem(identity, settings.replay, source(peer.address), now_unix_ns):
+            raise AuthenticationError(problem)
+        return identity
