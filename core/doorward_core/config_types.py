@@ -12,13 +12,13 @@ Invariants: unknown keys are refused, with the nearest known one; every fault is
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from doorward_core.config_yaml import Document, KeyPath, Problem
@@ -42,6 +42,7 @@ class Strict(BaseModel):
 
 
 ModelT = TypeVar("ModelT", bound=Strict)
+CollectionT = TypeVar("CollectionT", bound=Collection[object])
 
 
 def fault(message: str) -> PydanticCustomError:
@@ -121,35 +122,44 @@ def _moment(value: object) -> int:
     return int(moment.timestamp()) * _NS_PER_S
 
 
-def _file_path(value: object, info: ValidationInfo) -> str:
+def _file_path(value: object, info: ValidationInfo) -> Path:
     """A path, taken from the folder of the file that names it."""
     if not isinstance(value, str) or not value or "\x00" in value:
         raise fault("expected a path")
     folder = (info.context or {}).get(FOLDER, Path())
-    return str(Path(folder) / value)
+    return Path(folder) / value
 
 
-def _existing_file(value: object, info: ValidationInfo) -> str:
-    path = Path(_file_path(value, info))
+def _existing_file(value: object, info: ValidationInfo) -> Path:
+    path = _file_path(value, info)
     try:
         if path.is_file():
-            return str(path)
+            return path
     except OSError:
         raise fault(f"cannot be looked at: {shown(path)}") from None
     raise fault(f"there is no such file: {shown(path)}")
 
 
-Seconds = Annotated[float, BeforeValidator(_some_seconds)]
+def _not_empty(value: CollectionT) -> CollectionT:
+    """A list or mapping with something in it. (Pydantic's own bound counts entries that have faults as missing.)."""
+    if not value:
+        raise fault("needs at least one entry")
+    return value
+
+
+NotEmpty = AfterValidator(_not_empty)
+"""For a list or mapping that may not be empty."""
+Seconds = Annotated[float, PlainValidator(_some_seconds)]
 """A duration, in seconds; sub-second ones are allowed."""
-WholeSeconds = Annotated[int, BeforeValidator(_whole_seconds)]
+WholeSeconds = Annotated[int, PlainValidator(_whole_seconds)]
 """A duration of whole seconds, at least one."""
-Bytes = Annotated[int, BeforeValidator(_bytes)]
+Bytes = Annotated[int, PlainValidator(_bytes)]
 """A size in bytes, more than none."""
-UnixNs = Annotated[int, BeforeValidator(_moment)]
+UnixNs = Annotated[int, PlainValidator(_moment)]
 """A moment, in nanoseconds since the Unix epoch, UTC."""
-FilePath = Annotated[Path, BeforeValidator(_file_path)]
+FilePath = Annotated[Path, PlainValidator(_file_path)]
 """A path relative to the file that names it; it need not exist yet."""
-ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
+ExistingFile = Annotated[Path, PlainValidator(_existing_file)]
 """A path relative to the file that names it; the file must be there."""
 
 
@@ -192,7 +202,8 @@ def _translate(document: Document, at: KeyPath, model: type[BaseModel], item: Er
     elif kind == "doorward":
         message = item["msg"]
     else:
-        message = item["msg"][:1].lower() + item["msg"][1:]
+        message = item["msg"].replace("Input should be", "must be")
+        message = message[:1].lower() + message[1:]
     return document.problem(path, message)
 
 

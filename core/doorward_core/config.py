@@ -1,0 +1,366 @@
+"""The gateway's own configuration: one YAML file to one `Config`.
+
+What it is: the models of `docs/config.md`, key by key, and `load_config`.
+What it will not do: hold a secret (only where one is to be had), open a socket, or read the files that it names; that
+they are there is checked, so that a gateway fails at start and not at the first connection.
+
+Invariants: unknown keys are refused; all faults at once, each with file, line and key path; a secret written into the
+file is refused, and never repeated in a message; relative paths are relative to the file.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from doorward_core.config_types import (
+    Bytes,
+    ExistingFile,
+    FilePath,
+    NotEmpty,
+    Seconds,
+    Strict,
+    UnixNs,
+    WholeSeconds,
+    fault,
+    frozen_lists,
+    nearest,
+    shown,
+    validate,
+)
+from doorward_core.config_yaml import Document, Problem, read_document
+from doorward_core.errors import ConfigError
+from doorward_core.model import PrincipalKind, RecordLevel, Resource
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
+_ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_MIB = 1024 * 1024
+
+
+def _name(value: str) -> str:
+    if not _NAME.match(value):
+        raise fault(
+            "a name is made of letters, digits, `-`, `_` and `.`, begins with a letter or digit, at most 63 long"
+        )
+    return value
+
+
+def _origin(value: str) -> str:
+    if not _ORIGIN.match(value):
+        raise fault("an origin names this log for ever, such as `pg-gateway.example`; no spaces, no `+`")
+    return value
+
+
+def _issuer_url(value: str) -> str:
+    parts = urlsplit(value)
+    local = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    if not (parts.scheme == "https" or local) or not parts.hostname or "@" in parts.netloc:
+        raise fault("expected an https:// address (http:// is for loopback alone), without a user name")
+    return value
+
+
+def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or "" in value:
+        raise fault("needs at least one entry, and no empty one")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Url = Annotated[str, AfterValidator(_issuer_url)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class SecretSource(Strict):
+    """Where a secret is to be had: never the secret itself."""
+
+    env: str | None = None
+    file: FilePath | None = None
+    exec: tuple[str, ...] | None = None
+    ttl: Seconds | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secret_here(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            raise fault(
+                "a secret is never written here; say where it is: `{env: NAME}`, `{file: PATH}` or `{exec: [PROGRAM]}`"
+            )
+        return frozen_lists(value)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "SecretSource":
+        if sum(item is not None for item in (self.env, self.file, self.exec)) != 1:
+            raise fault("exactly one of `env`, `file` and `exec` says where the secret is")
+        if self.env is not None and not _VARIABLE.match(self.env):
+            raise fault("`env` names an environment variable")
+        if self.exec is not None and (not self.exec or not self.exec[0]):
+            raise fault("`exec` needs a program, and its arguments one by one: `[vault, read, ...]`")
+        if self.ttl is not None and self.env is not None:
+            raise fault("`ttl` has no meaning beside `env`: a process's environment does not change")
+        return self
+
+
+class ServerTls(Strict):
+    """What we show to those who connect to us."""
+
+    certificate: ExistingFile
+    key: ExistingFile
+
+
+class Endpoint(Strict):
+    """Where to listen: `address` and `port`, or `unix`."""
+
+    address: str | None = None
+    port: Port | None = None
+    unix: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Endpoint":
+        if self.unix is None and (self.address is None or self.port is None):
+            raise fault("needs `address` and `port`, or `unix`")
+        if self.unix is not None and (self.address is not None or self.port is not None):
+            raise fault("`unix` stands alone: a socket file has no `address` and no `port`")
+        return self
+
+
+class Listener(Endpoint):
+    """An endpoint where credentials arrive: TLS, or a Unix socket that only our own user can open."""
+
+    tls: ServerTls | None = None
+
+    @model_validator(mode="after")
+    def _protected(self) -> "Listener":
+        if self.unix is None and self.tls is None:
+            raise fault("needs `tls: {certificate: PATH, key: PATH}`: credentials arrive here; or use `unix: PATH`")
+        if self.unix is not None and self.tls is not None:
+            raise fault("`tls` has no meaning beside `unix`")
+        return self
+
+
+class Approvals(Strict):
+    """Where held operations wait, and where people vote."""
+
+    store: FilePath
+    listen: Listener
+    signers: ExistingFile | None = None
+
+
+class Issuer(Strict):
+    """One identity provider. What is left out has the default of `doorward_core.identity.token.IssuerSettings`."""
+
+    issuer: Url
+    audience: Annotated[tuple[str, ...], AfterValidator(_some)]
+    tolerated_audiences: tuple[str, ...] | None = None
+    jwks_uri: Url | None = None
+    ca_file: ExistingFile | None = None
+    algorithms: Annotated[tuple[str, ...], AfterValidator(_some)] | None = None
+    typ: tuple[str, ...] | None = None
+    max_age: WholeSeconds | None = None
+    skew: WholeSeconds | None = None
+    subject_claim: str | None = None
+    groups_claim: str | None = None
+    kind: PrincipalKind | None = None
+    kind_claim: str | None = None
+    kind_values: dict[str, PrincipalKind] | None = None
+    agent_clients: tuple[str, ...] | None = None
+    human_clients: tuple[str, ...] | None = None
+    sponsor_claim: str | None = None
+    require_sponsor: bool | None = None
+    display_claim: str | None = None
+    attributes: tuple[str, ...] | None = None
+    clients: Annotated[tuple[str, ...], AfterValidator(_some)] | None = None
+    accept_id_tokens: bool | None = None
+    replay: Literal["allow", "same-source", "once"] | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments for `IssuerSettings`, of what was given; `replay` is its value as text."""
+        renamed = {"audience": "audiences", "max_age": "max_age_s", "skew": "skew_s"}
+        sets = {"audience", "tolerated_audiences", "typ", "clients"}
+        given = {key: getattr(self, key) for key in type(self).model_fields if getattr(self, key) is not None}
+        return {renamed.get(key, key): frozenset(value) if key in sets else value for key, value in given.items()}
+
+
+class IdentitySettings(Strict):
+    """Who is believed about who somebody is."""
+
+    issuers: Annotated[tuple[Issuer, ...], NotEmpty]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "IdentitySettings":
+        seen = [item.issuer for item in self.issuers]
+        if len(set(seen)) != len(seen):
+            raise fault("an issuer stands here twice; put both audiences into one entry")
+        return self
+
+
+class RecordSettings(Strict):
+    """Where the log is kept, and how much of it; `keys` outside `folder`: deleting a key must not touch the tree."""
+
+    folder: FilePath
+    keys: FilePath
+    level: RecordLevel = RecordLevel.SHAPE
+    recipients: tuple[str, ...] = ()
+    checkpoint_interval: Seconds = 1.0
+    mirror: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _apart(self) -> "RecordSettings":
+        for name in ("keys", "mirror"):
+            path: Path | None = getattr(self, name)
+            if path is not None and (path == self.folder or self.folder in path.parents):
+                raise fault(f"`{name}` must lie outside `folder`: they are to be kept and lost apart")
+        for recipient in self.recipients:
+            if recipient.startswith("AGE-SECRET-KEY-"):
+                raise fault(
+                    "`recipients` takes public keys (`age1...`), and this is a secret one: it is to be replaced"
+                )
+        return self
+
+
+class Account(Strict):
+    """A login at the target. Without a password the target must trust us by other means."""
+
+    user: Annotated[str, NotEmpty]
+    password: SecretSource | None = None
+
+
+class Observe(Strict):
+    """Observe mode ends by itself."""
+
+    until: UnixNs
+
+
+class Mode(Strict):
+    """How decisions are enforced on one resource."""
+
+    observe: Observe | None = None
+
+
+class ResourceSettings(Strict):
+    """One target. `target` is the model that the protocol's proxy registered, or plain data where none was."""
+
+    protocol: Name
+    labels: dict[str, str] = Field(default_factory=dict)
+    mode: Mode = Mode()
+    target: object
+    accounts: Annotated[dict[Name, Account], NotEmpty]
+    account: str | None = None
+    read_only_account: str | None = None
+    catalogue_account: str | None = None
+
+    @model_validator(mode="after")
+    def _known_accounts(self) -> "ResourceSettings":
+        for key in ("account", "read_only_account", "catalogue_account"):
+            named = getattr(self, key)
+            if named is not None and named not in self.accounts:
+                raise fault(f"`{key}: {shown(named)}` is not among `accounts`{nearest(named, self.accounts)}")
+        if self.account is None and len(self.accounts) > 1:
+            raise fault("several accounts: `account` must say which one is used")
+        return self
+
+    @property
+    def default_account(self) -> str:
+        """The account that sessions use, unless they may only read and there is one for that."""
+        return self.account or next(iter(self.accounts))
+
+
+class Limits(Strict):
+    """Bounds on what clients can make us hold."""
+
+    connections: Annotated[int, Field(ge=1)] = 1000
+    connections_per_address: Annotated[int, Field(ge=1)] = 200
+    handshake: Seconds = 10.0
+    idle: Seconds = 3600.0
+    drain: Seconds = 30.0
+    statement_bytes: Bytes = 16 * _MIB
+    buffer_bytes: Bytes = 16 * _MIB
+
+
+class Config(Strict):
+    """A whole configuration."""
+
+    version: Literal[1]
+    origin: Annotated[str, AfterValidator(_origin)]
+    listen: Annotated[tuple[Listener, ...], NotEmpty]
+    admin: Endpoint = Endpoint(address="127.0.0.1", port=9464)
+    approvals: Approvals
+    identity: IdentitySettings
+    record: RecordSettings
+    policy: ExistingFile
+    resources: Annotated[dict[Name, ResourceSettings], NotEmpty]
+    limits: Limits = Limits()
+
+    def nouns(self) -> dict[str, Resource]:
+        """The resources as the rooms know them, by name."""
+        return {name: Resource(name, item.protocol, item.labels) for name, item in self.resources.items()}
+
+    def observing(self) -> dict[str, int]:
+        """Which resources are in observe mode, and until when: for `Policy.observing`."""
+        modes = {name: item.mode.observe for name, item in self.resources.items()}
+        return {name: observe.until for name, observe in modes.items() if observe is not None}
+
+
+def load_config(path: Path, target_models: Mapping[str, type[Strict]] | None = None) -> Config:
+    """Load a configuration. Raises ConfigError with every fault.
+
+    `target_models` are the models of `target`, by protocol, that this process knows; a resource of another protocol is
+    then a fault. Without any (a console that knows no protocol), `target` is left as plain data.
+    """
+    name = str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeError:
+        raise ConfigError((f"{name}:1: cannot be read: not UTF-8 text",)) from None
+    except OSError as error:
+        raise ConfigError((f"{name}:1: cannot be read: {error.strerror}",)) from None
+    document = read_document(text, name)
+    config, problems = validate(Config, document, folder=path.parent)
+    targets: dict[str, Strict] = {}
+    if target_models is not None:
+        targets, more = _targets(document, target_models, path.parent)
+        problems += more
+    problems += document.problems
+    if problems or config is None:
+        ordered = sorted(problems, key=lambda problem: (problem.line, str(problem.path)))
+        raise ConfigError(tuple(problem.render(name) for problem in ordered))
+    return _with_targets(config, targets)
+
+
+def _targets(
+    document: Document, models: Mapping[str, type[Strict]], folder: Path
+) -> tuple[dict[str, Strict], list[Problem]]:
+    """Each resource's target by its protocol's model; from the data, so that faults elsewhere hide none here."""
+    found: dict[str, Strict] = {}
+    problems: list[Problem] = []
+    resources = document.data.get("resources") if isinstance(document.data, dict) else None
+    for name, item in resources.items() if isinstance(resources, dict) else ():
+        protocol = item.get("protocol") if isinstance(item, dict) else None
+        if not isinstance(item, dict) or not isinstance(protocol, str):
+            continue
+        model = models.get(protocol)
+        if model is None:
+            where = ("resources", name, "protocol")
+            known = nearest(protocol, models)
+            problems.append(document.problem(where, f"this gateway does not speak `{shown(protocol)}`{known}"))
+        elif "target" in item:
+            target, more = validate(model, document, ("resources", name, "target"), folder)
+            problems += more
+            if target is not None:
+                found[name] = target
+    return found, problems
+
+
+def _with_targets(config: Config, targets: Mapping[str, Strict]) -> Config:
+    """The same configuration with checked targets in place of plain data."""
+    if not targets:
+        return config
+    resources = {
+        name: item.model_copy(update={"target": targets[name]}) if name in targets else item
+        for name, item in config.resources.items()
+    }
+    return config.model_copy(update={"resources": resources})
