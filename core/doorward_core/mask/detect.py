@@ -1,0 +1,155 @@
+"""Content detectors: is there anything in these bytes, and exactly where.
+
+`scan_hit` and `areas` run over a whole batch, length words and all, and may alarm falsely; `spans` runs over the text
+of one field, or of many joined by NUL, and is what decides.
+It frames nothing: who calls it knows which bytes are a field.
+Implements ARCHITECTURE.md, "Masking"; the patterns are in `patterns`, the check digits in `checksums`.
+
+Invariants:
+- Linear time: RE2 only, and a bound on false alarms in one text. Past the bound the rest of that text is hidden.
+- `scan_hit(data)` is True, and some area of `areas(data)` overlaps the field, for every field with a span in it.
+- Spans are sorted and do not overlap; where two detectors overlap, their union is hidden whole.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple, TypeAlias
+
+import re2
+
+from doorward_core.mask.patterns import DETECTORS, Detector, expand
+from doorward_core.mask.transforms import apply, redacted
+from doorward_core.model import Mask, Transform
+
+Data: TypeAlias = bytes | bytearray | memoryview
+
+# A false alarm costs some microseconds. A megabyte of base64 gives 2,000 of them; only an attack gives many more.
+_MAX_FALSE_ALARMS: Final = 20_000
+# The strictest wins where two masks name one detector.
+STRICTEST: Final = (Transform.NULL, Transform.REDACT, Transform.HASH, Transform.PARTIAL)
+
+
+class Span(NamedTuple):
+    """Bytes `start` to `end` (exclusive) of what was searched; `label` is the detector's name."""
+
+    start: int
+    end: int
+    label: str
+
+
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.never_capture = True
+    options.log_errors = False
+    return options
+
+
+class Detectors:
+    """Some detectors, compiled together. Make it once per policy and detector set; it is immutable and shared.
+
+    `transforms` says what becomes of what each detector finds; `partial` where it does not.
+    Raise ValueError for a name that is no detector's.
+    """
+
+    __slots__ = ("_exact", "_prefilters", "_set", "names", "transforms")
+
+    def __init__(self, names: Iterable[str], transforms: Mapping[str, Transform] | None = None) -> None:
+        options = _options()
+        self.names = expand(names)
+        self.transforms = {name: (transforms or {}).get(name, Transform.PARTIAL) for name in self.names}
+        self._prefilters = [re2.compile(DETECTORS[name].prefilter, options) for name in self.names]
+        self._exact: list[tuple[Detector, object]] = [
+            (DETECTORS[name], re2.compile(DETECTORS[name].exact, options)) for name in self.names
+        ]
+        self._set = re2.Set.SearchSet(options)
+        for name in self.names:
+            self._set.Add(DETECTORS[name].prefilter)
+        self._set.Compile()
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    def scan_hit(self, chunk: Data) -> bool:
+        """Whether anything here is worth a closer look. One pass over the chunk, whatever the number of detectors."""
+        return bool(self.names) and bool(self._set.Match(chunk))
+
+    def areas(self, chunk: Data) -> list[tuple[int, int]]:
+        """Where in a raw chunk a closer look is worth it, sorted. What overlaps no area holds no span."""
+        hit = self._set.Match(chunk) if self.names else None
+        found = [match.span() for index in hit or () for match in self._prefilters[index].finditer(chunk)]
+        found.sort()
+        return found
+
+    def spans(self, text: Data) -> list[Span]:
+        """Exactly what is to be hidden in a field, or in fields joined by NUL bytes."""
+        data = bytes(text)
+        hit = self._set.Match(data) if self.names else None
+        found: list[Span] = []
+        for index in hit or ():
+            detector, pattern = self._exact[index]
+            found.extend(_search(detector, pattern, data))
+        return _merged(found)
+
+    def replacement(self, found: bytes, label: str, *, key: bytes) -> bytes:
+        """What stands in place of the text that detector `label` found."""
+        transform = self.transforms.get(label, Transform.REDACT)
+        text = apply(transform, found.decode("utf-8", "surrogateescape"), key=key, label=label)
+        return (redacted(label) if text is None else text).encode("utf-8", "replace")
+
+    def mask(self, text: bytes, *, key: bytes) -> tuple[bytes, tuple[str, ...]]:
+        """A text with every span replaced, and the label of each: (the same bytes, ()) where there is none."""
+        spans = self.spans(text)
+        if not spans:
+            return text, ()
+        pieces, position = [], 0
+        for start, end, label in spans:
+            pieces += [text[position:start], self.replacement(text[start:end], label, key=key)]
+            position = end
+        pieces.append(text[position:])
+        return b"".join(pieces), tuple(span.label for span in spans)
+
+
+def detectors_for(masks: Iterable[Mask]) -> Detectors | None:
+    """The detectors that these masks ask for, each with its strictest transform; None where they ask for none."""
+    transforms: dict[str, Transform] = {}
+    for mask in masks:
+        for name in expand(mask.detect):
+            transforms[name] = min(transforms.get(name, Transform.PARTIAL), mask.transform, key=STRICTEST.index)
+    return Detectors(transforms, transforms) if transforms else None
+
+
+def _search(detector: Detector, pattern: object, data: bytes) -> list[Span]:
+    """Every span of one detector. After too many false alarms the rest of that field counts as one."""
+    found: list[Span] = []
+    position, alarms = 0, 0
+    while (match := pattern.search(data, position)) is not None:  # type: ignore[attr-defined] # re2 has no type hints
+        start, end = match.span()
+        spans = detector.check(data, start, end)
+        if spans:
+            found.extend(Span(first, last, detector.name) for first, last in spans)
+            position = max(end, start + 1) if not detector.again else spans[-1][1]
+            continue
+        position = start + 1 if detector.again else end
+        alarms += 1
+        if alarms > _MAX_FALSE_ALARMS:
+            stop = data.find(b"\0", start)
+            position = len(data) if stop < 0 else stop
+            found.append(Span(start, position, detector.name))
+            alarms = 0
+    return found
+
+
+def _merged(found: list[Span]) -> list[Span]:
+    """Sorted, without overlaps. A union of two kinds is labelled by both, and no transform knows such a label."""
+    found.sort()
+    merged: list[Span] = []
+    for span in found:
+        last = merged[-1] if merged else None
+        if last is None or span.start >= last.end:
+            merged.append(span)
+        elif last.label == span.label:
+            merged[-1] = Span(last.start, max(last.end, span.end), last.label)
+        else:
+            labels = dict.fromkeys([*last.label.split("+"), *span.label.split("+")])
+            merged[-1] = Span(last.start, max(last.end, span.end), "+".join(labels))
+    return merged

@@ -1,0 +1,163 @@
+"""What becomes of one masked value, as text: `redact`, `partial`, `hash`, `null`.
+
+It decides nothing about which values are masked (`select`, `detect`), and knows no wire format and no typed column:
+a proxy that owes a number or a date makes one that is valid for its type.
+Implements ARCHITECTURE.md, "Masking"; the keyed token is HMAC-SHA-256 (RFC 2104).
+
+Invariants:
+- `redact` and `null` do not depend on the value at all.
+- `hash` depends on it through HMAC only: equal values of one label give equal tokens, and nobody without the key
+  can turn one back, or make one to compare with.
+- `partial` shows at most `MAX_SHOWN` characters of a value, and none of one that is too short to hide behind them.
+- What is made holds only printable ASCII that needs no quoting in JSON, CSV, COPY or an array, besides one letter
+  or digit of the value itself. No detector finds anything in what `redact` and `partial` make.
+"""
+
+import hmac
+from base64 import b32encode
+from collections.abc import Callable
+from typing import Final
+
+from doorward_core.model import Transform
+
+HIDDEN: Final = "***"  # of one width, so that the length of what is hidden is hidden too
+MAX_SHOWN: Final = 8  # characters of the value in a partial mask: country and last four of an IBAN are six
+
+_TOKEN_CHARS: Final = 26  # 130 bits of base32: no two values of a table meet by chance
+_LABEL_ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+_LABEL_CHARS: Final = 40  # a label is a word in the policy, not a text
+# Below these a first letter is too much of the whole.
+_MIN_SHOW_FIRST: Final = 4
+_MIN_LOCAL: Final = 3
+_MAX_TOP_LEVEL: Final = 6
+_MIN_CARD_DIGITS: Final = 12
+_MAX_CARD_DIGITS: Final = 19
+_MIN_IBAN: Final = 15
+_MAX_IBAN: Final = 34
+_MIN_PHONE_DIGITS: Final = 7
+
+
+def apply(transform: Transform, value: str, *, key: bytes, label: str) -> str | None:
+    """Give the text that stands in place of `value`; None stands for the target's own NULL."""
+    if transform is Transform.NULL:
+        return None
+    if transform is Transform.HASH:
+        return token(value.encode("utf-8", "surrogateescape"), key=key, label=label)
+    if transform is Transform.PARTIAL:
+        return partial(value, label)
+    return redacted(label)
+
+
+def redacted(label: str) -> str:
+    """The text that says that something was here, and under which label it was hidden."""
+    name = plain_label(label)
+    return f"[masked:{name}]" if name else "[masked]"
+
+
+def plain_label(label: str) -> str:
+    """The label with nothing in it that any format would have to quote."""
+    return "".join(
+        char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in label[:_LABEL_CHARS]
+    )
+
+
+def digest(value: bytes, *, key: bytes, label: str) -> bytes:
+    """32 keyed bytes that stand for `value` under `label`. The label's length is part of it: no two pairs collide."""
+    name = label.encode()
+    return hmac.digest(key, b"doorward-mask@1\0" + len(name).to_bytes(4, "big") + name + value, "sha256")
+
+
+def token(value: bytes, *, key: bytes, label: str) -> str:
+    """A stable token for `value`: one can join on it, and on nothing else."""
+    text = b32encode(digest(value, key=key, label=label))[:_TOKEN_CHARS].decode().lower()
+    return f"{plain_label(label) or 'masked'}_{text}"
+
+
+# --- partial ---------------------------------------------------------------------------------------------------------
+
+
+def partial(value: str, label: str) -> str:
+    """Show the kind of value, and just enough to tell two of them apart by eye.
+
+    The label says which kind it is where it names one (`email`, `customer-iban`), else the value's own shape does.
+    A value that is not of the kind it should be is treated as plain text.
+    """
+    for kind, mask in _KINDS.items():
+        if kind in label.lower():
+            return mask(value) or _plain(value)
+    for mask in _KINDS.values():
+        shown = mask(value)
+        if shown is not None:
+            return shown
+    return _plain(value)
+
+
+def _plain(value: str) -> str:
+    """`J***`: the first letter of a text long enough to keep the rest to itself."""
+    return _first(value, _MIN_SHOW_FIRST) + HIDDEN
+
+
+def _first(value: str, least: int) -> str:
+    """The first character, where the text is long enough and it is a letter or digit: nothing that needs quoting."""
+    return value[0] if len(value) >= least and value[0].isalnum() else ""
+
+
+def _email(value: str) -> str | None:
+    """`j***@***.com`. `@` is followed by `*`, so that a detector does not find the mask."""
+    local, at, domain = value.strip().rpartition("@")
+    if not at or "@" in local or any(char.isspace() for char in domain):
+        return None
+    top = domain.rpartition(".")[2] if "." in domain else ""
+    known = top.isascii() and top.isalpha() and len(top) <= _MAX_TOP_LEVEL
+    return f"{_first(local, _MIN_LOCAL)}{HIDDEN}@{HIDDEN}" + (f".{top}" if known else "")
+
+
+def _card(value: str) -> str | None:
+    """`************1111`: the last four, as PCI DSS 3.4 allows, in the grouping that the value had."""
+    digits = sum(char.isdigit() for char in value)
+    plain = value.isascii() and all(char.isdigit() or char in " -." for char in value)
+    if not plain or not _MIN_CARD_DIGITS <= digits <= _MAX_CARD_DIGITS:
+        return None
+    return _keep_last_digits(value.strip(" -."), 4)
+
+
+def _iban(value: str) -> str | None:
+    """`DE** **** **** **** **30 00`: country and last four."""
+    bare = value.replace(" ", "")
+    if not (_MIN_IBAN <= len(bare) <= _MAX_IBAN and bare.isascii() and bare.isalnum()):
+        return None
+    if not (bare[:2].isalpha() and bare[2:4].isdigit()):
+        return None
+    return bare[:2].upper() + "*" * (len(bare) - 6) + bare[-4:]
+
+
+def _phone(value: str) -> str | None:
+    """`+** *** ***67`: the last two."""
+    digits = sum(char.isdigit() for char in value)
+    if not value.isascii() or digits < _MIN_PHONE_DIGITS or digits > _MAX_CARD_DIGITS:
+        return None
+    if not all(char.isdigit() or char in "+ ().-/" for char in value):
+        return None
+    return _keep_last_digits(value.strip(), 2)
+
+
+def _keep_last_digits(value: str, count: int) -> str:
+    """Stars for every digit but the last `count`; separators stay, in a form that no format has to quote."""
+    left = sum(char.isdigit() for char in value)
+    shown = []
+    for char in value:
+        if char.isdigit():
+            shown.append(char if left <= count else "*")
+            left -= 1
+        else:
+            shown.append(char if char in "+ -." else " ")
+    return "".join(shown)
+
+
+# In this order: an IBAN is tried before a card, and a card before a phone number, the narrower shape first.
+_KINDS: Final[dict[str, Callable[[str], str | None]]] = {
+    "email": _email,
+    "iban": _iban,
+    "card": _card,
+    "phone": _phone,
+}
