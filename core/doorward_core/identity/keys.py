@@ -55,7 +55,7 @@ _CURVES: Final[Mapping[str, tuple[type[EllipticCurve], int, str]]] = {
 _ED25519_BYTES: Final = 32
 _ED25519_PRIME: Final = 2**255 - 19
 # The y coordinates of the eight points whose order divides eight: with such a key, anyone can sign.
-_SMALL_ORDER_Y: Final = 2707385501144840649318225287225658788936804267575313519463743609750303021863
+_SMALL_ORDER_Y: Final = 2707385501144840649318225287225658788936804267575313519463743609750303402022
 _ED25519_WEAK_Y: Final = frozenset({0, 1, _ED25519_PRIME - 1, _SMALL_ORDER_Y, _ED25519_PRIME - _SMALL_ORDER_Y})
 # The faulty generator made primes of the form k*M + 65537^a mod M, where M is a product of all small primes.
 _ROCA_PRIMES: Final = tuple(n for n in range(3, 168) if all(n % d for d in range(2, math.isqrt(n) + 1)))
@@ -127,9 +127,9 @@ def _read_key(member: Mapping[str, Json]) -> VerificationKey:
     if kid is not None and not is_key_id(kid):
         raise _Unusable("its kid is not short printable text")
     _check_purpose(member)
+    public_key, algorithms, signature_bytes = _read_public_key(member)
     if not _PRIVATE_MEMBERS.isdisjoint(member):
         raise _Unusable("it is published with its secret part")
-    public_key, algorithms, signature_bytes = _read_public_key(member)
     alg = member.get("alg")
     if alg is not None:
         algorithms = algorithms & {str(alg)}
