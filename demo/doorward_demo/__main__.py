@@ -1,0 +1,138 @@
+"""`make demo`: start everything on this machine, play the story, and stay up for whoever wants to look around.
+
+`ONCE=1` ends after the story; `STATE=FOLDER` puts the state folder elsewhere than `.doorward/demo`.
+Ctrl-C, or SIGTERM, stops everything that was started; the state folder stays.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from doorward_demo import dataset, postgres, programs, stack
+from doorward_demo.postgres import DemoError
+from doorward_demo.programs import PsqlProgram
+from doorward_demo.stack import AGENT, APPROVER, Stack
+from doorward_demo.story import Story
+from doorward_demo.terminal import Screen
+
+DEFAULT_STATE = Path(".doorward/demo")
+INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+
+
+def main() -> None:
+    """Run the demonstration and exit with its status."""
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        _run(Screen(console), once=os.environ.get("ONCE", "") not in {"", "0"})
+    except DemoError as error:
+        console.print(f"\n[bold red]The demonstration stopped:[/] {error}", highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("\nStopped before the story's end; nothing is left running.")
+        sys.exit(INTERRUPTED)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(screen: Screen, *, once: bool) -> None:
+    started = time.monotonic()
+    state = Path(os.environ.get("STATE") or DEFAULT_STATE)
+    with contextlib.ExitStack() as everything:
+        with _progress(screen.console) as progress:
+            psql = _find_psql(progress)
+            folder = everything.enter_context(stack.state_folder(state))
+            running = _start(everything, progress, folder)
+        server, place = running
+        took_s = time.monotonic() - started
+        screen.say(f"PostgreSQL, the issuer and the gateway are up after {took_s:.1f} s; state: {place.state}")
+        Story(screen, place, server, psql).play()
+        screen.say(f"\n[bold green]The story is told, in {time.monotonic() - started:.0f} s, and every check held.[/]")
+        if not once:
+            _stay(screen, place, psql)
+    screen.say(f"Everything that was started is stopped. The record of it all stays in {place.log}")
+
+
+def _start(everything: contextlib.ExitStack, progress: Progress, folder: Path) -> tuple[postgres.Server, Stack]:
+    with _step(progress, "starting PostgreSQL"):
+        server = everything.enter_context(postgres.running())
+    rows = progress.add_task(f"loading {dataset.CUSTOMERS:,} customers and their orders", total=None)
+    postgres.load_shop(server, lambda done, whole: progress.update(rows, completed=done, total=whole))
+    with _step(progress, "starting the issuer"):
+        place = stack.make_stack(folder, everything.enter_context(stack.socket_folder()))
+        everything.enter_context(stack.issuer(place))
+    with _step(progress, "starting the gateway"):
+        everything.enter_context(stack.gateway(place, server))
+    return server, place
+
+
+def _find_psql(progress: Progress) -> PsqlProgram:
+    found = programs.installed_psql()
+    if found is None and programs.may_install():
+        with _step(progress, "installing psql"):
+            found = programs.install_psql()
+    return found or programs.embedded_psql()
+
+
+def _progress(console: Console) -> Progress:
+    columns = (SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description}"), BarColumn(24))
+    return Progress(*columns, TaskProgressColumn(), TimeElapsedColumn(), console=console)
+
+
+@contextlib.contextmanager
+def _step(progress: Progress, what: str) -> Iterator[None]:
+    task = progress.add_task(what, total=None)
+    yield
+    progress.update(task, completed=1, total=1)
+
+
+def _stay(screen: Screen, place: Stack, psql: PsqlProgram) -> None:
+    """Say how to go on by hand, and wait for Ctrl-C."""
+    token = place.token_file(AGENT)
+    command = "doorward" if _on_path() else str(Path(sys.executable).with_name("doorward"))
+    reach = f"--gateway {place.control} --token-file {place.token_file(APPROVER)}"
+    screen.say("")
+    screen.console.print(Panel("Now it is yours.", expand=False, style="bold cyan"))
+    for title, line in (
+        ("be the agent (the token is good for an hour)", _psql_line(place, psql, token)),
+        (
+            "a new token, when that one has expired",
+            f"{command} token {AGENT} --secrets {place.state}/issuer-secrets.json > {token}",
+        ),
+        ("be the approver", f"{command} approvals list {reach}"),
+        ("", f"{command} approvals approve REQUEST {reach}"),
+        ("check the record", f"{command} verify {place.log}"),
+        ("the policy", str(place.state / "policy.yaml")),
+    ):
+        if title:
+            screen.say(f"\n[dim]# {title}[/]")
+        screen.console.print(line, highlight=False, soft_wrap=True)
+    screen.say("\nCtrl-C stops everything.")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            signal.pause()
+    screen.say("\nstopping")
+
+
+def _psql_line(place: Stack, psql: PsqlProgram, token: Path) -> str:
+    return f'PGPASSWORD="$(cat {token})" {psql.path} "{place.conninfo(tls=psql.tls)}"'
+
+
+def _on_path() -> bool:
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    return str(Path(sys.executable).parent) in folders
+
+
+if __name__ == "__main__":
+    main()

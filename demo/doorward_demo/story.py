@@ -1,0 +1,248 @@
+"""The story: an agent works on the shop through Doorward, and a person answers for what it may change.
+
+What it is: six steps, played by real clients, each followed by a look at what is really there: past the gateway, as
+the database's own administrator.
+What it will not do: go on when a promise was broken. A step whose check fails ends the story with an error.
+"""
+
+import json
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from doorward_demo.postgres import SUPERUSER, DemoError, Server
+from doorward_demo.programs import PsqlProgram
+from doorward_demo.stack import AGENT, APPROVER, Stack
+from doorward_demo.terminal import ANSWER_WITHIN_S, Psql, Screen, Shell, request_id
+
+FIRST = "SELECT id, name, email, card FROM customer ORDER BY id LIMIT 5;"
+DISGUISES = (
+    "SELECT id, email AS note FROM customer ORDER BY id LIMIT 2;",
+    "SELECT email||'' AS joined FROM customer ORDER BY id LIMIT 2;",
+    "WITH t(x) AS (SELECT email FROM customer) SELECT x||'' AS hidden FROM t LIMIT 1;",
+    "SELECT c FROM customer c LIMIT 1;",
+)
+IN_CLEAR = "SELECT country, count(*) FROM customer GROUP BY country ORDER BY country;"
+DROP = "DROP TABLE orders;"
+HELD_ID, HELD_AGAIN_ID = 42, 44  # both take the newsletter, and have asked not to
+UPDATE = "UPDATE customer SET newsletter = false WHERE id = 42;"
+UPDATE_AGAIN = "UPDATE customer SET newsletter = false WHERE id = %s"
+TRUE_VALUES = "SELECT email, phone, card, iban FROM customer WHERE id <= 50"  # the steps show rows from among these
+
+
+@dataclass
+class Story:
+    """Everyone who appears in it."""
+
+    screen: Screen
+    stack: Stack
+    server: Server
+    psql: PsqlProgram
+    prompt: str = "shop=> "
+    agent: Shell = field(init=False)
+    approver: Shell = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.agent = Shell(self.screen, "agent$ ")
+        self.approver = Shell(self.screen, "tom$ ", indent=8)
+
+    def play(self) -> None:
+        """Play all six steps; raise DemoError where one does not end as it must."""
+        environment = {"PGPASSWORD": self.stack.token(AGENT)}
+        conninfo = self.stack.conninfo(tls=self.psql.tls)
+        self.screen.say(f"\nThe agent uses {self.psql.version}, unchanged; its password is its token.")
+        self.screen.typed("agent$ ", f'psql "{conninfo}"')
+        terminal = Psql(self.screen, self.psql.path, conninfo, environment, self.prompt)
+        try:
+            self._masks(terminal)
+            self._disguises(terminal)
+            self._blocks(terminal)
+            self._holds(terminal)
+        finally:
+            terminal.close()
+        self._holds_psycopg()
+        self._verifies()
+        self._replays()
+
+    # --- the six steps -----------------------------------------------------------------------------------------------
+
+    def _masks(self, terminal: Psql) -> None:
+        self.screen.chapter(1, "The agent reads, and does not see what it need not see")
+        self._shows_no_secret(terminal.run(FIRST), rows_at_least=5)
+        self.screen.checked("the true addresses and card numbers of these five are in the database, and not up there")
+
+    def _disguises(self, terminal: Psql) -> None:
+        self.screen.chapter(2, "The same values under another name, in an expression, in a whole row")
+        for statement in DISGUISES:
+            self._shows_no_secret(terminal.run(statement))
+        clear = terminal.run(IN_CLEAR)
+        for country, count in self._ask("SELECT country, count(*) FROM customer GROUP BY country"):
+            if not any({str(country), str(count)} <= set(line.split()) for line in clear.splitlines()):
+                raise DemoError(f"the counts should have been shown in clear, and {country} was not")
+        self.screen.checked("still masked; and what owes no mask is in clear, to the last digit")
+
+    def _blocks(self, terminal: Psql) -> None:
+        self.screen.chapter(3, "A statement that is not allowed is answered with a reason that an agent can act on")
+        said = terminal.run(f"\\set VERBOSITY verbose\n{DROP}\n\\set VERBOSITY default", show=False)
+        self.screen.typed(self.prompt, DROP)
+        for line in said.splitlines():
+            self.screen.printed(line)
+        if "42501" not in said or not self._ask("SELECT to_regclass('public.orders')")[0][0]:
+            raise DemoError("the table should have been kept, and the refusal should have said 42501")
+        self.screen.checked("the server never saw it: the table is there, and the session goes on")
+
+    def _holds(self, terminal: Psql) -> None:
+        self.screen.chapter(4, "A change waits for a person, and goes on where it stood")
+        held: list[str] = []
+
+        def watch(line: str) -> None:
+            found = request_id(line)
+            if not found or held:
+                return
+            held.append(found)
+            if not self._newsletter(HELD_ID):
+                raise DemoError("the change was made before anyone had approved it")
+            self._approve(found)
+
+        answer = terminal.run(UPDATE, watch)
+        if not held or answer.splitlines()[-1:] != ["UPDATE 1"]:
+            raise DemoError("psql should have been held, and have printed UPDATE 1 once it was approved")
+        if self._newsletter(HELD_ID):
+            raise DemoError("the change was approved, and was not made")
+        self.screen.checked("one row, once, and on the connection that had been waiting")
+
+    def _holds_psycopg(self) -> None:
+        self.screen.say("\nOnce more from a program: psycopg, which opens a transaction before everything.")
+        for line in (
+            "with psycopg.connect(conninfo) as connection:",
+            "    cursor = connection.execute(",
+            f'        "{UPDATE_AGAIN}", [{HELD_AGAIN_ID}])',
+            "    print(cursor.statusmessage)",
+        ):
+            self.screen.typed(">>> " if not line.startswith(" ") else "... ", line)
+        asked, held, answer = threading.Event(), list[str](), list[str]()
+
+        def on_notice(notice: psycopg.errors.Diagnostic) -> None:
+            text = f"{notice.severity}:  {notice.message_primary}"
+            details = (notice.message_detail, notice.message_hint)
+            held.extend(filter(None, map(request_id, (text, *(detail or "" for detail in details)))))
+            self.screen.printed(text)
+            asked.set()
+
+        def work() -> None:
+            try:
+                answer.append(_update(self.stack, on_notice))
+            except psycopg.Error as error:
+                answer.append(f"ERROR:  {error}")
+            finally:
+                asked.set()
+
+        program = threading.Thread(target=work, daemon=True)
+        program.start()
+        asked.wait(ANSWER_WITHIN_S)
+        if held:
+            self._approve(held[0])
+        program.join(ANSWER_WITHIN_S)
+        self.screen.printed(answer[0] if answer else "")
+        if answer != ["UPDATE 1"] or self._newsletter(HELD_AGAIN_ID):
+            raise DemoError("psycopg should have been held, and have made its change once it was approved")
+        self.screen.checked("held inside its transaction, approved, committed")
+
+    def _verifies(self) -> None:
+        self.screen.chapter(5, "The record can be checked by anyone, and cannot be changed unseen")
+        status, _ = self.agent.run(*self._doorward("verify", str(self.stack.log)))
+        if status != 0:
+            raise DemoError("the record should have been found whole")
+        copy = self.stack.state / "log-with-one-byte-flipped"
+        shutil.copytree(self.stack.log, copy, ignore=shutil.ignore_patterns("*.sock", "*.lock"))
+        path, offset = flip_one_byte(copy)
+        self.screen.say(f"\nNow one bit is flipped in a copy: byte {offset} of {path.relative_to(copy)}.")
+        status, said = self.agent.run(*self._doorward("verify", str(copy)))
+        if status == 0 or not any(character.isdigit() for character in said):
+            raise DemoError("the flipped bit should have been found, and the entry named")
+        self.screen.checked("found, and the entry named")
+
+    def _replays(self) -> None:
+        self.screen.chapter(6, "What the agent asked and saw, as it was")
+        session = self._session_of_psql()
+        command = self._doorward("replay", session, "--log", str(self.stack.log))
+        status, said = self.agent.run(*command)
+        if status != 0 or "UPDATE customer" not in said or "DROP TABLE" not in said:
+            raise DemoError("the replay should have shown the whole session")
+        self._shows_no_secret(said)
+        self.screen.checked("every statement, every answer, the votes; and the record holds no masked value either")
+
+    # --- what they rest on -------------------------------------------------------------------------------------------
+
+    def _doorward(self, *arguments: str) -> tuple[list[str], dict[str, str]]:
+        """The `doorward` command, with the folder of this Python on PATH so that it is shown as it is typed."""
+        folder = Path(sys.executable).parent
+        return ["doorward", *arguments], {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+    def _approve(self, request: str) -> None:
+        """Tom looks at what waits, and approves it at a terminal of his own."""
+        reach = ("--gateway", self.stack.control, "--token-file", str(self.stack.token_file(APPROVER)))
+        self.approver.run(*self._doorward("approvals", "list", *reach))
+        status, said = self.approver.run(*self._doorward("approvals", "approve", request, *reach))
+        if status != 0:
+            raise DemoError(f"the approval was not taken: {said.strip()}")
+
+    def _session_of_psql(self) -> str:
+        """The session of the agent's psql: the first that the record tells of."""
+        command, environment = self._doorward("sessions", "--log", str(self.stack.log), "--json")
+        status, said = Shell(self.screen, "agent$ ").run(command, environment)
+        if status != 0:
+            raise DemoError("the sessions could not be listed")
+        rows = json.loads(said)
+        first = rows[0] if isinstance(rows, list) else rows["sessions"][0]
+        return str(first.get("session") or first["id"])
+
+    def _ask(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Ask the database itself, past the gateway, as its administrator."""
+        with self.server.connect(SUPERUSER) as connection:
+            return connection.execute(statement.encode(), parameters or None).fetchall()
+
+    def _newsletter(self, customer: int) -> bool:
+        return bool(self._ask("SELECT newsletter FROM customer WHERE id = %s", customer)[0][0])
+
+    def _shows_no_secret(self, shown: str, rows_at_least: int = 0) -> None:
+        secrets = self._ask(TRUE_VALUES)
+        leaked = find_leaks(shown, (str(value) for row in secrets for value in row))
+        if leaked:
+            raise DemoError(f"a value that is masked was shown: {leaked[0]}")
+        if shown.count("|") < rows_at_least or shown.startswith("ERROR"):
+            raise DemoError("rows should have been shown")
+
+
+def _update(stack: Stack, on_notice: object) -> str:
+    """The agent's program: an ordinary one, but for saying aloud what it is told while it waits."""
+    conninfo = f"{stack.conninfo(tls=True)} connect_timeout=10"
+    with psycopg.connect(conninfo, password=stack.token(AGENT)) as connection:
+        connection.add_notice_handler(on_notice)  # type: ignore[arg-type]  # psycopg's own type is not exported
+        cursor = connection.execute(UPDATE_AGAIN, [HELD_AGAIN_ID])
+        return cursor.statusmessage or ""
+
+
+def find_leaks(shown: str, secrets: Iterable[str]) -> list[str]:
+    """Give the secrets that can be read in what was shown, whatever the case."""
+    text = shown.lower()
+    return [secret for secret in secrets if secret.lower() in text]
+
+
+def flip_one_byte(log: Path) -> tuple[Path, int]:
+    """Flip one bit in the middle of the largest file of entries; give the file and the byte's offset."""
+    entries = [path for path in log.rglob("*") if path.is_file() and "entries" in path.relative_to(log).parts]
+    if not entries:
+        raise DemoError("the log has no entries to change")
+    path = max(entries, key=lambda item: (item.stat().st_size, str(item)))
+    data = bytearray(path.read_bytes())
+    offset = len(data) // 2
+    data[offset] ^= 1
+    path.write_bytes(data)
+    return path, offset
