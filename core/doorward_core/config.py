@@ -21,6 +21,7 @@ from doorward_core.config_types import (
     ExistingFile,
     FilePath,
     NotEmpty,
+    NotEmptyText,
     Seconds,
     Strict,
     UnixNs,
@@ -225,7 +226,7 @@ class RecordSettings(Strict):
 class Account(Strict):
     """A login at the target. Without a password the target must trust us by other means."""
 
-    user: Annotated[str, NotEmpty]
+    user: NotEmptyText
     password: SecretSource | None = None
 
 

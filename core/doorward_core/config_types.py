@@ -149,6 +149,8 @@ def _not_empty(value: CollectionT) -> CollectionT:
 
 NotEmpty = AfterValidator(_not_empty)
 """For a list or mapping that may not be empty."""
+NotEmptyText = Annotated[str, NotEmpty]
+"""Text that says something."""
 Seconds = Annotated[float, PlainValidator(_some_seconds)]
 """A duration, in seconds; sub-second ones are allowed."""
 WholeSeconds = Annotated[int, PlainValidator(_whole_seconds)]

@@ -45,6 +45,8 @@ def advise(blamed: list[Verdict], problem: str = "") -> str:
     if rules:
         ruled = (verdict.atom for verdict in blamed if not verdict.by_default)
         said.append(f"Blocked by rule {_list(rules)}: {_atoms(ruled)}.")
+        if problem and any(verdict.atom.action is Action.UNKNOWN for verdict in blamed):
+            said.append(f"It could not be read whole: {readable(problem)}.")
         return " ".join(said)
     if any(verdict.atom.action is Action.UNKNOWN for verdict in blamed):
         because = f": {readable(problem)}" if problem else ""

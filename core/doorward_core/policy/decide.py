@@ -10,6 +10,7 @@ Invariants: pure (`now` comes in); the strictest atom decides; obligations unite
 an `unknown` atom besides; every rule that matched is in the decision.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -45,11 +46,15 @@ _LEVELS = {RecordLevel.DECISION: 0, RecordLevel.SHAPE: 1, RecordLevel.PAYLOAD: 2
 
 @dataclass(frozen=True, slots=True)
 class ProbeRate:
-    """A permitted probe that must be counted: at most `count` within `per_s`, per identity and mask."""
+    """A permitted probe that must be counted: at most `count` within `per_s`, per identity and mask.
+
+    `cost` is what this operation counts for: each of its probes is a guess.
+    """
 
     mask: str
     count: int
     per_s: int
+    cost: int = 1
 
 
 class Policy:
@@ -111,9 +116,7 @@ class Policy:
 
     def connect(self, identity: Identity, resource: Resource, now_unix_ns: int) -> Decision:
         """Decide whether a session may open. Masks are left to its operations."""
-        atom = Atom(Action.CONNECT, Target("resource", resource.name))
-        verdict = self._view(identity, resource).judge(atom, now_unix_ns, _NOTHING)
-        decision = self._combine([verdict], (), "")
+        decision = self._combine([self.judge_connect(identity, resource, now_unix_ns)], (), "")
         if decision.effect is not Effect.PERMIT and now_unix_ns < self.observe.get(resource.name, 0):
             decision = _observed(decision, (), unread=False)
         return decision
@@ -144,12 +147,19 @@ class Policy:
         view = self._view(identity, resource)
         return tuple(view.judge(atom, now_unix_ns, granted) for atom in _atoms(operation))
 
+    def judge_connect(self, identity: Identity, resource: Resource, now_unix_ns: int) -> Verdict:
+        """The verdict on opening a session."""
+        atom = Atom(Action.CONNECT, Target("resource", resource.name))
+        return self._view(identity, resource).judge(atom, now_unix_ns, _NOTHING)
+
     def rates(self, decision: Decision) -> tuple[ProbeRate, ...]:
         """What must be counted before an operation with this decision goes on; empty for all that probes nothing."""
         if not self._rated:
             return ()
-        probed = {match.rule for match in decision.matches if match.atom.action is Action.PROBE}
-        return tuple(self._rated[rule] for rule in sorted(probed & self._rated.keys()))
+        costs = Counter(match.rule for match in decision.matches if match.atom.action is Action.PROBE)
+        return tuple(
+            replace(self._rated[rule], cost=cost) for rule, cost in sorted(costs.items()) if rule in self._rated
+        )
 
     def repeatable(self, decision: Decision) -> bool:
         """Whether this decision may be given again for the same operation of the same session, without asking.

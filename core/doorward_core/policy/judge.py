@@ -3,8 +3,9 @@
 What it is: `View`, the rules of a policy that concern an identity on a resource, by action, and the verdict on an atom.
 What it will not do: put several atoms together, or know who grants what; that is `decide`.
 
-Invariants: pure; block > hold > allow > block by default, per atom, and per column where some rule looks at columns; a
-rule more can only make a verdict stricter if it blocks or holds (`tests/property/test_policy_monotone.py`).
+Invariants: pure; block > hold > allow > block by default, per atom, and per column where some rule looks at columns.
+One more block never loosens, one more hold never lifts a block or lets through what was held, and the order of rules
+means nothing (`tests/property/test_policy_monotone.py`).
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,8 @@ from doorward_core.policy.compile import CompiledMask, CompiledRule
 
 Granted = frozenset[tuple[str, bytes]]
 
-_IMPLIED = frozenset({Action.CONNECT, Action.SESSION})
+IMPLIED = frozenset({Action.CONNECT, Action.SESSION})
+"""What an allow or a hold of anything else on a resource lets one do besides."""
 _EQUALITY = "equality"
 _WHOLE = ""
 """Stands for "every column" where an atom names none."""
@@ -69,7 +71,7 @@ class View:
                 by_column = by_column or rule.columns is not None
         if by_column:
             return self._judge_columns(atom, matched, granted)
-        if not matched and action in _IMPLIED:
+        if not matched and action in IMPLIED:
             matched = [rule for rule in self.implied if rule.until_unix_ns is None or now_unix_ns < rule.until_unix_ns]
             # Whatever lets somebody in is enough to let them in: a hold on writes does not hold the connection.
             return _implied(atom, matched)
@@ -113,14 +115,14 @@ class View:
             return any(rule.effect is not Effect.DENY for rule in probes) or (
                 not self._column_masks and self.could(Action.READ)
             )
-        return action in _IMPLIED and bool(self.implied)
+        return action in IMPLIED and bool(self.implied)
 
     def _judge_columns(self, atom: Atom, rules: list[CompiledRule], granted: Granted) -> Verdict:
         """Column by column, because `allow` on two columns is no `allow` on a third; the strictest column decides."""
         worst: Verdict | None = None
         every: dict[str, CompiledRule] = {}
         for column in atom.target.columns or (_WHOLE,):
-            applying = tuple(rule for rule in rules if _applies(rule, atom, column))
+            applying = tuple(rule for rule in rules if rule_applies(rule, atom, column))
             every.update((rule.id, rule) for rule in applying)
             verdict = _weigh(atom, applying, granted)
             if worst is None or _STRICTNESS[verdict.effect] > _STRICTNESS[worst.effect]:
@@ -136,7 +138,7 @@ class View:
 _STRICTNESS = {Effect.PERMIT: 0, Effect.HOLD: 1, Effect.DENY: 2}
 
 
-def _applies(rule: CompiledRule, atom: Atom, column: str) -> bool:
+def rule_applies(rule: CompiledRule, atom: Atom, column: str) -> bool:
     """Whether a rule that may look at columns speaks of this one.
 
     Of a whole row, a rule that blocks or holds some column speaks, and a rule that allows some column does not.

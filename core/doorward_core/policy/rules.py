@@ -34,6 +34,8 @@ FILTER_KINDS: Mapping[str, str] = {
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\Z")
 _MAX_QUORUM = 16
 """More distinct people than this have never been asked to agree on one statement; it catches a typing error."""
+_MAX_RATE = 10_000
+"""Each one counted is remembered for the length of its window."""
 _PERIODS_S: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Do: TypeAlias = Literal[
@@ -218,7 +220,7 @@ class Rule(Strict):
 class Rate(Strict):
     """`20/h`: so many within a sliding window of that length."""
 
-    count: Annotated[int, Field(ge=1, le=1_000_000)]
+    count: Annotated[int, Field(ge=1, le=_MAX_RATE)]
     per_s: int
 
     @model_validator(mode="before")

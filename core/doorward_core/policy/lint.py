@@ -1,0 +1,96 @@
+"""What a policy says that its author may not have meant.
+
+What it is: remarks on a policy that loads: rules about nothing, rules that go unheard, and gaps in what one might
+believe to be closed. Each begins with `file:line: id:`, as faults do.
+What it will not do: refuse a policy; every remark may be wrong.
+
+Invariants: pure; the same policy and resources give the same remarks in the same order.
+"""
+
+from collections.abc import Mapping
+
+from doorward_core.config_types import nearest
+from doorward_core.model import Action, Effect, Resource
+from doorward_core.policy.compile import CompiledMask, CompiledRule, WhereTest
+from doorward_core.policy.decide import Policy
+
+_OPAQUE = frozenset({Action.UNKNOWN, Action.EXECUTE})
+"""Through these a target can be reached without being named."""
+
+
+def remarks(policy: Policy, resources: Mapping[str, Resource], now_unix_ns: int = 0) -> tuple[str, ...]:
+    """Everything worth a second look, in the order of the rules."""
+    found: list[str] = []
+    for rule in policy.rules:
+        found += [f"{rule.source}: {rule.id}: {text}" for text in _about_rule(rule, policy, resources, now_unix_ns)]
+    for mask in policy.mask_rules:
+        found += [f"{mask.source}: {mask.mask.rule}: {text}" for text in _about_mask(mask, resources)]
+    return tuple(found)
+
+
+def _about_rule(rule: CompiledRule, policy: Policy, resources: Mapping[str, Resource], now: int) -> list[str]:
+    found = _about_nothing(rule, resources)
+    if rule.until_unix_ns is not None and rule.until_unix_ns <= now:
+        found.append("has ended (`until`) and does nothing any more")
+    if rule.effect is Effect.DENY:
+        if not rule.blanket:
+            around = [item.id for item in policy.rules if _opens_around(item, rule, resources)]
+            if around:
+                found.append(
+                    f"blocks by name, but {_named(around)} lets through what cannot be read (`unknown`, `execute`),"
+                    " which may reach what is blocked without naming it"
+                )
+        return found
+    covering = [item.id for item in policy.rules if _silences(item, rule)]
+    if covering:
+        found.append(f"is never heard: {_named(covering)} blocks everything that it speaks of")
+    return found
+
+
+def _about_nothing(rule: CompiledRule | CompiledMask, resources: Mapping[str, Resource]) -> list[str]:
+    """A rule for resources that there are none of is most often a misspelt one."""
+    if not resources or any(rule.where.match(resource) for resource in resources.values()):
+        return []
+    names = rule.where.names
+    if names is not None and names.exact and not (rule.where.labels or rule.where.protocols):
+        wrong = sorted(names.exact - resources.keys())
+        return [f"is about no configured resource: `{wrong[0]}`{nearest(wrong[0], resources)}"] if wrong else []
+    # A shipped rule set speaks of protocols that this gateway may not have.
+    return [] if rule.where.protocols is not None else ["is about no configured resource"]
+
+
+def _opens_around(rule: CompiledRule, block: CompiledRule, resources: Mapping[str, Resource]) -> bool:
+    """Whether a rule lets through, on a resource of the block's, what could reach the blocked thing unnamed."""
+    if rule.effect is not Effect.PERMIT or not rule.blanket or not _OPAQUE & rule.actions:
+        return False
+    return any(rule.where.match(item) and block.where.match(item) for item in resources.values())
+
+
+def _silences(block: CompiledRule, rule: CompiledRule) -> bool:
+    """Whether a blanket block covers all that a rule speaks of, for everybody and for good."""
+    return (
+        block.effect is Effect.DENY
+        and block.blanket
+        and block.who is None
+        and block.unless is None
+        and block.until_unix_ns is None
+        and rule.actions <= block.actions
+        and (block.where == rule.where or _everywhere(block.where))
+    )
+
+
+def _everywhere(where: WhereTest) -> bool:
+    return where.names is not None and where.names.everything and where.protocols is None and not where.labels
+
+
+def _about_mask(mask: CompiledMask, resources: Mapping[str, Resource]) -> list[str]:
+    found = _about_nothing(mask, resources)
+    if mask.columns is not None and mask.equality.effect is Effect.PERMIT and mask.limit_count is None:
+        found.append("lets masked columns be compared with constants without `limit`: values can be found by guessing")
+    if mask.columns is not None and mask.other.effect is Effect.PERMIT:
+        found.append("lets conditions of any kind look at masked columns: values can be read out bit by bit")
+    return found
+
+
+def _named(ids: list[str]) -> str:
+    return ", ".join(f"`{item}`" for item in ids)
