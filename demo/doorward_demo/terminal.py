@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
@@ -53,14 +52,12 @@ class Screen:
 
     def typed(self, prompt: str, text: str, indent: int = 0) -> None:
         """Show what somebody types at a prompt."""
-        line = Text.assemble((prompt, "bold blue"), (text, "bold"))
-        self.console.print(Padding(line, (0, 0, 0, indent)))
+        self.console.print(Text.assemble(" " * indent, (prompt, "bold blue"), (text, "bold")), soft_wrap=True)
 
     def printed(self, line: str, indent: int = 0) -> None:
         """Show a line that a program printed."""
         style = "red" if line.startswith("ERROR") else "yellow" if line.startswith("NOTICE") else ""
-        shown = Text(line, style=style, no_wrap=False)
-        self.console.print(Padding(shown, (0, 0, 0, indent)), soft_wrap=indent == 0)
+        self.console.print(Text(" " * indent + line, style=style), soft_wrap=True)
 
 
 class Psql:
@@ -75,6 +72,7 @@ class Psql:
         self._screen = screen
         self._prompt = prompt
         self._unread = ""
+        self._last_line = ""
         self._typed = 0
         self._output, terminal = pty.openpty()
         command = [str(program), "--no-psqlrc", "--pset=pager=off", conninfo]
@@ -100,6 +98,7 @@ class Psql:
         self._write(f"{statement}\n\\echo {marker}\n")
         lines = []
         for line in self._lines_until(marker):
+            self._last_line = line or self._last_line
             lines.append(line)
             if show:
                 self._screen.printed(line)
@@ -112,7 +111,7 @@ class Psql:
             self._process.stdin.write(text.encode())
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise DemoError(f"psql ended: {self._rest()}") from None
+            raise DemoError(f"psql ended: {self._rest() or self._last_line}") from None
 
     def _lines_until(self, marker: str) -> Iterator[str]:
         end = time.monotonic() + ANSWER_WITHIN_S
@@ -127,7 +126,7 @@ class Psql:
                 raise DemoError(f"psql gave no answer within {ANSWER_WITHIN_S:.0f} s")
             chunk = self._read()
             if not chunk:
-                raise DemoError(f"psql ended: {self._unread.strip()}")
+                raise DemoError(f"psql ended: {self._unread.strip() or self._last_line}")
             self._unread += chunk
 
     def _read(self) -> str:
