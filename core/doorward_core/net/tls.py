@@ -1,0 +1,95 @@
+"""TLS contexts: what we offer to clients, and what we demand of targets.
+
+What it will not do: shake hands (`link`), or make certificates.
+Implements: RFC 8446 and RFC 5246 by OpenSSL's defaults from TLS 1.2 on; RFC 5929 section 4 (tls-server-end-point).
+
+Invariants:
+
+- A client context verifies the chain and the host name, always; who wants no TLS says so in the configuration.
+- A reload that fails leaves the certificate in force.
+"""
+
+import hashlib
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from doorward_core.errors import ConfigError
+
+_OLDEST: Final = ssl.TLSVersion.TLSv1_2
+# RFC 5929 section 4.1: a certificate that was signed over one of these binds by SHA-256.
+_WEAK_HASHES: Final = frozenset({"md5", "sha1"})
+
+
+class ServerTls:
+    """The certificate that clients see. `context` is replaced by `reload`; connections keep the one they began with."""
+
+    def __init__(
+        self, certificate: Path, key: Path, *, alpn: Sequence[str] = (), client_authorities: Path | None = None
+    ) -> None:
+        self._certificate = certificate
+        self._key = key
+        self._alpn = tuple(alpn)
+        self._client_authorities = client_authorities
+        self.context = self._load()
+
+    def reload(self) -> None:
+        """Read the files again. Raises ConfigError and keeps what is in force if they cannot be used."""
+        self.context = self._load()
+
+    def _load(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = _OLDEST
+        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        try:
+            # A key that asks for a pass phrase must not stop the process at a prompt.
+            context.load_cert_chain(self._certificate, self._key, password=lambda: b"")
+        except (OSError, ssl.SSLError, ValueError) as error:
+            raise ConfigError(
+                (f"{self._certificate}: tls: the certificate and key cannot be used ({error})",)
+            ) from None
+        if self._client_authorities is not None:
+            _trust(context, self._client_authorities)
+            context.verify_mode = ssl.CERT_OPTIONAL
+        if self._alpn:
+            context.set_alpn_protocols(list(self._alpn))
+        return context
+
+
+def client_context(authorities: Path | None = None, *, alpn: Sequence[str] = ()) -> ssl.SSLContext:
+    """What we demand of a target: a chain to `authorities` (None: the system's), and the name that was dialled."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = _OLDEST
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    if authorities is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    else:
+        _trust(context, authorities)
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    return context
+
+
+def _trust(context: ssl.SSLContext, authorities: Path) -> None:
+    try:
+        context.load_verify_locations(authorities)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError((f"{authorities}: tls: the authorities cannot be read ({error})",)) from None
+
+
+def server_end_point(certificate: bytes) -> bytes | None:
+    """The tls-server-end-point binding of a DER certificate; None where RFC 5929 defines none (Ed25519, for one)."""
+    try:
+        algorithm = x509.load_der_x509_certificate(certificate).signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    if algorithm is None:
+        return None
+    name = "sha256" if algorithm.name in _WEAK_HASHES else algorithm.name
+    if name not in hashlib.algorithms_available:
+        return None
+    return hashlib.new(name, certificate).digest()

@@ -1,0 +1,72 @@
+"""Certificates: loading, reloading, and what a channel is bound to."""
+
+import hashlib
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from doorward_core.errors import ConfigError
+from doorward_core.net.tls import ServerTls, client_context, server_end_point
+
+
+def _der(path):
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def test_a_reload_takes_the_new_certificate(tmp_path, new_certificate):
+    certificate, key = new_certificate("one")
+    tls = ServerTls(certificate, key)
+    before = tls.context
+    other = new_certificate("two")
+    certificate.write_bytes(other[0].read_bytes())
+    key.write_bytes(other[1].read_bytes())
+    tls.reload()
+    assert tls.context is not before
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"])
+def test_a_reload_that_fails_keeps_what_is_in_force(content, new_certificate):
+    certificate, key = new_certificate("one")
+    tls = ServerTls(certificate, key)
+    before = tls.context
+    certificate.write_bytes(content)
+    with pytest.raises(ConfigError, match="cannot be used"):
+        tls.reload()
+    assert tls.context is before
+
+
+def test_a_key_of_another_certificate_is_refused(new_certificate):
+    with pytest.raises(ConfigError, match="cannot be used"):
+        ServerTls(new_certificate("one")[0], new_certificate("two")[1])
+
+
+def test_a_key_with_a_pass_phrase_does_not_ask_at_the_terminal(tmp_path, new_certificate):
+    certificate, _ = new_certificate("one")
+    sealed = tmp_path / "sealed.key"
+    sealed.write_bytes(
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"phrase"),
+        )
+    )
+    with pytest.raises(ConfigError, match="cannot be used"):
+        ServerTls(certificate, sealed)
+
+
+def test_authorities_that_cannot_be_read_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        client_context(tmp_path / "absent")
+
+
+def test_a_channel_is_bound_to_the_hash_of_the_certificate(new_certificate):
+    der = _der(new_certificate("one")[0])
+    assert server_end_point(der) == hashlib.sha256(der).digest()
+
+
+def test_a_certificate_without_a_hash_binds_nothing(new_certificate):
+    assert server_end_point(_der(new_certificate("ed", key=ed25519.Ed25519PrivateKey.generate())[0])) is None
+    assert server_end_point(b"no certificate") is None
