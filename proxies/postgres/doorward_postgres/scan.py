@@ -64,6 +64,27 @@ class FrameScanner:
         found = self.search(candidates)
         return self._rebuilt(data, candidates, found) if found else data
 
+    def touched(self, rows: Sequence[bytes], *, everything: bool) -> list[int]:
+        """Which of some rows, in any format, are worth a closer look: places in `rows`, rising."""
+        if everything or self._opaque:
+            return list(range(len(rows)))
+        data = b"".join(rows)
+        if self._escapes and b"\\u00" in data:
+            return list(range(len(rows)))
+        starts, position = [], 0
+        for row in rows:
+            starts.append(position)
+            position += len(row)
+        found: set[int] = set()
+        for start, end in self._detectors.areas(data):
+            found.update(range(bisect_right(starts, start) - 1, bisect_right(starts, end - 1)))
+        return sorted(found)
+
+    def text(self, place: int, value: bytes) -> bytes:
+        """What is to be searched of a value in column `place`; nothing where no detector means anything by it."""
+        item = self._contents[place]
+        return b"" if item is None else _text(value, item, touched=True, escaped=True)
+
     def search(self, candidates: Sequence[Candidate]) -> dict[int, list[Span]]:
         """Spans by candidate, counted from the beginning of its text. One search for all of them."""
         starts, position = [], 0

@@ -1,0 +1,186 @@
+"""COPY TO STDOUT on its way to the client: the same masks as for rows, in text, CSV and binary.
+
+It will not mask what it cannot read row by row (see `copy_formats.copy_format`), and does not touch COPY FROM: what a
+client sends is decided on, not masked.
+Implements ARCHITECTURE.md, "Masking", and PostgreSQL's protocol, "COPY Operations":
+
+    CopyData   u8 'd', i32 length (itself included), any part of the data
+
+Invariants:
+- However the server cuts the data into messages, the client gets one row in each, which is what drivers expect.
+- What comes out is the same however the data was cut.
+- A row with another number of fields than its columns raises UpstreamProtocolError; nothing of its batch is given out.
+"""
+
+from collections.abc import Iterator, Sequence
+from struct import Struct
+from typing import Final
+
+from doorward_core.errors import UpstreamProtocolError
+from doorward_postgres import copy_formats
+from doorward_postgres.cells import Column, cell
+from doorward_postgres.copy_formats import MAX_ROW_BYTES, CopyFormat
+from doorward_postgres.rows import Piece, RowMasker, RowPlan, Verdict
+from doorward_postgres.scan import Candidate, FrameScanner
+from doorward_postgres.types import BINARY_FORMAT, TEXT_FORMAT
+
+_HEAD: Final = Struct("!BI")
+_COPY_DATA: Final = 0x64
+_DATA_ROW: Final = 0x44
+
+
+class CopyMasker:
+    """Does what a plan says to the rows of one COPY, and counts what it hid.
+
+    `messages` takes a run of whole CopyData messages, `finish` is called at CopyDone.
+    """
+
+    def __init__(self, row_plan: RowPlan, key: bytes, copy: CopyFormat, *, max_row_bytes: int = MAX_ROW_BYTES) -> None:
+        binary = copy.kind == "binary"
+        self.plan = row_plan.in_formats((BINARY_FORMAT if binary else TEXT_FORMAT,))
+        self._cutter = copy_formats.cutter(copy, max_row_bytes)
+        self._binary = BinaryRows(self.plan, key) if binary else None
+        self._lines = LineRows(self.plan, key, copy)
+
+    @property
+    def masked(self) -> dict[str, int]:
+        """Masked values by label."""
+        return self._binary.masked if self._binary else self._lines.masked
+
+    def messages(self, buffer: bytes, start: int, end: int) -> Piece:
+        """Mask a run of whole CopyData messages, headers included, from `start` to `end` of `buffer`."""
+        if self.plan.untouched:
+            return memoryview(buffer)[start:end]
+        rows = [row for data in _bodies(buffer, start, end) for row in self._cutter.cut(data)]
+        masked = self._binary.mask(rows) if self._binary else self._lines.mask(rows)
+        return b"".join([piece for row in masked for piece in (_HEAD.pack(_COPY_DATA, len(row) + 4), row)])
+
+    def finish(self) -> None:
+        """The server says that this was all. Raise UpstreamProtocolError if it ends within a row."""
+        if not self.plan.untouched and self._cutter.pending:
+            raise UpstreamProtocolError("COPY ends within a row")
+
+
+def _bodies(buffer: bytes, start: int, end: int) -> Iterator[bytes]:
+    while start < end:
+        if end - start < _HEAD.size:
+            raise UpstreamProtocolError("a CopyData ends within its header")
+        kind, length = _HEAD.unpack_from(buffer, start)
+        stop = start + 1 + length
+        if kind != _COPY_DATA or length < _HEAD.size - 1 or stop > end:
+            raise UpstreamProtocolError("a CopyData is not as long as it says")
+        yield buffer[start + _HEAD.size : stop]
+        start = stop
+
+
+class BinaryRows:
+    """Binary rows have the layout of a DataRow's body, and are masked as such."""
+
+    def __init__(self, row_plan: RowPlan, key: bytes) -> None:
+        self._masker = RowMasker(row_plan, key)
+        self._header = False
+
+    @property
+    def masked(self) -> dict[str, int]:
+        """Masked values by label."""
+        return self._masker.masked
+
+    def mask(self, rows: Sequence[bytes]) -> Iterator[bytes]:
+        """Each row masked; the header and the trailer as they are. The header goes with what follows it."""
+        if not rows:
+            return
+        head = b"" if self._header else rows[0]
+        body = list(rows[0 if self._header else 1 :])
+        self._header = True
+        trailer = body.pop() if body and len(body[-1]) == 2 and body[-1] == b"\xff\xff" else b""  # noqa: PLR2004 - i16 -1
+        framed = b"".join([piece for row in body for piece in (_HEAD.pack(_DATA_ROW, len(row) + 4), row)])
+        for row in _data_rows(bytes(self._masker.rows(framed, 0, len(framed)))):
+            yield head + row
+            head = b""
+        if head or trailer:
+            yield head + trailer
+
+
+def _data_rows(framed: bytes) -> Iterator[bytes]:
+    position = 0
+    while position < len(framed):
+        _, length = _HEAD.unpack_from(framed, position)
+        stop = position + 1 + length
+        yield framed[position + _HEAD.size : stop]
+        position = stop
+
+
+class LineRows:
+    """Text and CSV rows: masked columns first, then one search over all that is left of a batch."""
+
+    def __init__(self, row_plan: RowPlan, key: bytes, copy: CopyFormat) -> None:
+        self.masked: dict[str, int] = {}
+        self._copy = copy
+        self._header = copy.header
+        self._fields = len(row_plan.columns)
+        columns = [Column(item.type_oid, TEXT_FORMAT, item.typmod, row_plan.iso_dates) for item in row_plan.columns]
+        self._owed = [
+            (place, item.label, cell(column, item.transform, item.label, key))
+            for place, (item, column) in enumerate(zip(row_plan.columns, columns, strict=True))
+            if item.verdict is not Verdict.CLEAR
+        ]
+        self._detectors = row_plan.detectors
+        self._scanner: FrameScanner | None = None
+        if row_plan.detectors:
+            clear = [
+                column if item.verdict is Verdict.CLEAR else None
+                for item, column in zip(row_plan.columns, columns, strict=True)
+            ]
+            self._scanner = FrameScanner(clear, row_plan.detectors, key, self.masked)
+
+    def mask(self, rows: Sequence[bytes]) -> list[bytes]:
+        """Each row masked, its newline included. The header line names columns and says nothing else."""
+        done = list(rows)
+        first = 0
+        if self._header and done:
+            self._header, first = False, 1
+            self._split(done[0])
+        if self._owed:
+            done[first:] = [self._mask_columns(row) for row in done[first:]]
+        if self._scanner is not None:
+            self._scan(self._scanner, done, first)
+        return done
+
+    def _split(self, row: bytes) -> list[bytes]:
+        fields = copy_formats.split(self._copy, row)
+        if len(fields) != self._fields:
+            raise UpstreamProtocolError("a row of COPY does not have the fields that its columns call for")
+        return fields
+
+    def _mask_columns(self, row: bytes) -> bytes:
+        fields = self._split(row)
+        for place, label, made in self._owed:
+            value = copy_formats.decode(self._copy, fields[place])
+            if value is None:
+                continue
+            new = made.constant if made.replace is None else made.replace(value)
+            fields[place] = copy_formats.encode(self._copy, new)
+            self.masked[label] = self.masked.get(label, 0) + 1
+        return self._copy.delimiter.join(fields) + b"\n"
+
+    def _scan(self, scanner: FrameScanner, rows: list[bytes], first: int) -> None:
+        """Replace in `rows` what the detectors find. Rows that no alarm touches are not even split."""
+        touched = scanner.touched(rows, everything=not self._copy.plain)
+        candidates: list[Candidate] = []
+        values: list[bytes] = []
+        for index in touched:
+            if index < first:
+                continue
+            for place, field in enumerate(self._split(rows[index])):
+                value = copy_formats.decode(self._copy, field)
+                text = b"" if value is None else scanner.text(place, value)
+                if value is not None and text:
+                    candidates.append(Candidate(index, place, 0, 0, text))
+                    values.append(value)
+        fields: dict[int, list[bytes]] = {}
+        for index, spans in scanner.search(candidates).items():
+            item = candidates[index]
+            row = fields.setdefault(item.row, self._split(rows[item.row]))
+            row[item.place] = copy_formats.encode(self._copy, scanner.hidden(item, values[index], spans))
+        for number, row in fields.items():
+            rows[number] = self._copy.delimiter.join(row) + b"\n"
