@@ -1,0 +1,235 @@
+"""The writer's work, without its pipe: entries in, journal, tree and checkpoints out.
+
+Implements docs/spec/event-log.md sections 3 to 9.
+A synchronous shell over files; it reads no clock (times come in) and knows nothing of the gateway.
+It will not go on after a failed write: the caller lets an OSError end the process.
+
+Durable order of a batch: journal frame, flush, *report*, bundles and tiles, checkpoint, its copy.
+Everything behind the report can be made again from the journal.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from doorward_core.errors import RecordError
+from doorward_core.model import EventKind, Value
+from doorward_core.record import entry, journal
+from doorward_core.record.encode import encode
+from doorward_core.record.keys import KeyRing, signing_key
+from doorward_core.record.merkle import TILE_WIDTH
+from doorward_core.record.publish import Publisher
+from doorward_core.record.recover import Found, recover
+
+FORMAT = "doorward-event-log@1"
+LOCK = "lock"
+# A start reads one segment, so this bounds its time (about a second); bundles are flushed once per segment.
+SEGMENT_BYTES = 32 * 1024 * 1024
+# Entries that nobody waits for are flushed when this much is unflushed, so that one flush never takes long.
+UNFLUSHED_BYTES = 4 * 1024 * 1024
+_SALTS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a log lies and how it is kept."""
+
+    folder: Path
+    origin: str
+    signer: Path
+    keys: Path
+    recipients: tuple[str, ...] = ()
+    mirror: Path | None = None
+
+
+class Engine:
+    """One open log. `size` counts entries built, `durable` those on stable storage."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._builder = entry.Builder(settings.origin)
+        self._settings = settings
+        self._check_places()
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        (settings.folder / journal.FOLDER).mkdir(exist_ok=True)
+        self._lock = self._take_lock()
+        key, self.vkey = signing_key(settings.signer, settings.origin)
+        self._ring = KeyRing(settings.keys, settings.recipients)
+        self._publisher = Publisher(settings.folder, settings.origin, key, settings.mirror)
+        self._journal = journal.Journal(settings.folder / journal.FOLDER)
+        self._pending: list[bytes] = []
+        self._backlog: list[bytes] = []
+        self._unflushed = 0
+        self._salts = b""
+        self.size = 0
+        self.last_at = 0
+
+    def _check_places(self) -> None:
+        """Keys in the tree would travel with it, and a second place within it would be no second place."""
+        tree = self._settings.folder.resolve()
+        for what, place in (
+            ("signing key", self._settings.signer),
+            ("keys folder", self._settings.keys),
+            ("checkpoint copy", self._settings.mirror),
+        ):
+            if place is not None and place.resolve().is_relative_to(tree):
+                raise RecordError(f"the {what} may not lie in the log's folder")
+
+    def _take_lock(self) -> int:
+        """Be the only writer, for as long as this process lives (the kernel lets go at exit, however it comes)."""
+        fd = os.open(self._settings.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            raise RecordError("the log is open in another process") from error
+        return fd
+
+    @property
+    def durable(self) -> int:
+        """Entries with an index below this are on stable storage."""
+        return self._journal.durable
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether there is something that no checkpoint covers."""
+        return self.size != self._publisher.signed_size
+
+    @property
+    def mirror_problem(self) -> str:
+        """Why the copy of the checkpoint is behind, or nothing."""
+        return self._publisher.mirror_problem
+
+    def open(self, now_unix_ns: int) -> None:
+        """Take up the log, repair a torn tail, and record both; durable when it returns.
+
+        Crash within: either the old segments count, with their torn tail, or the new one, with its repair.
+        """
+        found = recover(self._settings.folder, self._publisher, self.vkey, self._settings.mirror)
+        self._publisher.add(found.entries)
+        self.size = self._publisher.tree.size
+        self.last_at = found.last.at_unix_ns if found.last else 0
+        kept = list(self._publisher.bundle)
+        self._record_opening(found, now_unix_ns)
+        self._journal.start(self.size - len(self._pending) - len(kept), kept + self._pending)
+        self._backlog, self._pending = self._pending, []
+        self._publish()
+        # What was read may never have reached the disk: only what is written again and flushed lets the old files go.
+        self._publisher.sync()
+        self._publisher.checkpoint()
+        self._journal.drop_older()
+
+    def _record_opening(self, found: Found, now_unix_ns: int) -> None:
+        if found.dropped:
+            digest = hashlib.sha256(found.dropped).digest()
+            head: dict[str, Value] = {
+                "dropped_bytes": len(found.dropped),
+                "dropped_sha256": digest,
+                "kept": self.size,
+            }
+            self._own(EventKind.LOG_REPAIRED, head, now_unix_ns)
+        previous = "none" if found.last is None else "unclean"
+        if found.last is not None and found.last.kind == EventKind.LOG_CLOSED and not found.dropped:
+            previous = "closed"
+        self._own(
+            EventKind.LOG_OPENED,
+            {"format": FORMAT, "vkey": self.vkey, "previous": previous, "sealed": self._ring.sealing},
+            now_unix_ns,
+        )
+
+    def _own(self, kind: EventKind, head: dict[str, Value], now_unix_ns: int) -> None:
+        """Add an event of the log itself."""
+        if now_unix_ns < self.last_at:
+            head["clock_back_ns"] = self.last_at - now_unix_ns
+        at = max(now_unix_ns, self.last_at)
+        self.add(self.size, at, kind.value, b"", b"", head=encode(head), body=b"")
+
+    def add(
+        self, index: int, at_unix_ns: int, kind: str, session: bytes, operation: bytes, *, head: bytes, body: bytes
+    ) -> None:
+        """Build the entries of one event; `head` and `body` are canonical."""
+        if index != self.size or at_unix_ns < self.last_at:
+            raise RecordError("the gateway and its writer disagree about the log")
+        commit = key = blob = b""
+        if body:
+            salt = self._salt()
+            commit, blob = entry.commitment(salt, body), entry.frame(salt, body)
+            if self._ring.sealing:
+                key, cipher = self._ring.key_for(session)
+                blob = entry.seal(cipher, index, blob, commit)
+        made = self._builder.event(
+            index, at_unix_ns, kind, session, operation, head=head, commit=commit, key=key, blob=blob
+        )
+        self._pending += made
+        self.size += len(made)
+        self.last_at = at_unix_ns
+        if kind == EventKind.SESSION_CLOSED:
+            self._ring.forget(session)
+
+    def _salt(self) -> bytes:
+        """32 random bytes; many are drawn at once, because each draw is a system call."""
+        if not self._salts:
+            self._salts = secrets.token_bytes(entry.SALT_BYTES * _SALTS)
+        salt, self._salts = self._salts[: entry.SALT_BYTES], self._salts[entry.SALT_BYTES :]
+        return salt
+
+    def write(self) -> None:
+        """Hand what was added to the file, in one frame."""
+        if self._pending:
+            before = self._journal.bytes
+            self._journal.write(self._pending)
+            self._unflushed += self._journal.bytes - before
+            self._backlog += self._pending
+            self._pending = []
+
+    @property
+    def flush_due(self) -> bool:
+        """Whether so much is unflushed that it should not wait for anybody."""
+        return self._unflushed >= UNFLUSHED_BYTES
+
+    def flush(self) -> None:
+        """Make everything added so far durable."""
+        self.write()
+        self._journal.flush()
+        self._unflushed = 0
+
+    def publish(self) -> None:
+        """Take what is durable into bundles and tiles; call after the report, it is off the durable path."""
+        if self._backlog and self.durable == self._journal.written:
+            self._publish()
+
+    def _publish(self) -> None:
+        self._publisher.add(self._backlog)
+        self._backlog = []
+
+    def checkpoint(self) -> None:
+        """Flush, publish and sign the tree as it is; begin a new segment where the present one is long enough."""
+        self.flush()
+        self._publish()
+        self._publisher.checkpoint()
+        if self._journal.bytes >= SEGMENT_BYTES:
+            self._rotate()
+
+    def _rotate(self) -> None:
+        """Begin a new segment.
+
+        Crash after the flush of the bundles, or before the old segment is gone: both segments are there and agree.
+        """
+        self._publisher.sync()
+        kept = self._publisher.bundle
+        assert (self.size - len(kept)) % TILE_WIDTH == 0
+        self._journal.start(self.size - len(kept), kept)
+        self._journal.drop_older()
+
+    def close(self, now_unix_ns: int) -> None:
+        """Record the closing and sign it; the log is at rest when it returns."""
+        self._own(EventKind.LOG_CLOSED, {}, now_unix_ns)
+        self.checkpoint()
+        self.release()
+
+    def release(self) -> None:
+        """Let go of files and lock without writing anything."""
+        self._journal.close()
+        os.close(self._lock)

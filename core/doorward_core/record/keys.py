@@ -1,0 +1,130 @@
+"""The keys of a log: the one that signs checkpoints, and those that seal payloads.
+
+Implements docs/spec/event-log.md section 5, and the vkey file of section 7.
+A shell over files, used by the writer process, which is the only one that ever holds these keys.
+It will not load a payload key for writing, and will not write any key into the tree.
+
+Invariants: key files are 0600 in a 0700 folder; a payload key is on stable storage, wrapped, before it seals anything.
+"""
+
+import secrets
+from collections import OrderedDict
+from pathlib import Path
+
+import pyrage
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from doorward_core.errors import RecordError
+from doorward_core.record.checkpoint import make_vkey, public_bytes
+from doorward_core.record.entry import ID_BYTES
+from doorward_core.record.journal import replace_file
+
+SUFFIX = ".age"
+GATEWAY = "gateway"
+KEY_BYTES = 32
+# An open session keeps its key in memory; a session beyond this number gets a second key file when it speaks again.
+MAX_KEYS = 16_384
+
+
+def signing_key(path: Path, origin: str) -> tuple[Ed25519PrivateKey, str]:
+    """Load the signing key, or make it on first start; give it with its vkey, which is also written beside it.
+
+    Crash while making it: no key or the whole key; a log that it signs does not exist yet.
+    """
+    if path.exists():
+        if path.stat().st_mode & 0o077:
+            raise RecordError(f"the signing key {path.name} can be read by others; chmod 600 it")
+        key = load_pem_private_key(path.read_bytes(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise RecordError(f"the signing key {path.name} is not an Ed25519 key")
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = Ed25519PrivateKey.generate()
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        replace_file(path, pem, mode=0o600)
+    vkey = make_vkey(origin, public_bytes(key.public_key()))
+    public = path.with_suffix(".vkey")
+    if not public.exists() or public.read_text().strip() != vkey:
+        replace_file(public, f"{vkey}\n".encode())
+    return key, vkey
+
+
+def parse_recipient(text: str) -> pyrage.x25519.Recipient | pyrage.ssh.Recipient:
+    """Read an age or SSH public key; raises RecordError."""
+    parser = pyrage.ssh.Recipient if text.startswith("ssh-") else pyrage.x25519.Recipient
+    try:
+        return parser.from_str(text)
+    except pyrage.RecipientError as error:
+        raise RecordError(f"not a recipient of sealed payloads: {text[:20]}") from error
+
+
+class KeyRing:
+    """Makes payload keys, one for each session of this run, and keeps them in memory only."""
+
+    def __init__(self, folder: Path, recipients: tuple[str, ...]) -> None:
+        self._folder = folder
+        self._recipients = [parse_recipient(text) for text in recipients]
+        self._keys: OrderedDict[bytes, tuple[bytes, AESGCM]] = OrderedDict()
+        if self._recipients:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    @property
+    def sealing(self) -> bool:
+        """Whether payloads are sealed."""
+        return bool(self._recipients)
+
+    def key_for(self, session: bytes) -> tuple[bytes, AESGCM]:
+        """Give (key id, cipher) for a session, or for the gateway where `session` is empty.
+
+        A new key's file is durable when this returns.
+        Crash before that: a key file that no entry needs.
+        """
+        found = self._keys.get(session)
+        if found is None:
+            key_id, key = secrets.token_bytes(ID_BYTES), secrets.token_bytes(KEY_BYTES)
+            wrapped = pyrage.encrypt(key, self._recipients)
+            replace_file(self._folder / key_file(session, key_id), wrapped, mode=0o600)
+            found = self._keys[session] = (key_id, AESGCM(key))
+            if len(self._keys) > MAX_KEYS:
+                self._keys.popitem(last=False)
+        return found
+
+    def forget(self, session: bytes) -> None:
+        """Drop a closed session's key from memory."""
+        self._keys.pop(session, None)
+
+
+def key_file(session: bytes, key_id: bytes) -> str:
+    """Name of a payload key's file."""
+    return f"{session.hex() or GATEWAY}.{key_id.hex()}{SUFFIX}"
+
+
+def unwrap(folder: Path, session: bytes, key_id: bytes, identities: tuple[object, ...]) -> AESGCM | None:
+    """Give the cipher of a payload key, or None where the file was erased; for readers.
+
+    Raises RecordError where none of the identities opens it.
+    """
+    path = folder / key_file(session, key_id)
+    try:
+        wrapped = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        key = pyrage.decrypt(wrapped, list(identities))
+    except pyrage.DecryptError as error:
+        raise RecordError(f"{path.name}: not for this identity") from error
+    if len(key) != KEY_BYTES:
+        raise RecordError(f"{path.name}: not a payload key")
+    return AESGCM(key)
+
+
+def exists(folder: Path, session: bytes, key_id: bytes) -> bool:
+    """Whether a payload key still exists, readable or not."""
+    return (folder / key_file(session, key_id)).exists()

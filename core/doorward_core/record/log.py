@@ -1,0 +1,32 @@
+"""What the gate needs of a log: the interface that `record.writer.Log` and `record.memory.MemoryLog` both have."""
+
+from typing import Protocol
+
+from doorward_core.model import Event
+
+
+class EventLog(Protocol):
+    """An open log.
+
+    Only ever used from the gateway's own thread.
+    """
+
+    @property
+    def failed(self) -> str | None:
+        """Why the log cannot be written any more, or None; readiness looks at it."""
+
+    @property
+    def durable_size(self) -> int:
+        """Entries with an index below this are on stable storage."""
+
+    def append(self, event: Event, now_unix_ns: int) -> int:
+        """Put `event` in the log and give its index; raises RecordError."""
+
+    async def durable(self, index: int) -> None:
+        """Wait until the event at `index` is on stable storage; raises RecordError."""
+
+    async def room(self) -> None:
+        """Wait until the queue is short enough to append at ease; raises RecordError."""
+
+    async def aclose(self) -> None:
+        """Record the closing, sign it, and let go."""

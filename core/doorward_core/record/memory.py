@@ -1,0 +1,89 @@
+"""A log in memory, for the tests of everything that writes events.
+
+It has the interface of `record.writer.Log` and the same checks on events; nothing is encoded for good, signed or kept.
+It will not stand in for a log in a running gateway.
+"""
+
+import trio
+import trio.lowlevel
+
+from doorward_core.errors import RecordError
+from doorward_core.model import Event
+from doorward_core.record.entry import EntryError, pack_parts, parts_of
+
+
+class MemoryLog:
+    """Keeps events in `events`; durable at once, unless `hold_durability` is set."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.times: list[int] = []
+        self.closed = False
+        self._failed: str | None = None
+        self._hold = False
+        self._size = 0
+        self._durable = 0
+        self._changed = trio.Event()
+
+    @property
+    def failed(self) -> str | None:
+        """Why it failed, or None."""
+        return self._failed
+
+    @property
+    def durable_size(self) -> int:
+        """Entries with an index below this count as being on stable storage."""
+        return self._durable
+
+    @property
+    def hold_durability(self) -> bool:
+        """While true, nothing new becomes durable; setting it to False makes everything so."""
+        return self._hold
+
+    @hold_durability.setter
+    def hold_durability(self, hold: bool) -> None:
+        self._hold = hold
+        if not hold and self._failed is None:
+            self._durable = self._size
+        self._wake()
+
+    def fail(self, reason: str) -> None:
+        """Fail as a log with a broken disk does: for good, waking whoever waits."""
+        self._failed = reason
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def append(self, event: Event, now_unix_ns: int) -> int:
+        """Keep `event` and give its index."""
+        if self._failed is not None or self.closed:
+            raise RecordError(self._failed or "the log is closed")
+        try:
+            _, body = pack_parts(event.header, event.payload)
+        except EntryError as error:
+            raise RecordError(f"{event.kind}: {error}") from error
+        index = self._size
+        self._size += parts_of(len(body), sealed=False)
+        self.events.append(event)
+        self.times.append(max(now_unix_ns, self.times[-1] if self.times else 0))
+        if not self._hold:
+            self._durable = self._size
+        return index
+
+    async def durable(self, index: int) -> None:
+        """Return when `index` counts as durable."""
+        while index >= self._durable:
+            if self._failed is not None:
+                raise RecordError(self._failed)
+            await self._changed.wait()
+
+    async def room(self) -> None:
+        """There is always room."""
+        if self._failed is not None:
+            raise RecordError(self._failed)
+
+    async def aclose(self) -> None:
+        """Refuse further events."""
+        self.closed = True

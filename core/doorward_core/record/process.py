@@ -1,0 +1,189 @@
+"""The writer process: the only one that holds the log's keys and its files open.
+
+Started by `record.writer` as `python -m doorward_core.record.process`, with one end of a socket pair as descriptor 0.
+Plain synchronous Python: read what has come, write one frame, flush if somebody waits, report, then hash and sign.
+It will not outlive the gateway: end of file on its socket makes it flush, sign and leave.
+
+Messages are flat msgpack arrays, the first item an integer (below); a crash of either side leaves at most a torn tail
+(docs/spec/event-log.md section 9).
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from doorward_core.errors import RecordError
+from doorward_core.model import EventKind
+from doorward_core.record.encode import Messages, pack_message
+from doorward_core.record.engine import Engine, Settings
+from doorward_core.record.entry import MAX_PAYLOAD, EntryError
+from doorward_core.record.journal import write_all
+
+# gateway to writer
+SETTINGS, EVENT, FLUSH, CLOSE = 0, 1, 2, 3
+# writer to gateway
+OPENED, DURABLE, FAILED, MIRROR, CLOSED = 0, 1, 2, 3, 4
+
+_CHUNK = 1024 * 1024
+BACKLOG_BYTES = MAX_PAYLOAD + 4 * _CHUNK
+# A closed session is covered within this, and a hundred that close together share one signature.
+_AFTER_SESSION_S = 0.1
+_SOCKET = 0
+
+
+class _Loop:
+    """Reads messages, keeps the promises about time: flush when asked, checkpoint within the interval."""
+
+    def __init__(self, engine: Engine, interval_s: float, messages: Messages) -> None:
+        self._engine = engine
+        self._interval_s = interval_s
+        self._messages = messages
+        self._wanted = 0
+        self._reported = engine.durable
+        self._mirror_problem = ""
+        self._due = time.monotonic() + interval_s
+        self._closed = False
+
+    def run(self) -> None:
+        """Until the gateway closes the log or is gone."""
+        poller = select.poll()
+        poller.register(_SOCKET, select.POLLIN)
+        while not self._closed:
+            wait_ms = None
+            if self._engine.unsigned:
+                wait_ms = max(0, int((self._due - time.monotonic()) * 1000) + 1)
+            if poller.poll(wait_ms):
+                chunk = os.read(_SOCKET, _CHUNK)
+                if not chunk:
+                    break
+                self._take(chunk)
+            if not self._closed:
+                self._keep_time()
+        if not self._closed:
+            # The gateway died. What it had handed over is kept; that it did not close the log stays visible.
+            self._engine.checkpoint()
+            self._engine.release()
+
+    def _take(self, chunk: bytes) -> None:
+        if not self._engine.unsigned:
+            self._due = time.monotonic() + self._interval_s
+        self._messages.feed(chunk)
+        for message in self._messages:
+            self._handle(message)
+            if self._closed:
+                return
+        self._engine.write()
+        if self._wanted > self._engine.durable or self._engine.flush_due:
+            self._engine.flush()
+            self._report()
+        self._engine.publish()
+
+    def _handle(self, message: tuple[Any, ...]) -> None:
+        match message:
+            case (1, index, at, kind, session, operation, head, body):
+                self._engine.add(index, at, kind, session, operation, head=head, body=body)
+                if kind == EventKind.SESSION_CLOSED:
+                    self._due = min(self._due, time.monotonic() + _AFTER_SESSION_S)
+            case (2, wanted):
+                self._wanted = max(self._wanted, wanted)
+            case (3, now_unix_ns):
+                self._engine.close(now_unix_ns)
+                self._closed = True
+                send(DURABLE, self._engine.size)
+                send(CLOSED)
+            case _:
+                raise RecordError("the gateway sent its writer something that is no message")
+
+    def _report(self) -> None:
+        if self._engine.durable > self._reported:
+            self._reported = self._engine.durable
+            send(DURABLE, self._reported)
+
+    def _keep_time(self) -> None:
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + self._interval_s
+        if self._engine.unsigned:
+            self._engine.checkpoint()
+            self._report()
+            if self._engine.mirror_problem != self._mirror_problem:
+                self._mirror_problem = self._engine.mirror_problem
+                send(MIRROR, self._mirror_problem)
+
+
+def send(*message: int | str) -> None:
+    """Tell the gateway; one that is gone is noticed at the next read."""
+    try:
+        write_all(_SOCKET, pack_message(message))
+    except (BrokenPipeError, ConnectionResetError):
+        return
+
+
+def _first(messages: Messages) -> tuple[Any, ...]:
+    """Wait for the settings, the first message."""
+    while chunk := os.read(_SOCKET, _CHUNK):
+        messages.feed(chunk)
+        for message in messages:
+            return message
+    raise SystemExit(0)
+
+
+def settings_text(settings: Settings, interval_s: float) -> str:
+    """The settings as the first message carries them."""
+    return json.dumps(
+        {
+            "folder": str(settings.folder),
+            "origin": settings.origin,
+            "signer": str(settings.signer),
+            "keys": str(settings.keys),
+            "recipients": list(settings.recipients),
+            "mirror": str(settings.mirror) if settings.mirror else None,
+            "interval_s": interval_s,
+        }
+    )
+
+
+def _settings(text: str) -> tuple[Settings, float]:
+    raw = json.loads(text)
+    mirror = Path(raw["mirror"]) if raw["mirror"] else None
+    settings = Settings(
+        folder=Path(raw["folder"]),
+        origin=raw["origin"],
+        signer=Path(raw["signer"]),
+        keys=Path(raw["keys"]),
+        recipients=tuple(raw["recipients"]),
+        mirror=mirror,
+    )
+    return settings, float(raw["interval_s"])
+
+
+def main() -> int:
+    """Run one writer; 0 after a clean end, 1 after a failure that the gateway was told of."""
+    # Ctrl-C and a drain's SIGTERM reach the whole process group; the gateway's end of the socket is what ends us.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    messages = Messages(BACKLOG_BYTES)
+    try:
+        settings, interval_s = _settings(_first(messages)[1])
+        engine = Engine(settings)
+        engine.open(time.time_ns())
+        send(OPENED, engine.size, engine.last_at, engine.vkey)
+        _Loop(engine, interval_s, messages).run()
+    except OSError as error:
+        # Never tried again: after a failed flush nothing can be said of what is on the disk.
+        send(FAILED, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        return 1
+    except (RecordError, EntryError, ValueError) as error:
+        send(FAILED, str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""The files of a log's tree, as a verifier reads them.
+
+Implements the names of docs/spec/event-log.md sections 1 and 6 for `record.verify`; shares nothing with `record.tiles`.
+A shell over files; it only reads.
+It follows no symbolic link out of the tree and reads no file that is larger than its name allows.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from doorward_core.record.proof import HASH, WIDTH, bundle
+
+ENTRIES = "entries"
+_TILE = re.compile(r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+_JOURNAL = re.compile(r"journal/([0-9]{20})\.journal")
+# 256 entries of the largest size; segments are cut at 32 MiB, but one event of 32 MiB may come last.
+_MAX_BUNDLE = WIDTH * (65_535 + 2)
+_MAX_SEGMENT = 256 * 1024 * 1024
+_MAX_CHECKPOINT = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TileName:
+    """`level` is -1 for entry bundles; `width` is 256 for a full one."""
+
+    level: int
+    number: int
+    width: int
+
+    @property
+    def start(self) -> int:
+        """Index of the first entry that it covers."""
+        span: int = WIDTH ** (max(self.level, 0) + 1)
+        return self.number * span
+
+
+class TreeFiles:
+    """Reads the files of one tree."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def checkpoint(self) -> bytes | None:
+        """The newest checkpoint's note."""
+        return self._read(self._folder / "checkpoint", _MAX_CHECKPOINT)
+
+    def read(self, name: TileName) -> bytes | None:
+        """One tile or bundle; a partial one that the full one has displaced is cut from the full one."""
+        bound = _MAX_BUNDLE if name.level < 0 else WIDTH * HASH
+        path = self._folder / _path(name)
+        data = self._read(path, bound)
+        if data is None and name.width < WIDTH:
+            data = self._read(self._folder / _path(TileName(name.level, name.number, WIDTH)), bound)
+            if data is not None:
+                data = prefix(data, name)
+        return data
+
+    @staticmethod
+    def _read(path: Path, bound: int) -> bytes | None:
+        if path.is_symlink() or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return file.read(bound + 1)
+
+    def segments(self) -> list[tuple[int, bytes]]:
+        """(first index, content) of the journal's segments, in order."""
+        found: list[tuple[int, bytes]] = []
+        for relative, path in self._walk(self._folder / "journal"):
+            match = _JOURNAL.fullmatch(relative)
+            if match is not None:
+                data = self._read(path, _MAX_SEGMENT)
+                if data is not None:
+                    found.append((int(match[1]), data))
+        return sorted(found)
+
+    def names(self) -> Iterator[tuple[str, TileName | None]]:
+        """Every file of the tree that is not checkpoint, lock, journal or `.tmp`; None where it has no such name."""
+        for relative, path in self._walk(self._folder):
+            if relative in {"checkpoint", "lock"} or relative.endswith(".tmp"):
+                continue
+            if _JOURNAL.fullmatch(relative) and not path.is_symlink():
+                continue
+            match = None if path.is_symlink() else _TILE.fullmatch(relative)
+            yield relative, _name(relative, match) if match is not None else None
+
+    def _walk(self, folder: Path) -> Iterator[tuple[str, Path]]:
+        """All files below `folder`, with their path from the tree's root; links are files, wherever they lead."""
+        if not folder.is_dir():
+            return
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and not path.is_symlink():
+                yield from self._walk(path)
+            else:
+                yield path.relative_to(self._folder).as_posix(), path
+
+
+def _name(relative: str, match: re.Match[str]) -> TileName | None:
+    level = -1 if match[1] == ENTRIES else int(match[1])
+    number = int(match[2].replace("x", "").replace("/", ""))
+    name = TileName(level, number, int(match[3] or WIDTH))
+    # `tile/0/x000/001` and `.p/256` have the right letters, and are not the name of anything.
+    return name if _path(name) == relative else None
+
+
+def _path(name: TileName) -> str:
+    digits = str(name.number)
+    digits = digits.zfill(-(-len(digits) // 3) * 3)
+    groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
+    path = "/".join([*("x" + group for group in groups[:-1]), groups[-1]])
+    level = ENTRIES if name.level < 0 else str(name.level)
+    return f"tile/{level}/{path}" + (f".p/{name.width}" if name.width < WIDTH else "")
+
+
+def prefix(data: bytes, name: TileName) -> bytes:
+    """The first `name.width` hashes or entries of a tile or bundle."""
+    if name.level >= 0:
+        return data[: name.width * HASH]
+    return data[: sum(2 + len(entry) for entry in bundle(data)[: name.width])]

@@ -1,0 +1,354 @@
+"""Whether a log is whole and unaltered; and if not, from which entry on.
+
+Implements docs/spec/event-log.md section 11.
+It never imports the writer, and shares no code with it: see `strict`, `proof`, `audit` and `tree_files` beside it.
+It reads a log that may be hostile or still growing, opens no seal, and changes nothing.
+It will not prove anything against the log's owner without a key from outside, nor that a log was not cut back to an
+older checkpoint without a checkpoint from outside; the report says what was used.
+
+Invariant: `ok` is true only if every rule was checked for every entry below `checkpoint_size`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from doorward_core.record import proof, strict
+from doorward_core.record.audit import OPENED, BundleFindings, Events, Problem, check_bundle, check_entries
+from doorward_core.record.proof import WIDTH
+from doorward_core.record.tree_files import TileName, TreeFiles, prefix
+
+# Problems beyond this many say nothing new; the first is the one that counts.
+_MAX_PROBLEMS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found.
+
+    `checkpoint_size` entries are proved; `size - checkpoint_size` more are not yet protected by a checkpoint.
+    `pinned` says whether the key came from outside, `outside` whether a checkpoint did.
+    `problems` are in order of index; the first names the first bad entry.
+    """
+
+    ok: bool
+    origin: str
+    size: int
+    checkpoint_size: int
+    pinned: bool
+    outside: bool
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+    checks: Mapping[str, int] = field(default_factory=dict)
+
+
+def verify(
+    folder: Path,
+    *,
+    public_key: str | None = None,
+    outside_checkpoint: bytes | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Verify the log in `folder`.
+
+    `public_key` is the vkey that the reader got elsewhere; without it the log's own is used, which proves only that the
+    log agrees with itself.
+    `outside_checkpoint` is a checkpoint that was kept elsewhere (read it before calling, where the log still grows).
+    `on_progress` is told (entries done, entries in all).
+    """
+    return _Verifier(folder, on_progress).run(public_key, outside_checkpoint)
+
+
+class _Verifier:
+    """One run. The methods are the steps of section 11, in the order of `run`."""
+
+    def __init__(self, folder: Path, on_progress: Callable[[int, int], None] | None) -> None:
+        self._files = TreeFiles(folder)
+        self._on_progress = on_progress
+        self._problems: list[Problem] = []
+        self._notes: list[str] = []
+        self._checks = dict.fromkeys(("entries", "tiles", "payloads", "sealed", "clock_back", "keys"), 0)
+        self._events = Events()
+        self._special: list[strict.Strict] = []
+        # Roots of the full level 0 tiles; then the entries and hashes that no full tile below the checkpoint covers.
+        self._roots: list[bytes] = []
+        self._edge_entries: list[bytes] = []
+        self._edge: list[bytes] = []
+        self._stored_edge: list[bytes] = []
+        self._outside_edge: list[bytes] = []
+        self._complete = True
+
+    def run(self, public_key: str | None, outside_note: bytes | None) -> Report:
+        note = self._files.checkpoint()
+        head = self._parse(note, "the checkpoint") if note is not None else None
+        if note is None:
+            self._blame(None, "there is no checkpoint: nothing is protected")
+        outside = self._parse(outside_note, "the outside checkpoint") if outside_note is not None else None
+        pinned = proof.Key.parse(public_key) if public_key is not None else None
+        origin = pinned.origin if pinned else head.origin if head else ""
+        size = head.size if head else 0
+        self._walk(size, origin, outside.size if outside else -1)
+        tail = self._tail(size, origin)
+        chain = self._key_chain(pinned, origin)
+        if head is not None and note is not None:
+            self._check_root(head, self._checked_note(note, chain, size, "the checkpoint"))
+        if outside is not None and outside_note is not None:
+            self._check_outside(
+                outside, self._checked_note(outside_note, chain, outside.size, "the outside checkpoint"), size
+            )
+        self._check_tiles(size, tail)
+        return self._report(origin, size, len(tail), pinned=pinned is not None, outside=outside is not None)
+
+    def _report(self, origin: str, size: int, tail: int, *, pinned: bool, outside: bool) -> Report:
+        if self._events.problem is not None:
+            self._problems.append(self._events.problem)
+        self._checks["payloads"] += self._events.payloads
+        self._checks["sealed"] += self._events.sealed
+        self._problems.sort(key=lambda problem: (problem.index is None, problem.index or 0))
+        if not pinned:
+            self._notes.append("the key came from the log itself: this shows only that the log agrees with itself")
+        if not outside:
+            self._notes.append("no checkpoint from outside: a log cut back to an older checkpoint would not be seen")
+        if tail:
+            self._notes.append(f"{tail} entries lie behind the last checkpoint and are not protected yet")
+        return Report(
+            ok=not self._problems,
+            origin=origin,
+            size=size + tail,
+            checkpoint_size=size,
+            pinned=pinned,
+            outside=outside,
+            problems=tuple(self._problems[:_MAX_PROBLEMS]),
+            notes=tuple(self._notes),
+            checks=self._checks,
+        )
+
+    def _blame(self, index: int | None, what: str) -> None:
+        if len(self._problems) <= _MAX_PROBLEMS:
+            self._problems.append(Problem(index, what))
+
+    def _parse(self, note: bytes, which: str) -> proof.Head | None:
+        try:
+            return proof.read_note(note)[0]
+        except proof.ProofError as error:
+            self._blame(None, f"{which}: {error}")
+            return None
+
+    # --- entries ------------------------------------------------------------------------------------------------------
+
+    def _walk(self, size: int, origin: str, outside_size: int) -> None:
+        """Steps 2 and, for level 0, 3."""
+        for number in range(-(-size // WIDTH)):
+            width = min(WIDTH, size - number * WIDTH)
+            data = self._files.read(TileName(-1, number, width))
+            tile = self._files.read(TileName(0, number, width))
+            if data is None and tile is None:
+                # Nothing to go on with: a checkpoint that claims too much must not keep us here.
+                self._blame(number * WIDTH, "it is missing, with its bundle and its tile")
+                self._complete = False
+                return
+            found = check_bundle(data or b"", tile, number, width, origin)
+            self._take(found, tile or b"", width)
+            if number * WIDTH <= outside_size < number * WIDTH + width:
+                self._outside_edge = found.hashes[: outside_size - number * WIDTH]
+            if width < WIDTH:
+                self._edge_entries = proof.bundle(data or b"")
+            if self._on_progress is not None:
+                self._on_progress(number * WIDTH + width, size)
+        self._events.finish()
+
+    def _take(self, found: BundleFindings, tile: bytes, width: int) -> None:
+        if found.problem is not None:
+            self._blame(found.problem.index, found.problem.what)
+        self._events.take(found)
+        self._special += found.special
+        for name in ("payloads", "sealed", "clock_back"):
+            self._checks[name] += getattr(found, name)
+        self._checks["entries"] += len(found.hashes)
+        stored = [tile[at : at + proof.HASH] for at in range(0, len(tile), proof.HASH)]
+        if width < WIDTH:
+            self._edge, self._stored_edge = found.hashes, stored
+            return
+        # Where an entry is bad, its stored hash tells whether the rest is good, so the tree goes on with that.
+        usable = stored if found.problem is not None and tile and len(tile) == WIDTH * proof.HASH else found.hashes
+        if len(usable) != WIDTH:
+            self._complete = False
+            usable = [*usable, *[bytes(proof.HASH)] * WIDTH][:WIDTH]
+        self._roots.append(proof.pair_up(usable))
+
+    # --- journal ------------------------------------------------------------------------------------------------------
+
+    def _tail(self, size: int, origin: str) -> list[bytes]:
+        """Step 6: give the entries at and after the checkpoint's size."""
+        tail: list[bytes] = []
+        segments = self._files.segments()
+        for place, (first, data) in enumerate(segments):
+            entries, end, lost = proof.frames(data, first)
+            if lost:
+                self._blame(first + len(entries), "the journal lost it after it was on stable storage")
+            elif place == len(segments) - 1 and data[end:].strip(b"\x00"):
+                self._notes.append(
+                    f"the journal ends in {len(data) - end} bytes that are no frame (a running or killed writer)"
+                )
+            below = max(0, min(len(entries), size - first))
+            self._compare_journal(first, entries[:below])
+            if first > size + len(tail):
+                self._moved_on(size + len(tail), first)
+                break
+            # A later segment repeats the end of the one before it, and is the one that counts.
+            tail[max(0, first - size) :] = entries[below:]
+        found = check_entries(tail, size, origin)
+        if found.problem is not None:
+            self._blame(found.problem.index, f"(not covered by a checkpoint) {found.problem.what}")
+        return tail
+
+    def _moved_on(self, missing: int, first: int) -> None:
+        """A gap is a loss, unless the log was checkpointed and rotated while we read it."""
+        note = self._files.checkpoint()
+        head = self._parse(note, "the checkpoint") if note is not None else None
+        if head is None or head.size < first:
+            self._blame(missing, "it is missing: neither a bundle nor the journal has it")
+
+    def _compare_journal(self, first: int, entries: list[bytes]) -> None:
+        """Entries that a checkpoint covers are read from bundles; the journal must not tell another story."""
+        bundled: list[bytes] = []
+        number = -1
+        for index, data in enumerate(entries, start=first):
+            if index // WIDTH != number:
+                number = index // WIDTH
+                full = self._files.read(TileName(-1, number, WIDTH))
+                bundled = proof.bundle(full) if full is not None else self._edge_entries
+            if index % WIDTH >= len(bundled) or bundled[index % WIDTH] != data:
+                self._blame(index, "journal and bundle differ")
+                return
+
+    # --- keys and roots -----------------------------------------------------------------------------------------------
+
+    def _key_chain(self, pinned: proof.Key | None, origin: str) -> list[tuple[int, proof.Key]]:
+        """(size from which on it signs, key), following `key.rotated` (section 7.1) from the pinned key on."""
+        key = pinned
+        if key is None:
+            opened = next((item for item in self._special if item.kind == OPENED and item.index == 0), None)
+            key = self._announced(opened.head.get("vkey") if opened is not None else None, origin)
+            if key is None:
+                self._blame(None, "no key was given, and the log names none")
+                return []
+        chain = [(0, key)]
+        for item in self._special:
+            if item.kind == OPENED:
+                continue
+            new, signature = self._announced(item.head.get("vkey"), origin), item.head.get("signature")
+            if new is None or not isinstance(signature, bytes):
+                self._blame(item.index, "a change of keys that names no key")
+                continue
+            text = f"doorward/key-rotation/v1\n{origin}\n{item.index}\n{item.head['vkey']}\n"
+            # One that our key did not sign is of no account: it leads up to the pinned key, or to nobody's.
+            if chain[-1][1].check(signature, text.encode()):
+                chain.append((item.index + 1, new))
+        self._checks["keys"] = len(chain)
+        return chain
+
+    @staticmethod
+    def _announced(vkey: object, origin: str) -> proof.Key | None:
+        try:
+            key = proof.Key.parse(vkey) if isinstance(vkey, str) else None
+        except proof.ProofError:
+            return None
+        return key if key is not None and key.origin == origin else None
+
+    def _checked_note(self, note: bytes, chain: list[tuple[int, proof.Key]], size: int, which: str) -> bool:
+        keys = [key for since, key in chain if since <= size]
+        if not keys:
+            return False
+        try:
+            proof.checkpoint(note, keys[-1])
+        except proof.ProofError as error:
+            self._blame(None, f"{which}: {error}")
+            return False
+        return True
+
+    def _check_root(self, head: proof.Head, signed: bool) -> None:
+        """Step 4."""
+        if not self._complete:
+            return
+        if proof.whole_root(self._roots, self._edge) == head.root:
+            return
+        if self._problems and proof.whole_root(self._roots, self._stored_edge) == head.root:
+            self._notes.append("all other entries match the checkpoint")
+            return
+        whose = "signed" if signed else "unsigned"
+        self._blame(None, f"the entries do not make the root of the {whose} checkpoint: the log was rewritten")
+
+    def _check_outside(self, outside: proof.Head, signed: bool, size: int) -> None:
+        """Step 5."""
+        if not signed:
+            return
+        if outside.size > size:
+            self._blame(
+                size, f"it is missing: a checkpoint from outside covers {outside.size} entries, this log {size}"
+            )
+        elif self._complete:
+            edge = self._edge if outside.size == size else self._outside_edge
+            if proof.whole_root(self._roots[: outside.size // WIDTH], edge) != outside.root:
+                self._blame(None, f"the first {outside.size} entries are not those of the checkpoint from outside")
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def _check_tiles(self, size: int, tail: list[bytes]) -> None:
+        """Step 3 for the upper levels, and step 7."""
+        if not self._complete:
+            return
+        entries = [*self._edge_entries, *tail]
+        hashes = [*self._edge, *(proof.leaf(entry) for entry in tail)]
+        rows: dict[int, list[bytes]] = {0: hashes}
+        above = list(self._roots)
+        above += [proof.pair_up(hashes[at : at + WIDTH]) for at in range(0, len(hashes) - WIDTH + 1, WIDTH)]
+        level = 1
+        while above:
+            rows[level] = above
+            full = range(0, len(above) - WIDTH + 1, WIDTH)
+            above = [proof.pair_up(above[at : at + WIDTH]) for at in full]
+            level += 1
+        self._require_upper(size)
+        for relative, name in self._files.names():
+            if name is None:
+                self._blame(None, f"{relative} does not belong into a log")
+            else:
+                self._check_file(relative, name, rows, entries, size // WIDTH)
+
+    def _require_upper(self, size: int) -> None:
+        level, count = 1, size // WIDTH
+        while count:
+            for number in range(-(-count // WIDTH)):
+                name = TileName(level, number, min(WIDTH, count - number * WIDTH))
+                if self._files.read(name) is None:
+                    self._blame(name.start, f"a tile of level {level} over the entries from here on is missing")
+            level, count = level + 1, count // WIDTH
+
+    def _check_file(
+        self, relative: str, name: TileName, rows: dict[int, list[bytes]], entries: list[bytes], edge: int
+    ) -> None:
+        """Compare one file with what the entries make it, as far as what was read goes."""
+        self._checks["tiles"] += 1
+        if name.level <= 0 and name.number < edge:
+            if name.width == WIDTH:
+                return  # checked with its entries
+            full = self._files.read(TileName(name.level, name.number, WIDTH)) or b""
+            wanted = prefix(full, name)
+        elif name.level < 0:
+            start = (name.number - edge) * WIDTH
+            chosen = entries[start : start + name.width]
+            wanted = b"".join(len(entry).to_bytes(2, "big") + entry for entry in chosen)
+        else:
+            start = (name.number - (edge if name.level == 0 else 0)) * WIDTH
+            wanted = b"".join(rows.get(name.level, [])[start : start + name.width])
+        data = self._files.read(name) or b""
+        if not data.startswith(wanted) or (len(data) != len(wanted) and self._settled(name, rows, edge)):
+            self._blame(name.start, f"{relative} is not what the entries make it")
+
+    @staticmethod
+    def _settled(name: TileName, rows: dict[int, list[bytes]], edge: int) -> bool:
+        """Whether what was read reaches to the end of this file."""
+        level = max(name.level, 0)
+        have = len(rows.get(level, [])) + (edge * WIDTH if level == 0 else 0)
+        return have >= name.number * WIDTH + name.width

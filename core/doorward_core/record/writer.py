@@ -1,0 +1,340 @@
+"""The gateway's side of the log: a handle whose `append` is cheap, and a process that does the work.
+
+Implements docs/spec/event-log.md sections 3 and 9 together with `record.engine`.
+A trio shell; used from the thread that opened it.
+It will not hold keys: sealing and signing happen in the writer process, away from everything that parses.
+
+Invariants: indices are given out in the order of `append`; `durable` returns only for what the writer has flushed;
+a failure is for good, and whoever waits is told.
+"""
+
+import heapq
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import trio
+import trio.lowlevel
+
+from doorward_core.errors import RecordError
+from doorward_core.model import Event
+from doorward_core.record import process
+from doorward_core.record.encode import Messages, pack_message
+from doorward_core.record.engine import Settings
+from doorward_core.record.entry import ID_BYTES, EntryError, check_origin, pack_parts, parts_of
+
+# What may wait for the writer. Beyond the first, `room` waits; beyond the second, `append` refuses.
+ROOM_BYTES = 8 * 1024 * 1024
+HARD_BYTES = 128 * 1024 * 1024
+# A flush on a dying disk may take seconds; a start reads one segment and flushes it.
+OPEN_TIMEOUT_S = 60.0
+CLOSE_TIMEOUT_S = 30.0
+_CHUNK = 64 * 1024
+_REPLY_BYTES = 1024 * 1024
+# What the writer needs of our environment; a target's password in a variable is none of it.
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
+
+
+class Log:
+    """An open log. Make one with `Log.open`."""
+
+    def __init__(self, settings: Settings, interval_s: float, nursery: trio.Nursery) -> None:
+        self._settings = settings
+        self._interval_s = interval_s
+        self._nursery = nursery
+        self._sealed = bool(settings.recipients)
+        self._waiters: list[tuple[int, int, trio.Event]] = []
+        self._waiter_count = 0
+        self._room = trio.Event()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._failed: str | None = None
+        self._queue: deque[bytes] = deque()
+        self._queued = 0
+        self._size = self._durable = self._last_at = self._asked = 0
+        self._work = trio.Event()
+        self._ended = trio.Event()
+        self._closing = self._closed = False
+        self.vkey = ""
+        self.mirror_problem = ""
+        self._scope = trio.CancelScope()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        *,
+        origin: str,
+        signer: Path,
+        nursery: trio.Nursery,
+        keys: Path | None = None,
+        recipients: tuple[str, ...] = (),
+        checkpoint_interval_s: float = 1.0,
+        mirror: Path | None = None,
+    ) -> "Log":
+        """Open the log in `folder`, or begin it; raises RecordError where it must not be gone on with.
+
+        `signer` is the file of the signing key, made on first start, outside of `folder`; the vkey is put beside it.
+        `keys` is the folder of wrapped payload keys, by default `payload` beside the signing key.
+        Two tasks run in `nursery` until `aclose`; neither ever raises.
+        Cancelled while opening: the writer is told to go, and the log is left as after a crash.
+        """
+        try:
+            check_origin(origin)
+        except EntryError as error:
+            raise RecordError(str(error)) from error
+        settings = Settings(folder, origin, signer, keys or signer.parent / "payload", recipients, mirror)
+        log = cls(settings, checkpoint_interval_s, nursery)
+        await log._start()
+        return log
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+            command = [sys.executable, "-P", "-m", "doorward_core.record.process"]
+            self._process = await trio.to_thread.run_sync(
+                lambda: subprocess.Popen(  # noqa: S603 - our own interpreter and module, no argument from outside
+                    command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment
+                )
+            )
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+        messages = Messages(_REPLY_BYTES)
+        first = pack_message((process.SETTINGS, process.settings_text(self._settings, self._interval_s)))
+        try:
+            with trio.fail_after(OPEN_TIMEOUT_S):
+                await stream.send_all(first)
+                await self._hello(stream, messages)
+        except trio.TooSlowError:
+            self._failed = f"the log did not open within {OPEN_TIMEOUT_S:.0f} s"
+        except (trio.BrokenResourceError, OSError) as error:
+            self._failed = f"the writer process could not be reached: {error}"
+        finally:
+            if not self.vkey:
+                await trio.aclose_forcefully(stream)
+                await self._reap()
+        if self._failed is not None:
+            raise RecordError(self._failed)
+        self._nursery.start_soon(self._run, stream, messages, name="event log")
+
+    async def _hello(self, stream: trio.SocketStream, messages: Messages) -> None:
+        """Wait until the writer has opened the log, or has said why not."""
+        while not self.vkey and self._failed is None:
+            chunk = await stream.receive_some(_CHUNK)
+            if not chunk:
+                self._failed = "the writer process ended at once"
+            messages.feed(chunk)
+            for message in messages:
+                self._take(message)
+
+    # --- the interface ------------------------------------------------------------------------------------------------
+
+    @property
+    def failed(self) -> str | None:
+        """Why the log cannot be written any more, or None."""
+        return self._failed
+
+    @property
+    def durable_size(self) -> int:
+        """Entries with an index below this are on stable storage."""
+        return self._durable
+
+    @property
+    def size(self) -> int:
+        """Entries given out so far, durable or not."""
+        return self._size
+
+    def append(self, event: Event, now_unix_ns: int) -> int:
+        """Put `event` in the log and give its index: that of its first entry, where a long payload takes several.
+
+        Raises RecordError where the log has failed, where the event cannot be encoded, or where 128 MiB wait unwritten.
+        """
+        if self._failed is not None or self._closing:
+            raise RecordError(self._failed or "the log is closed")
+        if self._queued > HARD_BYTES:
+            raise RecordError("the log's writer is too far behind")
+        session, operation = event.session_id, event.operation_id
+        if len(session) not in {0, ID_BYTES} or len(operation) not in {0, ID_BYTES}:
+            raise RecordError(f"{event.kind}: an id that is not 16 bytes")
+        header = event.header
+        if now_unix_ns < self._last_at:
+            header = {**header, "clock_back_ns": self._last_at - now_unix_ns}
+            now_unix_ns = self._last_at
+        try:
+            head, body = pack_parts(header, event.payload)
+        except EntryError as error:
+            raise RecordError(f"{event.kind}: {error}") from error
+        index = self._size
+        message = pack_message((process.EVENT, index, now_unix_ns, event.kind.value, session, operation, head, body))
+        self._size = index + (parts_of(len(body), sealed=self._sealed) if body else 1)
+        self._last_at = now_unix_ns
+        self._put(message)
+        return index
+
+    def _put(self, message: bytes) -> None:
+        self._queue.append(message)
+        self._queued += len(message)
+        self._work.set()
+
+    async def durable(self, index: int) -> None:
+        """Wait until the event at `index` is on stable storage, and ask for a flush; no checkpoint if it is already.
+
+        Cancelled: the flush happens all the same.
+        """
+        if index < self._durable:
+            return
+        if self._failed is not None:
+            raise RecordError(self._failed)
+        if index >= self._size:
+            raise RecordError("no such entry yet")
+        if index >= self._asked:
+            # Everything queued is flushed in one go, so one request serves whatever was appended before it.
+            self._asked = self._size
+            self._put(pack_message((process.FLUSH, self._asked)))
+        woken = trio.Event()
+        self._waiter_count += 1
+        heapq.heappush(self._waiters, (index, self._waiter_count, woken))
+        await woken.wait()
+        if index >= self._durable:
+            raise RecordError(self._failed or "the log is closed")
+
+    async def room(self) -> None:
+        """Wait until less than 8 MiB wait for the writer; no checkpoint if that is so already."""
+        while self._queued > ROOM_BYTES:
+            if self._failed is not None:
+                raise RecordError(self._failed)
+            self._room = trio.Event()
+            await self._room.wait()
+
+    async def aclose(self) -> None:
+        """Record `log.closed`, sign, and end the writer; harmless on a log that has failed or is closed.
+
+        Not cancelled by what is around it, but bounded by 30 s; after that the writer is killed, which it survives.
+        """
+        if self._ended.is_set() and self._process is None:
+            return
+        with trio.CancelScope(shield=True), trio.move_on_after(CLOSE_TIMEOUT_S):
+            if not self._closing and self._failed is None:
+                self._closing = True
+                self._put(pack_message((process.CLOSE, time.time_ns())))
+            await self._ended.wait()
+        self._scope.cancel()
+        await self._reap()
+
+    async def recover(self) -> None:
+        """After a failure: start a new writer on the same log; raises RecordError where that fails too.
+
+        What was never durable is gone, and every `durable` that waited for it has raised.
+        Call it as often as readiness is asked; it costs one process each time.
+        """
+        if self._failed is None:
+            return
+        self._scope.cancel()
+        await self._ended.wait()
+        await self._reap()
+        failed = self._failed
+        self._reset()
+        try:
+            await self._start()
+        except RecordError:
+            raise
+        except BaseException:
+            self._failed = failed
+            raise
+
+    # --- the two tasks ------------------------------------------------------------------------------------------------
+
+    async def _run(self, stream: trio.SocketStream, messages: Messages) -> None:
+        """Send and receive until the log is closed or has failed; never raises but for cancellation."""
+        scope = self._scope
+        try:
+            with scope:
+                async with trio.open_nursery() as both:
+                    both.start_soon(self._send, stream)
+                    await self._receive(stream, messages)
+                    both.cancel_scope.cancel()
+        finally:
+            if not self._closing:
+                self._fail("the gateway is ending")
+            self._wake(self._durable)
+            self._ended.set()
+            await trio.aclose_forcefully(stream)
+
+    async def _send(self, stream: trio.SocketStream) -> None:
+        try:
+            while True:
+                await self._work.wait()
+                self._work = trio.Event()
+                while self._queue:
+                    batch = b"".join(self._queue)
+                    self._queue.clear()
+                    await stream.send_all(batch)
+                    self._queued -= len(batch)
+                    self._room.set()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return  # the receiver sees the end of the writer, and perhaps its last words
+
+    async def _receive(self, stream: trio.SocketStream, messages: Messages) -> None:
+        try:
+            while not self._failed:
+                chunk = await stream.receive_some(_CHUNK)
+                if not chunk:
+                    if not self._closing:
+                        self._fail("the writer process is gone")
+                    return
+                messages.feed(chunk)
+                for message in messages:
+                    self._take(message)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._fail("the writer process is gone")
+
+    def _take(self, message: tuple[Any, ...]) -> None:
+        match message:
+            case (process.OPENED, size, last_at, vkey):
+                self._size = self._durable = self._asked = size
+                self._last_at = last_at
+                self.vkey = vkey
+            case (process.DURABLE, size):
+                self._durable = size
+                self._wake(size)
+            case (process.FAILED, reason):
+                self._fail(reason)
+            case (process.MIRROR, problem):
+                self.mirror_problem = problem
+            case (process.CLOSED,):
+                self._closed = True
+            case _:
+                self._fail("the writer process sent something that is no message")
+
+    def _fail(self, reason: str) -> None:
+        """Fail for good, and tell whoever waits."""
+        if self._failed is None:
+            self._failed = reason
+        self._wake(None)
+        self._room.set()
+
+    def _wake(self, size: int | None) -> None:
+        """Wake those who wait for an index below `size`, or everybody."""
+        waiters = self._waiters
+        while waiters and (size is None or waiters[0][0] < size):
+            heapq.heappop(waiters)[2].set()
+
+    async def _reap(self) -> None:
+        """Wait for the writer's end, which follows from the closed socket; kill it if it does not come."""
+        child = self._process
+        if child is None:
+            return
+        self._process = None
+        with trio.CancelScope(shield=True):
+            try:
+                await trio.to_thread.run_sync(child.wait, CLOSE_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                await trio.to_thread.run_sync(child.wait)

@@ -1,0 +1,211 @@
+"""The gateway's handle on the log, with a real writer process."""
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from doorward_core.errors import RecordError
+from doorward_core.model import Event, EventKind
+from doorward_core.record.reader import Content, LogReader
+from doorward_core.record.verify import verify
+from doorward_core.record.writer import Log
+
+ORIGIN = "gateway.example/a"
+NOW = 3_900_000_000_000_000_000  # after any log.opened, whose time is the real clock
+SESSION = bytes(range(16))
+
+
+def event(number=0, **payload):
+    return Event(EventKind.OPERATION_DECIDED, {"number": number}, payload, SESSION, bytes(16))
+
+
+async def opened(root: Path, nursery, **kwargs) -> Log:
+    kwargs.setdefault("checkpoint_interval_s", 30.0)
+    return await Log.open(root / "log", origin=ORIGIN, signer=root / "keys" / "signer.pem", nursery=nursery, **kwargs)
+
+
+def report(root: Path):
+    return verify(root / "log", public_key=(root / "keys" / "signer.vkey").read_text())
+
+
+async def test_what_was_appended_is_read_and_verified(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        indices = [log.append(event(number, text=f"SELECT {number}"), NOW + number) for number in range(600)]
+        await log.durable(indices[-1])
+        assert log.durable_size > indices[-1]
+        await log.aclose()
+    assert indices == list(range(1, 601))
+    result = report(tmp_path)
+    assert result.ok, result.problems
+    assert result.checkpoint_size == result.size == 602
+    read = list(LogReader(tmp_path / "log").entries())
+    assert [entry.kind for entry in read[:2]] == ["log.opened", "operation.decided"]
+    assert read[-1].kind == "log.closed"
+    assert read[10].payload == {"text": "SELECT 9"}
+    assert read[10].content is Content.CLEAR
+    assert read[10].header == {"number": 9}
+    assert all(entry.protected for entry in read)
+
+
+async def test_durable_returns_at_once_for_what_is_durable(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        index = log.append(event(), NOW)
+        await log.durable(index)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await log.durable(index)  # a checkpoint would raise Cancelled here
+        assert not scope.cancelled_caught
+        await log.aclose()
+
+
+async def test_one_flush_serves_all_who_wait(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        done = []
+
+        async def wait(number):
+            await log.durable(log.append(event(number), NOW))
+            done.append(number)
+
+        async with trio.open_nursery() as waiters:
+            for number in range(100):
+                waiters.start_soon(wait, number)
+        assert sorted(done) == list(range(100))
+        await log.aclose()
+
+
+async def test_entries_that_nobody_waits_for_are_signed_within_the_interval(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery, checkpoint_interval_s=0.01)
+        log.append(event(), NOW)
+        with trio.fail_after(10):
+            while (LogReader(tmp_path / "log").checkpoint() or None) is None or log.durable_size < 2:
+                await trio.sleep(0.005)
+        log_reader = LogReader(tmp_path / "log")
+        with trio.fail_after(10):
+            while log_reader.checkpoint().size < 2:
+                await trio.sleep(0.005)
+        await log.aclose()
+
+
+async def test_a_killed_writer_is_a_failure_that_reaches_everyone(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        index = log.append(event(), NOW)
+        log._process.kill()
+        with pytest.raises(RecordError):
+            await log.durable(index)
+        assert log.failed
+        with pytest.raises(RecordError):
+            log.append(event(), NOW)
+        await log.aclose()
+
+
+async def test_a_failed_log_recovers_in_place(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        kept = log.append(event(1), NOW)
+        await log.durable(kept)
+        log._process.kill()
+        with pytest.raises(RecordError):
+            await log.durable(log.append(event(2), NOW))
+        await log.recover()
+        assert log.failed is None
+        await log.durable(log.append(event(3), NOW))
+        await log.aclose()
+    assert report(tmp_path).ok
+    numbers = [entry.header.get("number") for entry in LogReader(tmp_path / "log").entries()]
+    assert numbers.count(1) == 1
+    assert 3 in numbers
+
+
+async def test_a_second_writer_is_refused(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        with pytest.raises(RecordError, match="another process"):
+            await opened(tmp_path, nursery)
+        await log.durable(log.append(event(), NOW))
+        await log.aclose()
+
+
+async def test_closing_twice_and_appending_after_it(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        await log.aclose()
+        await log.aclose()
+        with pytest.raises(RecordError):
+            log.append(event(), NOW)
+
+
+async def test_a_clock_that_goes_back_is_held_and_marked(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        future = 4_000_000_000_000_000_000
+        log.append(event(1), future)
+        log.append(event(2), future - 5)
+        await log.aclose()
+    read = list(LogReader(tmp_path / "log").entries())
+    assert read[2].time_unix_ns == future
+    assert read[2].header["clock_back_ns"] == 5
+    assert report(tmp_path).checks["clock_back"] == 2  # the real clock of log.closed is behind too
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_a_long_payload_takes_several_entries_and_comes_back_whole(tmp_path, sealed):
+    import pyrage  # noqa: PLC0415 - only here
+
+    identity = pyrage.x25519.Identity.generate()
+    recipients = (str(identity.to_public()),) if sealed else ()
+    text = "x" * 500_000
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery, recipients=recipients)
+        first = log.append(event(1, text=text), NOW)
+        second = log.append(event(2, text="short"), NOW)
+        assert second - first == 11
+        await log.durable(first)
+        assert log.durable_size >= second
+        await log.aclose()
+    result = report(tmp_path)
+    assert result.ok, result.problems
+    reader = LogReader(tmp_path / "log", (identity,), keys_folder=tmp_path / "keys" / "payload")
+    assert [entry.payload.get("text") for entry in reader.entries() if entry.kind == "operation.decided"] == [
+        text,
+        "short",
+    ]
+
+
+async def test_a_broken_recipient_does_not_open(tmp_path):
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(RecordError, match="recipient"):
+            await opened(tmp_path, nursery, recipients=("age1nonsense",))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Event(EventKind.GATEWAY_ERROR, {"x": 1.5}),
+        Event(EventKind.GATEWAY_ERROR, {"x": "y" * 20_000}),
+        Event(EventKind.GATEWAY_ERROR, {"x": 2**64}),
+        Event(EventKind.GATEWAY_ERROR, {}, session_id=b"short"),
+    ],
+)
+async def test_an_event_that_cannot_be_encoded_is_refused_alone(tmp_path, bad):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        with pytest.raises(RecordError):
+            log.append(bad, NOW)
+        assert log.failed is None
+        await log.durable(log.append(event(), NOW))
+        await log.aclose()
+
+
+async def test_the_environment_of_the_gateway_does_not_reach_the_writer(tmp_path, monkeypatch):
+    monkeypatch.setenv("APP_PASSWORD", "canary")
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        environment = Path(f"/proc/{log._process.pid}/environ").read_bytes()
+        assert b"canary" not in environment
+        await log.aclose()
