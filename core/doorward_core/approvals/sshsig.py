@@ -61,6 +61,7 @@ _RSA_HASHES: dict[bytes, hashes.HashAlgorithm] = {
 }
 _SK_ED25519 = b"sk-ssh-ed25519@openssh.com"
 _SK_ECDSA = b"sk-ecdsa-sha2-nistp256@openssh.com"
+_SK_CURVE = b"ecdsa-sha2-nistp256"
 
 
 class BadSignature(ValueError):
@@ -148,8 +149,9 @@ def _check(read: SshSignature, signed: bytes) -> None:
         reader.done()
         ed25519.Ed25519PublicKey.from_public_bytes(point).verify(read.signature, signed)
     elif kind in _CURVES and read.algorithm == kind:
-        _check_ecdsa(kind, reader, read.signature, signed)
+        curve_key = _curve_key(kind, reader)
         reader.done()
+        _check_ecdsa(curve_key, kind, read.signature, signed)
     elif kind == b"ssh-rsa" and read.algorithm in _RSA_HASHES:
         exponent, modulus = reader.mpint(), reader.mpint()
         reader.done()
@@ -161,15 +163,18 @@ def _check(read: SshSignature, signed: bytes) -> None:
         raise BadSignature("this kind of key or signature is not accepted")
 
 
-def _check_ecdsa(kind: bytes, reader: "_Reader", signature: bytes, signed: bytes) -> None:
-    name, curve, hash_algorithm = _CURVES[kind]
+def _curve_key(kind: bytes, reader: "_Reader") -> ec.EllipticCurvePublicKey:
+    name, curve, _ = _CURVES[kind]
     if reader.string() != name:
         raise BadSignature("the key contradicts itself about its curve")
-    key = ec.EllipticCurvePublicKey.from_encoded_point(curve, reader.string())
+    return ec.EllipticCurvePublicKey.from_encoded_point(curve, reader.string())
+
+
+def _check_ecdsa(key: ec.EllipticCurvePublicKey, kind: bytes, signature: bytes, signed: bytes) -> None:
     numbers = _Reader(signature)
     der = encode_dss_signature(numbers.mpint(), numbers.mpint())
     numbers.done()
-    key.verify(der, signed, ec.ECDSA(hash_algorithm))
+    key.verify(der, signed, ec.ECDSA(_CURVES[kind][2]))
 
 
 def _check_security_key(kind: bytes, reader: "_Reader", read: SshSignature, signed: bytes) -> None:
@@ -184,26 +189,15 @@ def _check_security_key(kind: bytes, reader: "_Reader", read: SshSignature, sign
         raise BadSignature("nobody touched the security key")
 
     def outer(application: bytes) -> bytes:
+        reader.done()
         return hashlib.sha256(application).digest() + flags + counter + hashlib.sha256(signed).digest()
 
     if kind == _SK_ED25519:
-        point, application = reader.string(), reader.string()
-        reader.done()
-        ed25519.Ed25519PublicKey.from_public_bytes(point).verify(read.signature, outer(application))
-        return
-    application = _Reader(read.key[-_tail(read.key) :]).string()
-    _check_ecdsa(b"ecdsa-sha2-nistp256", reader, read.signature, outer(application))
-    if reader.string() != application:
-        raise BadSignature("the key contradicts itself")
-    reader.done()
-
-
-def _tail(key: bytes) -> int:
-    """Length of the last string of a security key's ECDSA blob (kind, curve, point, application)."""
-    reader = _Reader(key)
-    for _ in range(3):
-        reader.string()
-    return len(reader.rest())
+        point = reader.string()
+        ed25519.Ed25519PublicKey.from_public_bytes(point).verify(read.signature, outer(reader.string()))
+    else:
+        key = _curve_key(_SK_CURVE, reader)
+        _check_ecdsa(key, _SK_CURVE, read.signature, outer(reader.string()))
 
 
 # --- allowed_signers -------------------------------------------------------------------------------------------------
@@ -226,7 +220,7 @@ def parse_allowed_signers(data: bytes) -> tuple[Signer, ...]:
 
 def _signer(line: str) -> Signer:
     words = _words(line)
-    principals = tuple(part for part in words[0].split(",") if part)
+    principals = tuple(part for part in words[0].replace('"', "").split(",") if part)
     place = next((index for index, word in enumerate(words[1:], start=1) if _is_key_kind(word)), None)
     if place is None or place + 1 >= len(words) or not principals:
         raise ValueError("expected: principals, options, kind of key, key")

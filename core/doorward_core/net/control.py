@@ -9,14 +9,13 @@ Invariants:
 
 - Everything is bounded: connections, the head, the body, the time a request may take to arrive, and to be answered.
 - A route that is not public is not entered without a verified identity; a failed one is told nothing but that.
-- Whatever goes wrong in one connection ends that connection only.
+- Until a request on it was authenticated, a connection counts as a handshake, and has no longer than one (`listen`).
+- Whatever goes wrong in one connection ends that connection only (`listen` supervises it).
 """
 
 import json
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import parse_qsl
 
 import h11
@@ -24,12 +23,15 @@ import trio
 
 from doorward_core.errors import AuthenticationError, GatewayError
 from doorward_core.model import Identity, Peer, Secret
+from doorward_core.net.link import Link
+from doorward_core.net.listen import Connection, Limits, Listener, Server
+from doorward_core.net.tls import ServerTls
 
 MAX_HEAD_BYTES = 32 * 1024
 """Room for a bearer token of several kilobytes beside the usual headers."""
 MAX_BODY_BYTES = 64 * 1024
 """A vote is a verdict, a sentence and a signature."""
-MAX_CONNECTIONS = 128
+LIMITS = Limits(connections=128, handshakes=64, handshake_s=10.0)
 MAX_QUERY_FIELDS = 8
 READ_CHUNK_BYTES = 16 * 1024
 REQUEST_TIMEOUT_S = 15.0
@@ -104,43 +106,41 @@ class _Head:
 
 
 class ControlServer:
-    """The routes of one port or socket. Without `authenticate`, only public routes answer."""
+    """The routes of one port or socket. Without `authenticate`, only public routes answer.
 
-    def __init__(self, routes: Sequence[Route], authenticate: Authenticate | None = None) -> None:
+    With `tls`, TCP connections must begin with it; a Unix socket's need none.
+    """
+
+    def __init__(
+        self, routes: Sequence[Route], authenticate: Authenticate | None = None, tls: ServerTls | None = None
+    ) -> None:
         self._routes = tuple(routes)
         self._authenticate = authenticate
-        self._places = trio.CapacityLimiter(MAX_CONNECTIONS)
+        self._tls = tls
 
-    async def serve(
-        self,
-        listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
-        *,
-        task_status: trio.TaskStatus[list[trio.abc.Listener[trio.abc.Stream]]] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        """Serve until cancelled; cancellation ends the connections, and closes the listeners."""
-        async with trio.open_nursery() as nursery:
-            await trio.serve_listeners(self.handle, list(listeners), handler_nursery=nursery, task_status=task_status)
+    def server(self, listeners: Sequence[Listener], on_error: Callable[[Exception, Peer], None]) -> Server:
+        """Make the `listen.Server` that serves these routes: start its `serve`, end it with its `drain`."""
+        return Server(listeners, self.handle, on_error=on_error, limits=LIMITS)
 
-    async def handle(self, stream: trio.abc.Stream) -> None:
-        """Answer one connection's requests until it closes; nothing that goes wrong in it leaves here."""
+    async def handle(self, connection: Connection) -> None:
+        """Answer one connection's requests until it closes, or the gateway drains."""
+        link = connection.link
         try:
-            self._places.acquire_on_behalf_of_nowait(stream)
-        except trio.WouldBlock:
-            await trio.aclose_forcefully(stream)
-            return
-        try:
-            async with stream:
-                await _Conversation(self, stream, _peer_of(stream)).run()
-        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError):
-            pass  # the client went away, or never finished: there is nobody to tell
-        finally:
-            self._places.release_on_behalf_of(stream)
+            if self._tls is not None and not connection.listener.local:
+                await link.start_tls_server(self._tls.context)
+            await _Conversation(self, connection).run()
+            await link.aclose()
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            return  # the client went away, or never finished: there is nobody to tell
 
-    async def answer(self, head: _Head, body: bytes, peer: Peer) -> Reply:
+    async def answer(self, head: _Head, body: bytes, connection: Connection) -> Reply:
         """Find the route, ask who it is, and let it answer; every GatewayError becomes a problem."""
+        peer = connection.peer
         try:
             route, parameters = self._find(head)
             identity = None if route.public else await self._identify(head, peer)
+            if identity is not None:
+                connection.established()
             call = Call(head.method, head.path, head.query, body, peer, parameters, identity)
             with trio.fail_after(HANDLER_TIMEOUT_S):
                 return await route.handler(call)
@@ -177,14 +177,14 @@ class ControlServer:
 class _Conversation:
     """One connection, request after request (RFC 9112 section 9.3)."""
 
-    def __init__(self, server: ControlServer, stream: trio.abc.Stream, peer: Peer) -> None:
+    def __init__(self, server: ControlServer, connection: Connection) -> None:
         self._server = server
-        self._stream = stream
-        self._peer = peer
+        self._connection = connection
+        self._link: Link = connection.link
         self._wire = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
     async def run(self) -> None:
-        while True:
+        while not self._connection.draining.is_set():
             try:
                 with trio.fail_after(REQUEST_TIMEOUT_S):
                     request = await self._request()
@@ -193,8 +193,7 @@ class _Conversation:
                 return
             if request is None:
                 return
-            reply = await self._server.answer(*request, self._peer)
-            await self._write(reply)
+            await self._write(await self._server.answer(*request, self._connection))
             if self._wire.our_state is not h11.DONE or self._wire.their_state is not h11.DONE:
                 return
             self._wire.start_next_cycle()
@@ -208,7 +207,7 @@ class _Conversation:
             if event is h11.NEED_DATA:
                 if self._wire.they_are_waiting_for_100_continue:
                     await self._send(h11.InformationalResponse(status_code=100, headers=[]))
-                self._wire.receive_data(bytes(await self._stream.receive_some(READ_CHUNK_BYTES)))
+                self._wire.receive_data(await self._link.receive(READ_CHUNK_BYTES))
             elif isinstance(event, h11.Request):
                 head = _head(event)
             elif isinstance(event, h11.Data):
@@ -241,7 +240,7 @@ class _Conversation:
     async def _send(self, event: h11.Event) -> None:
         data = self._wire.send(event)
         if data:
-            await self._stream.send_all(data)
+            await self._link.send_all(data)
 
 
 # --- answers and questions -------------------------------------------------------------------------------------------
@@ -282,31 +281,6 @@ def probes(handlers: Mapping[str, Callable[[], Reply]]) -> tuple[Route, ...]:
     return tuple(route(path, answer) for path, answer in handlers.items())
 
 
-async def open_tcp(address: str, port: int, tls: ssl.SSLContext | None) -> list[trio.abc.Listener[trio.abc.Stream]]:
-    """Listen on an address, with TLS where a context is given. Whether plaintext is fit is for the caller to say."""
-    plain = await trio.open_tcp_listeners(port, host=address)
-    if tls is None:
-        return [*plain]
-    return [trio.SSLListener(listener, tls, https_compatible=True) for listener in plain]
-
-
-async def open_unix(path: Path) -> list[trio.abc.Listener[trio.abc.Stream]]:
-    """Listen on a Unix socket that only its owner can reach (mode 0600); a stale socket file is replaced."""
-    bound = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
-    place = trio.Path(path)
-    try:
-        if await place.is_socket():
-            await place.unlink()
-        await bound.bind(str(path))
-        # Nobody can connect before `listen`, and by then the mode is right.
-        await place.chmod(0o600)
-        bound.listen()
-    except OSError:
-        bound.close()
-        raise
-    return [trio.SocketListener(bound)]
-
-
 def _head(event: h11.Request) -> _Head:
     target = event.target.decode("ascii", "replace")
     path, _, query = target.partition("?")
@@ -343,12 +317,3 @@ def _problem(status: int, detail: str, headers: tuple[tuple[bytes, bytes], ...] 
     titles = {400: "Bad request", 401: "Unauthorized", 403: "Forbidden", 404: "Not found", 405: "Method not allowed"}
     body = {"type": "about:blank", "status": status, "title": titles.get(status, "Error"), "detail": detail}
     return Reply(status, json_reply(body).body, b"application/problem+json", headers)
-
-
-def _peer_of(stream: trio.abc.Stream) -> Peer:
-    inner = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
-    encrypted = inner is not stream
-    if isinstance(inner, trio.SocketStream):
-        name = inner.socket.getpeername() if inner.socket.family != trio.socket.AF_UNIX else None
-        return Peer(str(name[0]), int(name[1]), encrypted=encrypted) if name else Peer("unix")
-    return Peer("memory", encrypted=encrypted)
