@@ -139,7 +139,7 @@ class DevelopmentIssuer:
         self.requests: list[str] = []
         self._server = _Server((ADDRESS, port), _Handler)
         self._server.issuer = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self.url = f"http://{ADDRESS}:{self._server.server_address[1]}"
         self.documents: dict[str, tuple[int, bytes]] = {}
         self._published: list[dict[str, str]] = []

@@ -90,7 +90,13 @@ async def _get(url: str, ca_file: Path | None) -> bytes:
     # No compression: the bound then holds for what is read and for what it becomes.
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     async with (
-        httpx2.AsyncClient(verify=_tls(ca_file), follow_redirects=False, trust_env=False, headers=headers) as client,
+        httpx2.AsyncClient(
+            verify=_tls(ca_file),
+            follow_redirects=False,
+            trust_env=False,
+            headers=headers,
+            timeout=None,  # one deadline covers the whole fetch: the caller's
+        ) as client,
         client.stream("GET", url) as response,
     ):
         if response.status_code != httpx2.codes.OK:
@@ -98,11 +104,15 @@ async def _get(url: str, ca_file: Path | None) -> bytes:
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise KeysUnavailable("keys: the issuer answered with a compressed document")
         body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > MAX_DOCUMENT_BYTES:
-                raise KeysUnavailable("keys: the issuer's document is longer than the bound")
-        return bytes(body)
+        with trio.CancelScope() as too_long:
+            # Cancelled from within, the library's nested generators end in order; left by a raise, they would linger.
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > MAX_DOCUMENT_BYTES:
+                    too_long.cancel()
+    if len(body) > MAX_DOCUMENT_BYTES:
+        raise KeysUnavailable("keys: the issuer's document is longer than the bound")
+    return bytes(body)
 
 
 @cache
@@ -133,11 +143,10 @@ class KeyCache:
             async with slot.lock:
                 # Whoever waited for the lock may find that the work is done, or was just tried in vain.
                 if self._wants_fetch(slot, kid, now_unix_ns):
-                    await self._refresh(slot, settings, now_unix_ns)
-        if (
-            slot.keys is None
-            or self._age_ns(slot.fetched_unix_ns, now_unix_ns) > self._times.stale_limit_s * NANOSECONDS
-        ):
+                    with trio.CancelScope(shield=True):
+                        await self._refresh(slot, settings, now_unix_ns)
+        stale_ns = self._times.stale_limit_s * NANOSECONDS
+        if slot.keys is None or self._age_ns(slot.fetched_unix_ns, now_unix_ns) > stale_ns:
             raise KeysUnavailable(f"{slot.problem or 'keys: none'} ({settings.issuer})")
         return slot.keys
 

@@ -156,7 +156,8 @@ def _check_signature(jws: CompactJws, keys: KeySet, settings: IssuerSettings) ->
         raise AuthenticationError("token: its algorithm is not allowed for this issuer")
     key = keys.find(jws.kid)
     if key is None:
-        raise AuthenticationError("token: its key is not among the issuer's keys")
+        left_out = f" (left out: {'; '.join(keys.left_out)})" if keys.left_out else ""
+        raise AuthenticationError(f"token: its key is not among the issuer's keys{left_out}")
     if jws.alg not in key.algorithms:
         raise AuthenticationError("token: its algorithm does not fit its key")
     if not key.verify(jws.alg, jws.signing_input, jws.signature):
