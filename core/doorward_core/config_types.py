@@ -123,7 +123,9 @@ def _moment(value: object) -> int:
 
 
 def _file_path(value: object, info: ValidationInfo) -> Path:
-    """A path, taken from the folder of the file that names it."""
+    """A path, taken from the folder of the file that names it; one that is a Path already stays as it is."""
+    if isinstance(value, Path):
+        return value
     if not isinstance(value, str) or not value or "\x00" in value:
         raise fault("expected a path")
     folder = (info.context or {}).get(FOLDER, Path())
@@ -198,7 +200,9 @@ def _translate(document: Document, at: KeyPath, model: type[BaseModel], item: Er
         message = "is missing"
     elif kind in {"literal_error", "enum"}:
         choices = str(context.get("expected", "")).replace("'", "`")
-        message = f"expected {choices}, found {found}"
+        # Only what is close to a choice is repeated, in the shape of that choice.
+        close = difflib.get_close_matches(str(item["input"]), re.findall("`([^`]*)`", choices), n=1)
+        message = f"expected {choices}, found {found}" + (f"; did you mean `{close[0]}`?" if close else "")
     elif kind in _EXPECTED:
         message = f"expected {_EXPECTED[kind]}, found {found}"
     elif kind == "doorward":

@@ -73,6 +73,14 @@ def _unreadable(error: OSError | ValueError) -> str:
     return str(error)
 
 
+def _included(document: Document) -> list[tuple[int, str]]:
+    """What a file includes, read from its data, so that faults elsewhere in it hide none of theirs."""
+    listed = document.data.get("include") if isinstance(document.data, dict) else None
+    if not isinstance(listed, list):
+        return []
+    return [(index, what) for index, what in enumerate(listed) if isinstance(what, str)]
+
+
 @dataclass(slots=True)
 class _Loading:
     """One load: everything found so far."""
@@ -93,14 +101,16 @@ class _Loading:
         if document.data is None and not document.problems:
             document.data = {}
         content, problems = validate(PolicyFile, document)
-        problems = document.problems + problems
-        self.problems += [item.render(name) for item in sorted(problems, key=lambda item: item.line)]
+        self.open.append(name)
+        included, more = self._includes(document)
+        faults = document.problems + problems + more
+        self.problems += [item.render(name) for item in sorted(faults, key=lambda item: item.line)]
+        for inner_name, inner_text in included:
+            if inner_name not in self.texts:
+                self.file(inner_name, inner_text)
+        self.open.pop()
         if content is None:
             return
-        self.open.append(name)
-        for index, what in enumerate(content.include):
-            self._include(document, index, what)
-        self.open.pop()
         for index, rule in enumerate(content.rules):
             if self._unique(document, "rules", index, rule):
                 self.rules.append(compile_rule(rule, f"{name}:{document.line(('rules', index))}"))
@@ -108,21 +118,25 @@ class _Loading:
             if self._unique(document, "masks", index, mask):
                 self.masks.append(compile_mask(mask, f"{name}:{document.line(('masks', index))}"))
 
-    def _include(self, document: Document, index: int, what: str) -> None:
-        try:
-            found = (what, shipped_text(what)) if what in SHIPPED else self._resolved(document.name, what)
-        except (OSError, ValueError) as error:
-            self._fault(document, document.problem(("include", index), f"`{shown(what)}` {_unreadable(error)}"))
-            return
-        name, text = found
-        if name in self.open:
-            chain = " -> ".join([*self.open[self.open.index(name) :], name])
-            self._fault(document, document.problem(("include", index), f"includes itself: {chain}"))
-        elif name not in self.texts:
-            if len(self.texts) >= MAX_FILES:
-                self._fault(document, document.problem(("include", index), f"more than {MAX_FILES} files"))
-                return
-            self.file(name, text)
+    def _includes(self, document: Document) -> tuple[list[tuple[str, str]], list[Problem]]:
+        """The files that a file includes, by name and text, and what is wrong with the asking."""
+        found: list[tuple[str, str]] = []
+        faults: list[Problem] = []
+        for index, what in _included(document):
+            where = ("include", index)
+            try:
+                name, text = (what, shipped_text(what)) if what in SHIPPED else self._resolved(document.name, what)
+            except (OSError, ValueError) as error:
+                faults.append(document.problem(where, f"`{shown(what)}` {_unreadable(error)}"))
+                continue
+            if name in self.open:
+                chain = " -> ".join([*self.open[self.open.index(name) :], name])
+                faults.append(document.problem(where, f"includes itself: {chain}"))
+            elif len(self.texts) + len(found) >= MAX_FILES:
+                faults.append(document.problem(where, f"more than {MAX_FILES} files"))
+            else:
+                found.append((name, text))
+        return found, faults
 
     def _resolved(self, including: str, what: str) -> tuple[str, str]:
         """A bare word is a shipped set's name misspelt; anything with a suffix is a file."""
@@ -135,13 +149,10 @@ class _Loading:
         first = self.sources.setdefault(item.id, here)
         if first is not here:
             problem = document.problem((section, index, "id"), f"`{item.id}` is already the id at {first}")
-            self._fault(document, problem)
+            self.problems.append(problem.render(document.name))
             return False
         self.meanings.append(section.encode() + b"\0" + canonical(item))
         return True
-
-    def _fault(self, document: Document, problem: Problem) -> None:
-        self.problems.append(problem.render(document.name))
 
     def policy(self) -> Policy:
         """What was loaded, its digest over the sorted meanings, each with its length before it."""

@@ -1,0 +1,422 @@
+import pytest
+
+from doorward_core.model import Action, Approve, Effect, Limit, Mask, ReasonCode, Record, RecordLevel, Resource
+
+DESIGN = """
+include: [safe-catalog]
+rules:
+  - id: analysts-read
+    effect: allow
+    who: {groups: [crew-analysts]}
+    resource: app-db
+    do: [read]
+    tables: ["public.*"]
+  - id: changes-need-a-human
+    effect: hold
+    who: {groups: [crew-analysts]}
+    resource: app-db
+    do: [write]
+    tables: ["public.*"]
+    approve: {by: {groups: [dba]}, quorum: 2, within: 10m, grant: 5m, in_transaction: 60s}
+  - id: no-ddl
+    effect: block
+    resource: app-db
+    do: [define, admin, unknown]
+    unless: {groups: [migrations]}
+    reason: Schema changes go through migrations.
+masks:
+  - id: pii
+    resource: app-db
+    columns: ["public.customer.email", "*.iban"]
+    detect: [email, card, iban]
+    with: partial
+    except: {groups: [privacy-office]}
+    probe: {equality: allow, limit: 20/h}
+"""
+
+
+@pytest.fixture
+def design(asking):
+    return asking(DESIGN)
+
+
+@pytest.fixture
+def analyst(design):
+    return design.who("crew-analysts")
+
+
+def test_a_read_that_a_rule_allows_goes_on_with_the_masks_in_force(design, analyst):
+    decision = design.decide(analyst, design.atom("read", "public.customer"))
+    assert (decision.effect, decision.reason) == (Effect.PERMIT, ReasonCode.RULE)
+    assert decision.policy_digest == design.policy.digest
+    assert [match.rule for match in decision.matches] == ["analysts-read"]
+    assert decision.obligations == design.policy.masks(analyst, design.resource, 0)
+    assert decision.obligations[0].label == "pii"
+
+
+def test_what_no_rule_allows_is_blocked_by_default_and_says_so(design, analyst):
+    decision = design.decide(analyst, design.atom("read", "audit.trail"))
+    assert (decision.effect, decision.reason) == (Effect.DENY, ReasonCode.NO_RULE)
+    assert decision.advice == "No rule allows read on relation audit.trail."
+
+
+def test_a_block_speaks_in_the_operators_words_and_names_what_it_blocked(design, analyst):
+    decision = design.decide(analyst, design.atom("define", "public.orders"))
+    assert (decision.effect, decision.reason) == (Effect.DENY, ReasonCode.RULE)
+    assert decision.advice == (
+        "Schema changes go through migrations. Blocked by rule `no-ddl`: define on relation public.orders."
+    )
+
+
+def test_the_strictest_atom_decides_and_every_match_is_told(design, analyst):
+    read = design.atom("read", "public.customer")
+    write = design.atom("write", "public.orders")
+    define = design.atom("define", "public.orders")
+    held = design.decide(analyst, read, write)
+    assert held.effect is Effect.HOLD
+    assert held.blamed == (write,)
+    assert {match.rule for match in held.matches} == {"analysts-read", "changes-need-a-human"}
+    assert design.decide(analyst, read, write, define).effect is Effect.DENY
+    assert design.effect(analyst, write, design.atom("read", "audit.trail")) == "deny"
+
+
+def test_a_hold_says_who_may_approve_and_how(design, analyst):
+    (approve,) = design.decide(analyst, design.atom("write", "public.orders")).approvals
+    assert (approve.groups, approve.quorum) == (frozenset({"dba"}), 2)
+    assert (approve.within_s, approve.grant_s, approve.in_transaction_s) == (600, 300, 60)
+    assert len(approve.rule_hash) == 32
+    assert (approve.retry, approve.proof) == (False, "token")
+
+
+def test_a_grant_lets_through_what_it_was_granted_for_and_no_more(design, analyst):
+    write = design.atom("write", "public.orders")
+    (approve,) = design.decide(analyst, write).approvals
+    granted = frozenset({(approve.rule, approve.rule_hash)})
+    permit = design.decide(analyst, write, granted=granted)
+    assert permit.effect is Effect.PERMIT
+    assert permit.approvals == ()
+    assert design.effect(analyst, write, design.atom("define", "public.orders"), granted=granted) == "deny"
+    assert design.effect(analyst, write, granted=frozenset({(approve.rule, b"another")})) == "hold"
+
+
+def test_several_holds_must_all_be_satisfied(asking):
+    approve = "approve: {by: {groups: [GROUP]}}"
+    rule = "  - {id: ID, effect: hold, resource: app-db, do: [write], " + approve + "}\n"
+    text = "rules:\n" + rule.replace("ID", "one").replace("GROUP", "dba")
+    text += rule.replace("ID", "two").replace("GROUP", "legal")
+    ask = asking(text)
+    write = ask.atom("write", "public.orders")
+    first, second = ask.decide(ask.who(), write).approvals
+    assert {first.rule, second.rule} == {"one", "two"}
+    left = ask.decide(ask.who(), write, granted=frozenset({(first.rule, first.rule_hash)}))
+    assert left.effect is Effect.HOLD
+    assert left.approvals == (second,)
+    both = frozenset({(item.rule, item.rule_hash) for item in (first, second)})
+    assert ask.effect(ask.who(), write, granted=both) == "permit"
+
+
+def test_unless_frees_those_it_names(design):
+    migrator = design.who("migrations")
+    decision = design.decide(migrator, design.atom("define", "public.orders"))
+    assert decision.reason is ReasonCode.NO_RULE
+
+
+def test_what_could_not_be_read_whole_adds_unknown_and_says_why(asking):
+    ask = asking('rules: [{id: r, effect: allow, resource: app-db, do: [read], tables: ["public.*"]}]')
+    decision = ask.decide(ask.who(), ask.atom("read", "public.a"), complete=False, problem="a DO block")
+    assert (decision.effect, decision.reason) == (Effect.DENY, ReasonCode.INDETERMINATE)
+    assert decision.advice == "This could not be read whole: a DO block, and no rule allows what is not understood."
+
+
+def test_any_lets_through_what_is_not_understood(asking):
+    ask = asking("rules: [{id: r, effect: allow, resource: app-db, do: [any]}]")
+    assert ask.effect(ask.who(), ask.atom("read", "public.a"), complete=False) == "permit"
+    assert ask.effect(ask.who(), ask.atom("unknown", "DO", kind="opaque")) == "permit"
+
+
+def test_an_operation_without_atoms_stands_for_its_own_action(design, analyst):
+    assert design.effect(analyst, action="session") == "permit"
+    assert design.effect(analyst, action="write") == "deny"
+    assert design.effect(analyst, action="session", complete=False) == "deny"
+
+
+def test_an_allow_or_a_hold_lets_one_in_and_do_session_things(asking):
+    ask = asking(
+        "rules:\n"
+        "  - {id: r, effect: allow, who: {groups: [a]}, resource: app-db, do: [read]}\n"
+        "  - {id: w, effect: hold, who: {groups: [b]}, resource: app-db, do: [write], approve: {by: {groups: [c]}}}\n"
+    )
+    begin = ask.atom("session", "begin", kind="transaction")
+    for group, expected in (("a", "permit"), ("b", "permit"), ("c", "deny")):
+        assert ask.policy.connect(ask.who(group), ask.resource, 0).effect.value == expected
+        assert ask.effect(ask.who(group), begin) == expected
+    assert ask.policy.connect(ask.who("a"), Resource("other", "postgres"), 0).effect is Effect.DENY
+
+
+def test_a_rule_may_say_otherwise_of_session_and_connect(asking):
+    ask = asking(
+        "rules:\n"
+        "  - {id: r, effect: allow, resource: app-db, do: [read]}\n"
+        "  - {id: s, effect: block, resource: app-db, do: [session], channels: ['*']}\n"
+        "  - {id: c, effect: block, who: {kind: human}, resource: app-db, do: [connect]}\n"
+    )
+    assert ask.effect(ask.who(), ask.atom("session", "jobs", kind="channel")) == "deny"
+    assert ask.effect(ask.who(), ask.atom("session", "begin", kind="transaction")) == "permit"
+    assert ask.policy.connect(ask.who(), ask.resource, 0).effect is Effect.PERMIT
+    assert ask.policy.connect(ask.who(kind="human"), ask.resource, 0).effect is Effect.DENY
+
+
+def test_a_rule_with_connect_false_lets_nobody_in(asking):
+    ask = asking("include: [safe-catalog]")
+    assert ask.policy.connect(ask.who(), ask.resource, 0).effect is Effect.DENY
+    assert ask.effect(ask.who(), ask.atom("session", "begin", kind="transaction")) == "deny"
+    assert not ask.policy.could(ask.who(), ask.resource, frozenset({Action.CONNECT, Action.SESSION}))
+
+
+@pytest.mark.parametrize(
+    ("who", "identity", "matches"),
+    [
+        ("{groups: [crew-a, crew-b]}", {"groups": ["crew-b", "x"]}, True),
+        ("{groups: ['crew-*']}", {"groups": ["crew-z"]}, True),
+        ("{groups: [crew-a]}", {"groups": []}, False),
+        ("{subjects: [crew-7], issuers: ['https://idp.example']}", {}, True),
+        ("{subjects: [crew-7], issuers: ['https://other.example']}", {}, False),
+        ("{kind: human}", {}, False),
+        ("{kind: agent, groups: [g]}", {"groups": ["g"]}, True),
+        ("{attributes: {crew: ['a*']}}", {"attributes": {"crew": "alpha"}}, True),
+        ("{attributes: {crew: ['a*']}}", {"attributes": {}}, False),
+        ("{attributes: {crew: ['*']}}", {"attributes": {}}, False),
+    ],
+)
+def test_who_matches_every_key_and_within_a_key_any_entry(asking, who, identity, matches):
+    ask = asking(f"rules: [{{id: r, effect: allow, who: {who}, resource: app-db, do: [read]}}]")
+    me = ask.who(*identity.get("groups", ()), **identity.get("attributes", {}))
+    assert (ask.effect(me, ask.atom("read", "public.a")) == "permit") is matches
+
+
+@pytest.mark.parametrize(
+    ("resource", "matches"),
+    [
+        ("app-db", True),
+        ("'app-*'", True),
+        ("[x, app-db]", True),
+        ("['*', '!app-db']", False),
+        ("{labels: {env: [prod]}}", True),
+        ("{labels: {env: [test]}}", False),
+        ("{labels: {zone: ['*']}}", False),
+        ("{names: ['app-*'], protocols: [postgres]}", True),
+        ("{names: ['app-*'], protocols: [ssh]}", False),
+    ],
+)
+def test_resource_is_a_name_a_list_or_labels(asking, resource, matches):
+    ask = asking(f"rules: [{{id: r, effect: allow, resource: {resource}, do: [read]}}]")
+    assert (ask.effect(ask.who(), ask.atom("read", "public.a")) == "permit") is matches
+
+
+def test_a_filter_by_target_is_about_that_kind_alone(asking):
+    ask = asking(
+        "rules: [{id: r, effect: allow, resource: app-db, do: [any],"
+        " tables: ['public.*'], functions: [public.f], targets: {schema: [audit]}}]"
+    )
+    yes = [("read", "public.a", "relation"), ("execute", "public.f", "function"), ("define", "audit", "schema")]
+    no = [("read", "a.public", "relation"), ("execute", "public.g", "function"), ("define", "audit2", "schema")]
+    for action, name, kind in yes:
+        assert ask.effect(ask.who(), ask.atom(action, name, kind=kind)) == "permit"
+    for action, name, kind in [*no, ("admin", "public.f", "role"), ("execute", "DO", "opaque")]:
+        assert ask.effect(ask.who(), ask.atom(action, name, kind=kind)) == "deny"
+
+
+COLUMNS = """
+rules:
+  - {id: some, effect: allow, resource: app-db, do: [read], columns: ["public.customer.id", "public.customer.name"]}
+  - {id: more, effect: allow, resource: app-db, do: [read], columns: ["public.customer.country"]}
+  - {id: orders, effect: allow, resource: app-db, do: [read], tables: [public.orders]}
+  - {id: secret, effect: block, resource: app-db, do: [read], columns: ["public.orders.margin"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "effect"),
+    [
+        ("public.customer", ["id"], "permit"),
+        ("public.customer", ["id", "country"], "permit"),
+        ("public.customer", ["id", "email"], "deny"),
+        ("public.customer", [], "deny"),
+        ("public.orders", ["id"], "permit"),
+        ("public.orders", ["id", "margin"], "deny"),
+        ("public.orders", [], "deny"),
+    ],
+)
+def test_columns_are_decided_one_by_one_and_a_whole_row_is_all_of_them(asking, table, columns, effect):
+    ask = asking(COLUMNS)
+    assert ask.effect(ask.who(), ask.atom("read", table, columns)) == effect
+
+
+def test_a_column_rule_does_not_speak_of_other_kinds(asking):
+    ask = asking(
+        'rules: [{id: a, effect: allow, resource: app-db, do: [any], columns: ["*"]}]',
+    )
+    assert ask.effect(ask.who(), ask.atom("execute", "public.f", kind="function")) == "deny"
+
+
+def test_limits_unite_to_the_smallest_and_levels_to_the_highest(asking):
+    ask = asking(
+        "rules:\n"
+        "  - {id: a, effect: allow, resource: app-db, do: [read], limit: {rows: 10, seconds: 60s}, record: payload}\n"
+        "  - {id: b, effect: allow, resource: app-db, do: [read], limit: {rows: 99, bytes: 1MiB}, record: decision}\n"
+    )
+    decision = ask.decide(ask.who(), ask.atom("read", "public.a"))
+    assert decision.obligations == (Limit(10, 1048576, 60), Record(RecordLevel.PAYLOAD))
+
+
+def test_an_obligation_that_cannot_be_honoured_is_a_denial(design, analyst):
+    read = design.atom("read", "public.customer")
+    decision = design.decide(analyst, read, discharges=frozenset({Approve}))
+    assert (decision.effect, decision.reason) == (Effect.DENY, ReasonCode.OBLIGATION_UNSUPPORTED)
+    assert "`pii`" in decision.advice
+    held = design.decide(analyst, design.atom("write", "public.customer"), discharges=frozenset({Mask}))
+    assert held.reason is ReasonCode.OBLIGATION_UNSUPPORTED
+
+
+def test_a_mask_is_not_in_force_for_those_it_excepts(design):
+    officer = design.who("crew-analysts", "privacy-office")
+    assert design.policy.masks(officer, design.resource, 0) == ()
+    assert design.decide(officer, design.atom("read", "public.customer")).obligations == ()
+
+
+def test_probes_answer_to_the_mask(design, analyst):
+    def probe(name, column, detail):
+        return design.decide(analyst, design.atom("probe", name, [column], detail=detail))
+
+    equality = probe("public.customer", "email", "equality")
+    assert equality.effect is Effect.PERMIT
+    (rate,) = design.policy.rates(equality)
+    assert (rate.mask, rate.count, rate.per_s, rate.cost) == ("pii", 20, 3600, 1)
+    other = probe("public.customer", "email", "other")
+    assert (other.effect, other.reason) == (Effect.DENY, ReasonCode.RULE)
+    assert "filter on another column" in other.advice
+    assert probe("public.customer", "email", "").effect is Effect.DENY
+
+
+def test_each_probe_of_one_statement_counts(design, analyst):
+    probes = [
+        design.atom("probe", "public.customer", ["email"], detail="equality"),
+        design.atom("probe", "public.account", ["iban"], detail="equality"),
+    ]
+    (rate,) = design.policy.rates(design.decide(analyst, *probes))
+    assert rate.cost == 2
+    assert design.policy.rates(design.decide(analyst, design.atom("read", "public.customer"))) == ()
+
+
+def test_a_probe_in_words_that_no_pattern_knows_answers_to_every_mask(design, analyst):
+    through_view = design.atom("probe", "public.customer_view", ["mail"], detail="other")
+    assert design.effect(analyst, through_view) == "deny"
+
+
+def test_a_probe_where_nothing_is_masked_is_a_read(design):
+    officer = design.who("crew-analysts", "privacy-office")
+    assert design.effect(officer, design.atom("probe", "public.customer", ["email"], detail="other")) == "permit"
+    assert design.effect(officer, design.atom("probe", "audit.trail", ["x"], detail="other")) == "deny"
+
+
+def test_no_allow_of_a_rule_lifts_what_a_mask_holds(asking):
+    ask = asking(
+        "rules: [{id: all, effect: allow, resource: app-db, do: [any]}]\n"
+        "masks: [{id: m, resource: app-db, columns: ['*.email'], probe: {approve: {by: {groups: [dba]}}}}]\n"
+    )
+    decision = ask.decide(ask.who(), ask.atom("probe", "public.c", ["email"], detail="other"))
+    assert decision.effect is Effect.HOLD
+    (approve,) = decision.approvals
+    assert approve.rule == "m"
+    granted = frozenset({(approve.rule, approve.rule_hash)})
+    assert ask.effect(ask.who(), ask.atom("probe", "public.c", ["email"], detail="other"), granted=granted) == "permit"
+
+
+def test_could_tells_what_posture_needs(design, analyst):
+    def could(identity, *actions):
+        return design.policy.could(identity, design.resource, frozenset(Action(item) for item in actions))
+
+    assert could(analyst, "write")
+    assert could(analyst, "connect")
+    assert could(analyst, "probe")
+    assert not could(analyst, "define", "admin", "execute")
+    assert not could(design.who("nobody"), "write", "connect")
+    assert could(design.who("nobody"), "read")  # the catalogue
+
+
+def test_could_is_false_where_a_block_covers_everything(asking):
+    ask = asking(
+        "rules:\n"
+        "  - {id: a, effect: allow, resource: app-db, do: [any]}\n"
+        "  - {id: b, effect: block, resource: app-db, do: [write]}\n"
+        "  - {id: c, effect: block, resource: app-db, do: [define], tables: [public.x]}\n"
+    )
+    assert not ask.policy.could(ask.who(), ask.resource, frozenset({Action.WRITE}))
+    assert ask.policy.could(ask.who(), ask.resource, frozenset({Action.DEFINE}))
+
+
+def test_a_rule_that_has_ended_does_nothing_and_is_not_remembered(asking):
+    ask = asking("rules: [{id: r, effect: allow, resource: app-db, do: [read], until: '2026-12-31T00:00:00Z'}]")
+    end = 1_798_675_200_000_000_000
+    read = ask.atom("read", "public.a")
+    ask.now = end - 1
+    decision = ask.decide(ask.who(), read)
+    assert decision.effect is Effect.PERMIT
+    assert not ask.policy.repeatable(decision)
+    assert ask.policy.next_change_unix_ns(ask.now) == end
+    ask.now = end
+    assert ask.effect(ask.who(), read) == "deny"
+    assert ask.policy.connect(ask.who(), ask.resource, end).effect is Effect.DENY
+    assert ask.policy.next_change_unix_ns(end) is None
+
+
+def test_observe_mode_permits_says_what_it_would_have_been_and_ends(design, analyst):
+    design.policy = design.policy.observing({"app-db": 100})
+    define = design.atom("define", "public.orders")
+    decision = design.decide(analyst, define)
+    assert (decision.effect, decision.reason, decision.observed) == (
+        Effect.PERMIT,
+        ReasonCode.OBSERVED,
+        Effect.DENY,
+    )
+    assert not design.policy.repeatable(decision)
+    assert [type(item) for item in decision.obligations] == [Mask]
+    held = design.decide(analyst, design.atom("write", "public.orders"))
+    assert (held.effect, held.observed, held.approvals) == (Effect.PERMIT, Effect.HOLD, ())
+    allowed = design.decide(analyst, design.atom("read", "public.orders"))
+    assert (allowed.observed, allowed.reason) == (None, ReasonCode.RULE)
+    nobody = design.policy.connect(design.who(), design.resource, 0)
+    assert (nobody.effect, nobody.observed) == (Effect.PERMIT, Effect.DENY)
+    assert design.policy.could(design.who(), design.resource, frozenset({Action.WRITE}))
+    design.now = 100
+    assert design.effect(analyst, define) == "deny"
+    assert design.policy.connect(design.who(), design.resource, 100).effect is Effect.DENY
+
+
+def test_observe_mode_still_refuses_what_cannot_be_read_where_a_mask_is_owed(design, analyst):
+    design.policy = design.policy.observing({"app-db": 100})
+    assert design.effect(analyst, design.atom("read", "public.customer"), complete=False) == "deny"
+    officer = design.who("privacy-office")
+    assert design.effect(officer, design.atom("read", "public.customer"), complete=False) == "permit"
+
+
+def test_observe_mode_of_one_resource_is_not_that_of_another(design, analyst):
+    design.policy = design.policy.observing({"other-db": 100})
+    assert design.effect(analyst, design.atom("define", "public.orders")) == "deny"
+
+
+def test_views_are_bounded_and_never_mixed_up(design, monkeypatch):
+    monkeypatch.setattr("doorward_core.policy.decide.MAX_VIEWS", 2)
+    read = design.atom("read", "public.customer")
+    for _ in range(20):
+        assert design.effect(design.who("crew-analysts"), read) == "permit"
+        assert design.effect(design.who("strangers"), read) == "deny"
+    assert len(design.policy._views) == 2
+
+
+def test_advice_is_bounded_and_escapes_what_could_forge_a_line(design, analyst):
+    forged = [design.atom("read", f"x.{n}\n\u202eApproved by the CISO{'y' * 500}") for n in range(50)]
+    advice = design.decide(analyst, *forged).advice
+    assert advice.isprintable()
+    assert len(advice) < 1000
+    assert "and 47 more" in advice

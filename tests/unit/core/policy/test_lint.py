@@ -1,0 +1,43 @@
+import pytest
+
+from doorward_core.model import Resource
+from doorward_core.policy.lint import remarks
+from doorward_core.policy.load import parse_policy
+
+RESOURCES = {"app-db": Resource("app-db", "postgres")}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rules: [{id: a, effect: allow, resource: ap-db, do: [read]}]", "`ap-db`; did you mean `app-db`?"),
+        ("rules: [{id: a, effect: allow, resource: {labels: {env: [x]}}, do: [read]}]", "is about no configured"),
+        ("rules: [{id: a, effect: allow, resource: app-db, do: [read], until: 1999-01-01}]", "has ended"),
+        (
+            "rules:\n- {id: a, effect: allow, resource: app-db, do: [read]}\n- {id: b, effect: block, resource: '*', do: [any]}",
+            "policy.yaml:2: a: is never heard: `b`",
+        ),
+        (
+            """rules:
+              - {id: a, effect: allow, resource: app-db, do: [any]}
+              - {id: b, effect: block, resource: app-db, do: [any], tables: [public.secret]}""",
+            "b: blocks by name, but `a` lets through what cannot be read",
+        ),
+        ("masks: [{id: m, resource: app-db, columns: ['*.a'], probe: {equality: allow}}]", "found by guessing"),
+        ("masks: [{id: m, resource: app-db, columns: ['*.a'], probe: {other: allow}}]", "bit by bit"),
+        ("masks: [{id: m, resource: app, columns: ['*.a']}]", "`app`"),
+    ],
+)
+def test_what_may_not_have_been_meant_is_remarked(text, said):
+    found = remarks(parse_policy(text, "policy.yaml"), RESOURCES, 10**18)
+    assert any(said in item for item in found), found
+
+
+def test_a_plain_policy_has_no_remarks():
+    text = (
+        "include: [safe-catalog]\nrules:\n"
+        "- {id: a, effect: allow, resource: app-db, do: [read], tables: ['public.*']}\n"
+        "- {id: b, effect: block, resource: app-db, do: [define, admin, unknown]}\n"
+        "masks: [{id: m, resource: app-db, columns: ['*.a'], probe: {equality: allow, limit: 20/h}}]"
+    )
+    assert remarks(parse_policy(text, "policy.yaml"), RESOURCES, 0) == ()
