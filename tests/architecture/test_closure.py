@@ -28,7 +28,7 @@ CLOSURES = {
 }
 
 # Imported by the name of one distribution, pinned by another that it is the other half of.
-COMES_WITH = {"pydantic_core": "pydantic"}
+COMES_WITH = {"pydantic_core": "pydantic", "google": "postgast"}
 
 # Run by the fresh interpreter: import every module below the folder, then say what was loaded and from where.
 IMPORT_ALL = """
