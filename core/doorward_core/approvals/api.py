@@ -95,9 +95,10 @@ def _visible_to(who: Identity, request: ApprovalRequest) -> bool:
 def _ballot(body: dict[str, object]) -> tuple[Verdict, str, SshProof | None, str]:
     unknown = set(body) - {"verdict", "reason", "proof", "content"}
     verdict, reason, content = body.get("verdict"), body.get("reason", ""), body.get("content", "")
-    if unknown or verdict not in set(Verdict) or not isinstance(reason, str) or not isinstance(content, str):
+    texts = isinstance(verdict, str) and isinstance(reason, str) and isinstance(content, str)
+    if unknown or not texts or verdict not in set(Verdict):
         raise Problem(400, "a vote has a verdict (approve or reject), a reason, and at most a proof and a content")
-    return Verdict(str(verdict)), reason, _proof(body.get("proof")), content
+    return Verdict(str(verdict)), str(reason), _proof(body.get("proof")), str(content)
 
 
 def _proof(given: object) -> SshProof | None:
@@ -105,7 +106,7 @@ def _proof(given: object) -> SshProof | None:
         return None
     if isinstance(given, dict) and set(given) == {"kind", "signature", "cast_unix_ns"} and given["kind"] == "sshsig":
         signature, cast = given["signature"], given["cast_unix_ns"]
-        if isinstance(signature, str) and isinstance(cast, int) and signature.isascii():
+        if isinstance(signature, str) and signature.isascii() and type(cast) is int and cast > 0:
             return SshProof(signature.encode("ascii"), cast)
     raise Problem(400, "a proof has a kind (sshsig), a signature and a cast_unix_ns")
 

@@ -16,6 +16,7 @@ Invariants:
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import parse_qsl
 
 import h11
@@ -233,7 +234,8 @@ class _Conversation:
             *reply.headers,
         ]
         with trio.fail_after(REQUEST_TIMEOUT_S):
-            await self._send(h11.Response(status_code=reply.status, headers=headers))
+            reason = HTTPStatus(reply.status).phrase.encode("ascii")
+            await self._send(h11.Response(status_code=reply.status, headers=headers, reason=reason))
             await self._send(h11.Data(data=reply.body))
             await self._send(h11.EndOfMessage())
 
@@ -314,6 +316,5 @@ def _match(template: str, path: str) -> Mapping[str, str] | None:
 
 
 def _problem(status: int, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
-    titles = {400: "Bad request", 401: "Unauthorized", 403: "Forbidden", 404: "Not found", 405: "Method not allowed"}
-    body = {"type": "about:blank", "status": status, "title": titles.get(status, "Error"), "detail": detail}
+    body = {"type": "about:blank", "status": status, "title": HTTPStatus(status).phrase, "detail": detail}
     return Reply(status, json_reply(body).body, b"application/problem+json", headers)

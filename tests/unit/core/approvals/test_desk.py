@@ -1,107 +1,263 @@
-"""The desk: waiting, voting, withdrawing, using; with the real store and trio's clock."""
-
-from dataclasses import replace
-from pathlib import Path
+"""The desk: waiting, voting, withdrawing, using; with the real store, and a clock of the test's own."""
 
 import pytest
 import trio
 import trio.testing
-from doorward_core.approvals.desk import Desk
-from doorward_core.approvals.request import ApprovalRequest, HeldRule, RequestState, Verdict
-from doorward_core.approvals.store import Quota, RequestRefused, SqliteStore
-from doorward_core.errors import RecordError
-from doorward_core.model import Action, Atom, AuthMethod, Event, EventKind, Identity, PrincipalKind, Target
+
+from doorward_core.approvals.request import HeldRule, RequestState, Verdict, canonical_id
+from doorward_core.errors import RecordError, StoreError
+from doorward_core.model import EventKind
 
 NS = 1_000_000_000
-START = 1_800_000_000 * NS
-KEY = bytes(range(32))
+APPROVE, REJECT = Verdict.APPROVE, Verdict.REJECT
 
 
-def person(subject="dora", groups=("dba",), **changes) -> Identity:
-    identity = Identity(
-        subject=subject,
-        issuer="https://id.example",
-        kind=PrincipalKind.HUMAN,
-        groups=frozenset(groups),
-        method=AuthMethod.JWT,
-        credential_id="jti-1",
-        authenticated_unix_ns=START,
-        expires_unix_ns=START + 3600 * NS,
-    )
-    return replace(identity, **changes)
+class Waiting:
+    """`desk.wait` in a task of its own."""
+
+    def __init__(self, room, name) -> None:
+        self.room, self.name = room, name
+        self.state = None
+        self.scope = trio.CancelScope()
+
+    async def __call__(self) -> None:
+        with self.scope:
+            self.state = await self.room.desk.wait(self.name)
 
 
-def a_request(name="ap-0123456789ab", **changes) -> ApprovalRequest:
-    request = ApprovalRequest(
-        id=name,
-        origin="gw.example",
-        digest=b"d" * 32,
-        session_id=b"s" * 16,
-        operation_id=b"o" * 16,
-        subject="crew-7",
-        issuer="https://id.example",
-        sponsor="sam",
-        kind=PrincipalKind.AGENT,
-        display="Crew 7",
-        attributes={"crew": "seven"},
-        resource="app-db",
-        account="app",
-        verb="UPDATE",
-        text="UPDATE customer SET name = 'x' WHERE id = $1",
-        text_truncated=False,
-        parameters=("42", None),
-        atoms=(Atom(Action.WRITE, Target("relation", "public.customer", ("name",))),),
-        unseen=(),
-        rules=(HeldRule("writes", b"h" * 32, frozenset({"dba"}), 1),),
-        reason="Writes need a DBA.",
-        opened_unix_ns=START,
-        expires_unix_ns=START + 600 * NS,
-        grant_s=300,
-    )
-    return replace(request, **changes)
-
-
-class Room:
-    """A desk with a real store in a folder and a list for a log."""
-
-    def __init__(self, folder: Path, quota: Quota | None = None) -> None:
-        self.events: list[Event] = []
-        self.broken = False
-        self.now = START
-        self.store = SqliteStore(folder / "approvals.sqlite", KEY, quota)
-        self.desk = Desk(self.store, clock=lambda: self.now, record=self._record)
-
-    async def _record(self, event: Event) -> None:
-        await trio.lowlevel.checkpoint()
-        if self.broken:
-            raise RecordError("the disk is full")
-        self.events.append(event)
-
-    @property
-    def kinds(self) -> list[EventKind]:
-        return [event.kind for event in self.events]
-
-
-@pytest.fixture
-def room(tmp_path):
-    made = Room(tmp_path)
-    yield made
-    made.store.close()
-
-
-async def test_a_vote_wakes_the_one_who_waits_and_the_grant_is_used_once(room):
+async def test_a_vote_wakes_the_one_who_waits_and_the_grant_is_used_once(room, a_request, person):
     request = a_request()
     await room.desk.open(request)
-    states = []
+    waiting = Waiting(room, request.id)
     async with trio.open_nursery() as nursery:
-
-        async def wait():
-            states.append(await room.desk.wait(request.id))
-
-        nursery.start_soon(wait)
+        nursery.start_soon(waiting)
         await trio.testing.wait_all_tasks_blocked()
-        outcome = await room.desk.vote(person(), request.id, Verdict.APPROVE, "fine")
-    assert (outcome.state, outcome.refusal, states) == (RequestState.GRANTED, "", [RequestState.GRANTED])
+        outcome = await room.desk.vote(person(), request.id, APPROVE, "fine")
+    assert (outcome.state, outcome.refusal, waiting.state) == (RequestState.GRANTED, "", RequestState.GRANTED)
     assert await room.desk.use(request.id)
     assert not await room.desk.use(request.id)
     assert room.kinds == [EventKind.APPROVAL_VOTED, EventKind.APPROVAL_GRANTED]
+
+
+async def test_a_rejection_wakes_with_its_reason(room, a_request, person):
+    request = a_request()
+    await room.desk.open(request)
+    outcome = await room.desk.vote(person(), request.id, REJECT, "not on a Friday")
+    assert outcome.state is RequestState.REJECTED
+    assert await room.desk.wait(request.id) is RequestState.REJECTED
+    assert await room.desk.reason(request.id) == "not on a Friday"
+    assert not await room.desk.use(request.id)
+
+
+async def test_nobody_deciding_expires_the_request_in_time(room, a_request, mock_clock):
+    request = a_request()
+    await room.desk.open(request)
+    waiting = Waiting(room, request.id)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(waiting)
+        await trio.testing.wait_all_tasks_blocked()
+        while room.desk._woken[request.id].statistics().tasks_waiting == 0:
+            await trio.lowlevel.checkpoint()
+        room.now = request.expires_unix_ns
+        mock_clock.jump(600)
+    assert waiting.state is RequestState.EXPIRED
+    assert room.kinds == [EventKind.APPROVAL_EXPIRED]
+
+
+async def test_waiting_until_a_moment_gives_pending_and_changes_nothing(room, a_request):
+    request = a_request()
+    await room.desk.open(request)
+    assert await room.desk.wait(request.id, room.now) is RequestState.PENDING
+    assert (await room.desk.get(request.id)).state is RequestState.PENDING
+
+
+async def test_waiting_for_what_is_not_there_ends_at_once(room):
+    assert await room.desk.wait("ap-000000000000") is RequestState.WITHDRAWN
+
+
+async def test_a_withdrawal_wakes_and_a_late_vote_is_refused(room, a_request, person):
+    request = a_request()
+    await room.desk.open(request)
+    assert await room.desk.withdraw(request.id)
+    assert not await room.desk.withdraw(request.id)
+    outcome = await room.desk.vote(person(), request.id, APPROVE, "")
+    assert outcome.refusal == "the request is already withdrawn"
+    assert room.kinds == [EventKind.APPROVAL_WITHDRAWN]
+
+
+async def test_a_vote_for_nothing_finds_nothing(room, person):
+    outcome = await room.desk.vote(person(), "ap-000000000000", APPROVE, "")
+    assert (outcome.found, room.events) == (False, [])
+
+
+async def test_two_rules_want_two_groups_and_a_quorum_two_people(room, a_request, person):
+    rules = (
+        HeldRule("writes", b"h" * 32, frozenset({"dba"}), 2),
+        HeldRule("privacy", b"p" * 32, frozenset({"privacy-office"}), 1),
+    )
+    request = a_request(rules=rules)
+    await room.desk.open(request)
+    for subject, groups in (("dora", ("dba",)), ("eve", ("dba",))):
+        assert (await room.desk.vote(person(subject, groups), request.id, APPROVE, "")).state is RequestState.PENDING
+    last = await room.desk.vote(person("pia", ("privacy-office",)), request.id, APPROVE, "")
+    assert last.state is RequestState.GRANTED
+
+
+async def test_a_second_vote_of_the_same_person_does_not_count_and_is_on_record(room, a_request, person):
+    request = a_request(rules=(HeldRule("writes", b"h" * 32, frozenset({"dba"}), 2),))
+    await room.desk.open(request)
+    await room.desk.vote(person(), request.id, APPROVE, "")
+    again = await room.desk.vote(person(), request.id, APPROVE, "")
+    assert again.refusal == "you have already voted on this request"
+    assert [event.header["counted"] for event in room.events] == [True, False]
+
+
+async def test_a_vote_that_the_log_does_not_take_does_not_count(room, a_request, person):
+    request = a_request()
+    await room.desk.open(request)
+    room.broken = True
+    with pytest.raises(RecordError):
+        await room.desk.vote(person(), request.id, APPROVE, "")
+    assert (await room.desk.get(request.id)).votes == ()
+    room.broken = False
+    assert (await room.desk.vote(person(), request.id, APPROVE, "")).state is RequestState.GRANTED
+
+
+async def test_the_vote_is_on_record_before_it_is_kept(room, a_request, person):
+    request = a_request()
+    await room.desk.open(request)
+    seen = []
+
+    async def record(event):
+        case = await trio.to_thread.run_sync(room.store.get, request.id)
+        seen.append((event.kind, len(case.votes), case.state))
+
+    room.desk._record = record
+    await room.desk.vote(person(), request.id, APPROVE, "")
+    assert seen == [
+        (EventKind.APPROVAL_VOTED, 0, RequestState.PENDING),
+        (EventKind.APPROVAL_GRANTED, 1, RequestState.PENDING),
+    ]
+
+
+async def test_a_vote_whose_approver_hangs_up_is_finished(room, a_request, person):
+    request = a_request()
+    await room.desk.open(request)
+    with trio.CancelScope() as scope:
+
+        async def record(event):
+            scope.cancel()
+            room.events.append(event)
+
+        room.desk._record = record
+        await room.desk.vote(person(), request.id, APPROVE, "")
+    assert (await room.desk.get(request.id)).state is RequestState.GRANTED
+
+
+async def test_what_failed_between_the_vote_and_the_grant_is_settled_later(room, a_request, person):
+    request = a_request(retry=True)
+    await room.desk.open(request)
+    kept = room.desk._record
+
+    async def record(event):
+        if event.kind is EventKind.APPROVAL_GRANTED:
+            raise RecordError("the disk is full")
+        await kept(event)
+
+    room.desk._record = record
+    with pytest.raises(RecordError):
+        await room.desk.vote(person(), request.id, APPROVE, "")
+    assert (await room.desk.get(request.id)).state is RequestState.PENDING
+    room.desk._record = kept
+    await room.desk.sweep()
+    assert (await room.desk.get(request.id)).state is RequestState.GRANTED
+
+
+async def test_the_requester_that_hangs_up_withdraws_only_what_is_undecided(room, a_request, person):
+    request = a_request()
+    await room.desk.open(request)
+    await room.desk.vote(person(), request.id, APPROVE, "")
+    assert not await room.desk.withdraw(request.id)
+    assert (await room.desk.redeem(request.digest, person("crew-7"), room.now)).id == request.id
+
+
+async def test_a_grant_is_its_requesters_own_while_it_waits(room, a_request, person):
+    request = a_request()
+    await room.desk.open(request)
+    await room.desk.vote(person(), request.id, APPROVE, "")
+    assert await room.desk.wait(request.id) is RequestState.GRANTED
+    assert await room.desk.redeem(request.digest, person("crew-7"), room.now) is None
+    assert await room.desk.use(request.id)
+
+
+async def test_a_cancelled_wait_leaves_the_request_open_and_its_grant_to_a_retry(room, a_request, person):
+    request = a_request(retry=True)
+    await room.desk.open(request)
+    waiting = Waiting(room, request.id)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(waiting)
+        await trio.testing.wait_all_tasks_blocked()
+        waiting.scope.cancel()
+    assert (await room.desk.get(request.id)).state is RequestState.PENDING
+    await room.desk.vote(person(), request.id, APPROVE, "")
+    assert (await room.desk.redeem(request.digest, person("crew-7"), room.now)).id == request.id
+    assert await room.desk.redeem(request.digest, person("crew-7"), room.now) is None
+
+
+async def test_a_restart_withdraws_what_nobody_waits_for_any_more(room, a_request):
+    await room.desk.open(a_request())
+    await room.desk.open(a_request("ap-000000000000", retry=True))
+    room.restart()
+    await room.desk.recover()
+    states = {case.request.id: case.state for case in await room.desk.list()}
+    assert states == {"ap-0123456789ab": RequestState.WITHDRAWN, "ap-000000000000": RequestState.PENDING}
+
+
+async def test_a_sweep_expires_what_nobody_waits_for_and_grants_not_used(room, a_request, person):
+    held, granted = a_request(retry=True), a_request("ap-000000000000")
+    await room.desk.open(held)
+    await room.desk.open(granted)
+    await room.desk.vote(person(), granted.id, APPROVE, "")
+    room.now = granted.expires_unix_ns
+    await room.desk.sweep()
+    assert {case.state for case in await room.desk.list()} == {RequestState.EXPIRED}
+    assert not await room.desk.use(granted.id)
+    assert room.kinds.count(EventKind.APPROVAL_EXPIRED) == 2
+
+
+async def test_a_sweep_forgets_what_is_long_closed(room, a_request):
+    await room.desk.open(a_request())
+    await room.desk.withdraw("ap-0123456789ab")
+    room.now += 31 * 24 * 3600 * NS
+    await room.desk.sweep()
+    assert await room.desk.list() == ()
+
+
+async def test_the_sweep_runs_by_itself(room, a_request, autojump_clock):
+    await room.desk.open(a_request())
+    room.now += 601 * NS
+    ended = trio.Event()
+
+    async def record(event):
+        room.events.append(event)
+        ended.set()
+
+    room.desk._record = record
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.desk.run)
+        await ended.wait()
+        nursery.cancel_scope.cancel()
+    assert room.kinds == [EventKind.APPROVAL_EXPIRED]
+
+
+async def test_a_store_that_fails_fails_the_call(room, a_request):
+    room.store.close()
+    with pytest.raises(StoreError):
+        await room.desk.open(a_request())
+    room.restart()
+
+
+async def test_ids_are_new_each_time_and_can_be_typed(room):
+    names = {room.desk.new_id() for _ in range(100)}
+    assert len(names) == 100
+    assert all(canonical_id(name.upper()) == name for name in names)

@@ -1,0 +1,147 @@
+"""The approver's side of the control API: who sees what, and what a vote must look like."""
+
+import json
+
+import pytest
+
+from doorward_core.approvals import codec
+from doorward_core.approvals.api import approval_routes
+from doorward_core.approvals.request import HeldRule, RequestState
+from doorward_core.model import Peer, PrincipalKind
+from doorward_core.net.control import Call, Problem
+
+NAME = "ap-0123456789ab"
+PEER = Peer("::1")
+
+
+class Api:
+    """The routes, called without a socket."""
+
+    def __init__(self, room) -> None:
+        self.routes = {(route.method, route.path): route.handler for route in approval_routes(room.desk)}
+
+    async def __call__(self, who, method, path, name="", *, query=None, body=None):
+        call = Call(method, path, query or {}, json.dumps(body).encode(), PEER, {"id": name}, who)
+        reply = await self.routes[method, path](call)
+        return json.loads(reply.body)
+
+    async def vote(self, who, body, name=NAME):
+        return await self(who, "POST", "/v1/approvals/{id}/vote", name, body=body)
+
+    async def show(self, who, name=NAME):
+        return await self(who, "GET", "/v1/approvals/{id}", name)
+
+    async def list(self, who, **query):
+        return await self(who, "GET", "/v1/approvals", query=query)
+
+
+@pytest.fixture
+def api(room) -> Api:
+    return Api(room)
+
+
+async def _refused(status, words, awaited):
+    with pytest.raises(Problem, match=words) as caught:
+        await awaited
+    assert caught.value.status == status
+
+
+async def test_everyone_is_told_who_they_are_taken_for(api, person):
+    answer = await api(person(), "GET", "/v1/whoami")
+    assert (answer["subject"], answer["kind"], answer["groups"]) == ("dora", "human", ["dba"])
+
+
+async def test_a_card_shows_everything_but_the_binding(api, room, a_request, person):
+    await room.desk.open(a_request(text="SELECT '\u202e'"))
+    shown = await api.show(person(), NAME.upper())
+    assert shown["request"]["text"] == "SELECT '\u202e'"
+    assert shown["flags"][0]["kind"] == "bidi"
+    assert "digest" not in shown["request"]
+    assert codec.content_digest(codec.read_card(shown["request"])).hex() == shown["content"]
+    assert (shown["state"], shown["missing"], shown["votes"]) == ("pending", {"writes": 1}, [])
+
+
+async def test_odd_characters_in_parameters_are_flagged_too(api, room, a_request, person):
+    await room.desk.open(a_request(parameters=(None, "\x1b[2J")))
+    assert (await api.show(person()))["flags"][0]["kind"] == "control"
+
+
+async def test_a_list_cuts_long_texts_and_says_how_long_they_are(api, room, a_request, person):
+    await room.desk.open(a_request(text="x" * 1000))
+    (only,) = (await api.list(person()))["approvals"]
+    assert (len(only["text"]), only["text_characters"]) == (400, 1000)
+
+
+async def test_a_list_has_the_state_that_was_asked_for(api, room, a_request, person):
+    await room.desk.open(a_request())
+    await room.desk.withdraw(NAME)
+    assert (await api.list(person()))["approvals"] == []
+    assert len((await api.list(person(), state="all"))["approvals"]) == 1
+    assert len((await api.list(person(), state="withdrawn"))["approvals"]) == 1
+
+
+@pytest.mark.parametrize("query", [{"state": "unheard-of"}, {"filter": "x"}])
+async def test_a_list_has_no_other_filters(api, person, query):
+    await _refused(400, "no other filter", api.list(person(), **query))
+
+
+async def test_what_is_none_of_ones_business_does_not_exist(api, room, a_request, person):
+    await room.desk.open(a_request())
+    agent = person("crew-8", ("dba",), kind=PrincipalKind.AGENT)
+    for stranger in (agent, person(groups=("sales",))):
+        assert (await api.list(stranger))["approvals"] == []
+        await _refused(404, "no such request", api.show(stranger))
+        await _refused(404, "no such request", api.vote(stranger, {"verdict": "reject"}))
+    assert (await api.show(person("crew-7", (), kind=PrincipalKind.AGENT)))["state"] == "pending"
+
+
+@pytest.mark.parametrize("name", ["ap-000000000000", "x", "ap-..", ""])
+async def test_what_is_not_there_is_not_found(api, person, name):
+    await _refused(404, "no such request", api.show(person(), name))
+
+
+async def test_an_approval_grants_and_the_answer_shows_it(api, room, a_request, person):
+    await room.desk.open(a_request())
+    answer = await api.vote(person(), {"verdict": "approve", "reason": "fine"})
+    assert (answer["state"], answer["votes"][0]["reason"]) == ("granted", "fine")
+
+
+async def test_a_refused_vote_is_a_problem_that_says_why(api, room, a_request, person):
+    await room.desk.open(a_request(rules=(HeldRule("writes", b"h" * 32, frozenset({"dba"}), 2),)))
+    await api.vote(person(), {"verdict": "approve"})
+    await _refused(403, "already voted", api.vote(person(), {"verdict": "approve"}))
+    await room.desk.withdraw(NAME)
+    await _refused(409, "already withdrawn", api.vote(person("eve"), {"verdict": "approve"}))
+
+
+async def test_a_vote_about_another_content_is_refused_and_not_recorded(api, room, a_request, person):
+    await room.desk.open(a_request())
+    await _refused(409, "another content", api.vote(person(), {"verdict": "approve", "content": "00" * 32}))
+    assert room.events == []
+    good = codec.content_digest(a_request()).hex()
+    assert (await api.vote(person(), {"verdict": "approve", "content": good}))["state"] == RequestState.GRANTED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"verdict": "yes"},
+        {"verdict": ["approve"]},
+        {"verdict": "approve", "reason": 1},
+        {"verdict": "approve", "as": "root"},
+        {"verdict": "approve", "content": 1},
+        {"verdict": "approve", "proof": "x"},
+        {"verdict": "approve", "proof": {"kind": "webauthn", "signature": "x", "cast_unix_ns": 1}},
+        {"verdict": "approve", "proof": {"kind": "sshsig", "signature": 1, "cast_unix_ns": 1}},
+        {"verdict": "approve", "proof": {"kind": "sshsig", "signature": "ä", "cast_unix_ns": 1}},
+        {"verdict": "approve", "proof": {"kind": "sshsig", "signature": "x", "cast_unix_ns": "1"}},
+        {"verdict": "approve", "proof": {"kind": "sshsig", "signature": "x", "cast_unix_ns": True}},
+        {"verdict": "approve", "proof": {"kind": "sshsig", "signature": "x", "cast_unix_ns": -1}},
+        {"verdict": "approve", "proof": {"kind": "sshsig", "signature": "x"}},
+    ],
+)
+async def test_a_vote_of_another_shape_is_refused(api, room, a_request, person, body):
+    await room.desk.open(a_request())
+    await _refused(400, "a (vote|proof) has", api.vote(person(), body))
+    assert room.events == []

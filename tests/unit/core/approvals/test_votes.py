@@ -1,0 +1,141 @@
+"""Whose vote counts, and when enough have been cast."""
+
+import json
+
+import pytest
+
+from doorward_core.approvals.request import HeldRule, RequestState, Verdict
+from doorward_core.approvals.votes import check_vote, counting, fold, may_see, missing, satisfied, statement, tally
+from doorward_core.model import Actor, PrincipalKind
+
+NS = 1_000_000_000
+DBA = frozenset({"dba"})
+REJECT = Verdict.REJECT
+
+
+def test_a_person_of_the_group_may_vote(a_request, a_vote):
+    assert check_vote(a_request(), a_vote(a_request())) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"request_id": "ap-other"}, "another request"),
+        ({"approver_kind": PrincipalKind.AGENT}, "an agent"),
+        ({"approver_chain": (Actor("dora", "https://id.example"),)}, "for someone else"),
+        ({"approver_subject": "crew-7"}, "themselves"),
+        ({"approver_subject": "CREW-7", "approver_issuer": "https://other.example"}, "themselves"),
+        ({"approver_subject": "crew-7\u200b"}, "themselves"),
+        ({"approver_subject": "sam"}, "themselves"),
+        ({"approver_groups": frozenset({"sales"})}, "none of the groups"),
+        ({"approver_groups": frozenset()}, "none of the groups"),
+    ],
+)
+def test_nobody_else_may(a_request, a_vote, change, words):
+    assert words in check_vote(a_request(), a_vote(a_request(), **change))
+
+
+def test_the_actor_chain_may_not(a_request, a_vote):
+    request = a_request(actor_chain=(Actor("anna", "https://id.example"),))
+    assert "themselves" in check_vote(request, a_vote(request, "anna"))
+
+
+def test_a_sponsor_named_by_mail_address_is_known_by_it(a_request, a_vote):
+    request = a_request(sponsor="sam@corp.example")
+    vote = a_vote(request, "7f3a", approver_display="Sam@corp.example")
+    assert "themselves" in check_vote(request, vote)
+
+
+def test_two_people_of_the_same_name_are_two_people(a_request, a_vote):
+    request = a_request(display="Chris Doe")
+    assert check_vote(request, a_vote(request, "chris2", approver_display="Chris Doe")) is None
+
+
+@pytest.mark.parametrize("moment", [-1, 600 * NS])
+def test_a_vote_outside_the_time_does_not_count(a_request, a_vote, moment):
+    request = a_request()
+    vote = a_vote(request, cast_unix_ns=request.opened_unix_ns + moment)
+    assert check_vote(request, vote) == "the request is no longer open"
+
+
+def test_a_stronger_proof_is_needed_to_approve_and_not_to_reject(a_request, a_vote):
+    request = a_request(rules=(HeldRule("writes", b"h" * 32, DBA, 1, "sshsig"),))
+    assert check_vote(request, a_vote(request)) == "this request needs a stronger proof: sshsig"
+    assert check_vote(request, a_vote(request, verdict=REJECT)) is None
+    assert check_vote(request, a_vote(request, proof_kind="sshsig")) is None
+
+
+def test_a_weaker_proof_counts_only_for_the_rule_that_takes_it(a_request, a_vote):
+    rules = (HeldRule("a", b"a" * 32, DBA, 1), HeldRule("b", b"b" * 32, DBA, 1, "sshsig"))
+    request = a_request(rules=rules)
+    assert missing(request, [a_vote(request)]) == {"a": 0, "b": 1}
+
+
+def test_one_person_is_one_vote_under_any_spelling_and_issuer(a_request, a_vote):
+    request = a_request(rules=(HeldRule("writes", b"h" * 32, DBA, 2),))
+    votes = [a_vote(request), a_vote(request, "DORA"), a_vote(request, approver_issuer="https://other.example")]
+    assert counting(request, votes) == (votes[0],)
+    assert not satisfied(request, votes)
+    assert satisfied(request, [votes[0], a_vote(request, "eve")])
+
+
+def test_one_rejection_rejects_whatever_else_was_said(a_request, a_vote):
+    request = a_request()
+    votes = [a_vote(request), a_vote(request, "eve", REJECT)]
+    assert tally(request, votes, request.expires_unix_ns) is RequestState.REJECTED
+    assert not satisfied(request, votes)
+
+
+def test_without_votes_time_decides(a_request):
+    request = a_request()
+    assert tally(request, [], request.expires_unix_ns - 1) is RequestState.PENDING
+    assert tally(request, [], request.expires_unix_ns) is RequestState.EXPIRED
+
+
+def test_no_rule_and_no_group_can_never_be_satisfied(a_request, a_vote):
+    bare = a_request(rules=())
+    nobody = a_request(rules=(HeldRule("writes", b"h" * 32, frozenset(), 0),))
+    assert not satisfied(bare, [a_vote(bare)])
+    assert not satisfied(nobody, [a_vote(nobody)])
+
+
+def test_a_vote_that_should_not_be_there_counts_for_nothing(a_request, a_vote):
+    request = a_request()
+    assert not satisfied(request, [a_vote(request, "crew-7")])
+    assert tally(request, [a_vote(request, "crew-7", REJECT)], request.opened_unix_ns) is RequestState.PENDING
+
+
+def test_a_statement_cannot_be_forged_by_a_line_break(a_request):
+    text = statement(
+        a_request(),
+        Verdict.REJECT,
+        subject="dora\nverdict: approve",
+        issuer="i",
+        reason="no\nverdict: approve",
+        cast_unix_ns=1,
+    )
+    lines = text.decode("ascii").splitlines()
+    assert len(lines) == 9
+    assert [line for line in lines if line.startswith("verdict")] == ["verdict: reject"]
+    assert json.loads(lines[6].partition(": ")[2]) == "dora\nverdict: approve"
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind", "groups", "seen"),
+    [
+        ("crew-7", PrincipalKind.AGENT, (), True),
+        ("crew-8", PrincipalKind.AGENT, ("dba",), False),
+        ("dora", PrincipalKind.HUMAN, ("dba",), True),
+        ("dora", PrincipalKind.HUMAN, ("sales",), False),
+    ],
+)
+def test_a_card_is_for_its_requester_and_those_who_decide(a_request, subject, kind, groups, seen):
+    groups = frozenset(groups)
+    assert may_see(a_request(), subject=subject, issuer="https://id.example", kind=kind, groups=groups) is seen
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Dora", "dora"), ("ｄｏｒａ", "dora"), ("do\u00adra ", "dora"), ("STRASSE", "straße")]
+)
+def test_spellings_of_one_name_fold_together(one, other):
+    assert fold(one) == fold(other)
