@@ -16,6 +16,7 @@ UNIT = {
 # module -> (the file that tests it, why that is not a unit file of its own name).
 ELSEWHERE: dict[str, tuple[str, str]] = {
     "doorward_core.errors": ("tests/architecture/test_shape.py", "holds no code: names and docstrings"),
+    "doorward_demo.__main__": ("tests/integration/test_demo.py", "a program, run whole as a person runs it"),
 }
 
 

@@ -1,0 +1,74 @@
+"""`make demo` as a person runs it: the whole story, and nothing left behind but the folder that it names."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.need_embedded_postgres]
+
+STORY_WITHIN_S = 170  # three minutes are promised
+
+
+def _start(state, temporary, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "doorward_demo"],
+        env={**os.environ, "STATE": str(state), "TMPDIR": str(temporary), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _mentioning(*folders):
+    """Processes whose command line names one of these folders."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if any(str(folder) in words for folder in folders):
+            found.append(words.replace("\0", " "))
+    return found
+
+
+@pytest.fixture
+def temporary():
+    """A folder for everything temporary, with a path short enough for sockets, that everyone may pass through."""
+    with tempfile.TemporaryDirectory(prefix="dw-", dir="/tmp") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+def test_the_story_is_told_whole_and_leaves_nothing_but_its_state(tmp_path, temporary):
+    state = tmp_path / "state"
+    with _start(state, temporary, ONCE="1") as demo:
+        said, _ = demo.communicate(timeout=STORY_WITHIN_S)
+    assert demo.returncode == 0, said
+    positions = [said.index(f"{number}. ") for number in range(1, 7)]
+    assert positions == sorted(positions)
+    for line in ("UPDATE 1", "42501", "every check held"):
+        assert line in said
+    assert list(temporary.iterdir()) == []
+    assert _mentioning(state, temporary) == []
+    assert (state / "log" / "checkpoint").exists()
+
+
+def test_a_signal_stops_everything_that_was_started(tmp_path, temporary):
+    state = tmp_path / "state"
+    with _start(state, temporary) as demo:
+        for line in demo.stdout:
+            if "Ctrl-C stops everything" in line:
+                break
+        assert _mentioning(state, temporary) != []
+        demo.send_signal(signal.SIGTERM)
+        said, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 0, said
+    assert list(temporary.iterdir()) == []
+    assert _mentioning(state, temporary) == []
