@@ -153,7 +153,7 @@ class KeyCache:
     def _wants_fetch(self, slot: _Slot, kid: str | None, now_unix_ns: int) -> bool:
         since_try = None if slot.tried_unix_ns is None else self._age_ns(slot.tried_unix_ns, now_unix_ns)
         if slot.keys is None or self._age_ns(slot.fetched_unix_ns, now_unix_ns) >= self._times.ttl_s * NANOSECONDS:
-            return since_try is None or not slot.problem or since_try >= self._times.retry_s * NANOSECONDS
+            return since_try is None or since_try >= self._times.retry_s * NANOSECONDS
         if slot.keys.find(kid) is not None or since_try is None:
             return False
         return since_try >= self._times.unknown_kid_s * NANOSECONDS

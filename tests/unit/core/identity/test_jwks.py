@@ -88,20 +88,20 @@ async def test_a_configured_address_needs_no_discovery(issuer, direct):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "problem"),
     [
-        {"issuer": "https://other.example"},
-        {"issuer": None},
-        {"jwks_uri": None},
-        {"jwks_uri": "http://idp.example/jwks"},
-        {"jwks_uri": "file:///etc/passwd"},
+        ({"issuer": "https://other.example"}, "another issuer's"),
+        ({"issuer": None}, "another issuer's"),
+        ({"jwks_uri": None}, "jwks_uri cannot be used"),
+        ({"jwks_uri": "http://idp.example/jwks"}, "jwks_uri cannot be used"),
+        ({"jwks_uri": "file:///etc/passwd"}, "jwks_uri cannot be used"),
     ],
 )
-async def test_a_discovery_document_that_does_not_fit_is_refused(issuer, change):
+async def test_a_discovery_document_that_does_not_fit_is_refused(issuer, change, problem):
     path = "/.well-known/openid-configuration"
     document = json.loads(issuer.documents[path][1]) | change
     issuer.documents[path] = (200, json.dumps(document).encode())
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(KeysUnavailable, match=problem):
         await KeyCache(TIMES).get(settings_for(issuer), issuer.kid, START)
     assert "/jwks" not in issuer.requests
 
@@ -251,7 +251,7 @@ async def test_an_address_outside_of_the_rule_is_not_fetched(url):
 
 
 class Raw(BaseHTTPRequestHandler):
-    """Answers with what the server object carries: status, headers and body."""
+    """Answers with what the server object carries: status, headers and body; without a body, it never ends."""
 
     server: "RawServer"
 
@@ -261,8 +261,11 @@ class Raw(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if body is not None:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        while body is None:
+            self.wfile.write(b" " * 65536)
         self.wfile.write(body)
 
     def log_message(self, *_args: object) -> None:
@@ -271,7 +274,7 @@ class Raw(BaseHTTPRequestHandler):
 
 class RawServer(ThreadingHTTPServer):
     daemon_threads = True
-    answer: tuple[int, dict[str, str], bytes] = (200, {}, b"{}")
+    answer: tuple[int, dict[str, str], bytes | None] = (200, {}, b"{}")
     seen: list[dict[str, str]]
 
     def handle_error(self, *_args: object) -> None:
@@ -357,6 +360,13 @@ async def test_a_compressed_answer_is_refused(serve):
     with pytest.raises(KeysUnavailable, match="compressed"):
         await https_get(address(server, "http"), None)
     assert server.seen[0]["Accept-Encoding"] == "identity"
+
+
+async def test_a_document_without_end_is_left_at_the_bound(serve):
+    server = serve(tls=False)
+    server.answer = (200, {"Content-Type": "application/json"}, None)
+    with pytest.raises(KeysUnavailable, match="longer than the bound"):
+        await https_get(address(server, "http"), None)
 
 
 async def test_the_environment_chooses_no_proxy(serve, monkeypatch):
