@@ -152,6 +152,11 @@ class Action(StrEnum):
     UNKNOWN = "unknown"
 
 
+CHANGING = frozenset(
+    {Action.WRITE, Action.DEFINE, Action.ADMIN, Action.EXECUTE, Action.TRANSFER, Action.FORWARD, Action.UNKNOWN}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What an atom touches.
@@ -202,6 +207,11 @@ class Operation:
     unseen: tuple[str, ...] = ()
     in_transaction: bool = False
     attributes: Mapping[str, str] = field(default_factory=_empty)
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether it may change something at the target: nothing proves that it only reads."""
+        return not self.complete or any(atom.action in CHANGING for atom in self.atoms)
 
 
 # --- what was decided ------------------------------------------------------------------------------------------------
@@ -378,7 +388,8 @@ class Outcome:
     """How an operation ended.
 
     `native_code` is the protocol's own (SQLSTATE, exit status, HTTP status).
-    `masked` counts masked values by label, never values. `shown` is what the client saw, after masking, bounded.
+    `masked` counts masked values by label, never values.
+    `shown` is what the client saw, after masking, bounded; `shown_format` names its encoding (docs/spec/event-log.md).
     """
 
     status: Status
@@ -390,6 +401,7 @@ class Outcome:
     masked: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     duration_ns: int = 0
     shown: bytes = b""
+    shown_format: str = ""
     shown_digest: bytes = b""
     shown_truncated: bool = False
 

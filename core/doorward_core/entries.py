@@ -1,0 +1,228 @@
+"""How each thing that happens is written down: the events of docs/spec/event-log.md, and nothing else.
+
+What it is: one pure function for each kind of event, from the nouns to an `Event`.
+What it will not do: place, seal or write it (`doorward_core.record`), or decide what happens (`doorward_core.gate`).
+
+Invariant: a header holds no content of an operation: who, where, what kind, the verdict, and counts.
+Text, parameters, names of things and values shown are payload, which the operator may have sealed.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from doorward_core.model import (
+    Atom,
+    Decision,
+    Denial,
+    Event,
+    EventKind,
+    Identity,
+    Operation,
+    Outcome,
+    Peer,
+    Permit,
+    RecordLevel,
+    Session,
+    Value,
+)
+
+MAX_RECORDED_TEXT_BYTES = 8 * 1024 * 1024  # of one statement; the writer cuts it into chunks, the reader joins them
+
+
+def who(identity: Identity) -> dict[str, Value]:
+    """The principal, denormalised into every record: nobody should need a join at three in the morning."""
+    return {
+        "subject": identity.subject,
+        "issuer": identity.issuer,
+        "principal": str(identity.kind),
+        "sponsor": identity.sponsor,
+        "act": _texts(f"{actor.issuer}#{actor.subject}" for actor in identity.actor_chain),
+    }
+
+
+def _texts(items: Iterable[str]) -> list[Value]:
+    return list(items)
+
+
+def session_opened(session: Session, *, read_only: bool, observe: bool, facts: Mapping[str, str]) -> Event:
+    """A connection was admitted. `facts` are the proxy's own (what the upstream leg's TLS is, for one)."""
+    identity = session.identity
+    return Event(
+        EventKind.SESSION_OPENED,
+        {
+            **who(identity),
+            "groups": _texts(sorted(identity.groups)),
+            "method": str(identity.method),
+            "credential": identity.credential_id,
+            "attributes": dict(identity.attributes),
+            "expires_unix_ns": identity.expires_unix_ns,
+            "resource": session.resource.name,
+            "protocol": session.resource.protocol,
+            "account": session.account,
+            "peer": session.peer.address,
+            "encrypted": session.peer.encrypted,
+            "origin": session.origin,
+            "policy": session.policy_digest,
+            "read_only": read_only,
+            "observe": observe,
+            **facts,
+        },
+        {"software": session.peer.software, "display": identity.display},
+        session_id=session.id,
+    )
+
+
+def session_refused(resource: str, peer: Peer, identity: Identity | None, reason: str) -> Event:
+    """A connection was not admitted; `reason` is for the operator, the client is told less."""
+    known = who(identity) if identity else {}
+    return Event(
+        EventKind.SESSION_REFUSED,
+        {**known, "peer": peer.address, "encrypted": peer.encrypted, "reason": reason},
+        {"resource": resource[:256], "software": peer.software},
+    )
+
+
+def session_closed(session: Session, totals: Mapping[str, int], coverage: Iterable[str], reason: str) -> Event:
+    """The session ended. `coverage` says what was not seen or not enforced, and why."""
+    return Event(
+        EventKind.SESSION_CLOSED,
+        {
+            **who(session.identity),
+            "resource": session.resource.name,
+            "account": session.account,
+            "reason": reason,
+            "totals": dict(totals),
+            "coverage": _texts(coverage),
+            "duration_ns": totals.get("duration_ns", 0),
+        },
+        session_id=session.id,
+    )
+
+
+def _asked(session: Session, operation: Operation) -> dict[str, Value]:
+    return {
+        **who(session.identity),
+        "resource": session.resource.name,
+        "account": session.account,
+        "seq": operation.seq,
+        "action": str(operation.action),
+        "verb": operation.verb,
+        "complete": operation.complete,
+        "in_transaction": operation.in_transaction,
+        "unseen": _texts(operation.unseen),
+    }
+
+
+def _atoms(atoms: Iterable[Atom]) -> list[Value]:
+    return [
+        {
+            "action": str(atom.action),
+            "kind": atom.target.kind,
+            "name": atom.target.name,
+            "columns": _texts(atom.target.columns),
+            "detail": atom.target.detail,
+        }
+        for atom in atoms
+    ]
+
+
+def _content(operation: Operation) -> dict[str, Value]:
+    return {
+        "text": operation.text,
+        "text_truncated": operation.text_truncated,
+        "parameters": list(operation.parameters),
+        "atoms": _atoms(operation.atoms),
+        "attributes": dict(operation.attributes),
+    }
+
+
+def _verdict(decision: Decision) -> dict[str, Value]:
+    return {
+        "verdict": str(decision.effect),
+        "reason": str(decision.reason),
+        "rules": _texts(sorted({match.rule for match in decision.matches})),
+        "observed": str(decision.observed) if decision.observed else "",
+        "policy": decision.policy_digest,
+    }
+
+
+def decided(session: Session, operation: Operation, decision: Decision, *, request_id: str = "") -> Event:
+    """An operation was permitted or denied."""
+    return Event(
+        EventKind.OPERATION_DECIDED,
+        {**_asked(session, operation), **_verdict(decision), "request": request_id},
+        {**_content(operation), "advice": decision.advice},
+        session_id=session.id,
+        operation_id=operation.id,
+    )
+
+
+def held(session: Session, operation: Operation, decision: Decision, request_id: str, expires_unix_ns: int) -> Event:
+    """An operation waits for people."""
+    return Event(
+        EventKind.OPERATION_HELD,
+        {
+            **_asked(session, operation),
+            **_verdict(decision),
+            "request": request_id,
+            "expires_unix_ns": expires_unix_ns,
+            "approvals": [
+                {"rule": approve.rule, "groups": _texts(sorted(approve.groups)), "quorum": approve.quorum}
+                for approve in decision.approvals
+            ],
+        },
+        _content(operation),
+        session_id=session.id,
+        operation_id=operation.id,
+    )
+
+
+def finished(session: Session, permit: Permit, outcome: Outcome, level: RecordLevel) -> Event:
+    """A permitted operation ended. What was shown is payload, and only where the level asks for it."""
+    header: dict[str, Value] = {
+        **who(session.identity),
+        "resource": session.resource.name,
+        "seq": permit.operation.seq,
+        "status": str(outcome.status),
+        "code": outcome.native_code,
+        "rows": outcome.rows,
+        "bytes_up": outcome.bytes_up,
+        "bytes_down": outcome.bytes_down,
+        "masked": dict(outcome.masked),
+        "duration_ns": outcome.duration_ns,
+        "decided": permit.entry,
+    }
+    payload: dict[str, Value] = {}
+    if level is not RecordLevel.DECISION:
+        payload = {
+            "columns": _texts(outcome.columns),
+            "shown": outcome.shown,
+            "shown_format": outcome.shown_format,
+            "shown_digest": outcome.shown_digest,
+            "shown_truncated": outcome.shown_truncated,
+        }
+    return Event(EventKind.OPERATION_FINISHED, header, payload, session_id=session.id, operation_id=permit.operation.id)
+
+
+def refused_content(denial: Denial) -> str:
+    """One line that says which atoms made a denial, for the client: names only, never values."""
+    named = {f"{atom.action} {atom.target.kind} {atom.target.name}".strip() for atom in denial.blamed}
+    return ", ".join(sorted(named)[:8])
+
+
+def gateway_error(session: Session | None, what: str) -> Event:
+    """Something failed in the gateway itself, or at the target; `what` carries no value and no credential."""
+    return Event(
+        EventKind.GATEWAY_ERROR,
+        {"what": what, **(who(session.identity) if session else {})},
+        session_id=session.id if session else b"",
+    )
+
+
+def policy_loaded(digest: bytes, texts: Mapping[str, str]) -> Event:
+    """A policy came into force; its text is kept whole."""
+    return Event(EventKind.POLICY_LOADED, {"policy": digest}, {"texts": dict(texts)})
+
+
+def policy_refused(problems: Iterable[str], digest_in_force: bytes) -> Event:
+    """A changed policy could not be loaded; the old one stays."""
+    return Event(EventKind.POLICY_REFUSED, {"policy": digest_in_force}, {"problems": _texts(problems)})

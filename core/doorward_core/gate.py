@@ -1,0 +1,390 @@
+"""The door: who may come in, what they may do, and in which order it all happens.
+
+What it is: the only maker of a `Permit`, and the one place that owns the order
+`identify -> decide -> record -> relay -> mask -> record`
+(NIST SP 800-207: the policy administrator between PEP and PDP).
+A proxy drives and the gate is called; `admit` gives a `SessionGate`, and everything else is asked of that.
+
+What it will not do: know a protocol, touch a wire, or evaluate a rule (that is `doorward_core.policy`).
+
+Invariants:
+- No other code constructs a `Permit` (tests/architecture).
+- A decision is on stable storage before its operation may be sent, unless the operation is proved free of side effects;
+  then `Permit.early` is set, and nothing may be *released* before `SessionGate.released` has returned for its entry.
+- A hold is decided twice: once to hold, and once more with the grant as input. A grant is used once.
+- Anything but an understood permit is a refusal (the deny-biased PEP of XACML 3.0).
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import trio
+
+from doorward_core import entries
+from doorward_core.approvals.desk import Desk
+from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, RequestState, binding, request_for
+from doorward_core.approvals.store import RequestRefused
+from doorward_core.errors import AdmissionRefused, AuthenticationError, StoreError
+from doorward_core.identity.authenticate import Authenticator, Credential
+from doorward_core.model import (
+    CHANGING,
+    Decision,
+    Denial,
+    Effect,
+    Event,
+    Identity,
+    Mask,
+    Obligation,
+    Operation,
+    Outcome,
+    Peer,
+    Permit,
+    ReasonCode,
+    RecordLevel,
+    Resource,
+    Session,
+)
+from doorward_core.policy.decide import Policy
+from doorward_core.policy.rate import RateCounter
+
+EXPIRED_WORDS = "the credential of this session has expired; connect again"
+REFUSED_WORDS = {
+    RequestState.REJECTED: (ReasonCode.REJECTED, "the request was rejected", False),
+    RequestState.EXPIRED: (ReasonCode.TIMED_OUT, "nobody approved it in time", True),
+    RequestState.WITHDRAWN: (ReasonCode.WITHDRAWN, "the request was withdrawn", True),
+    RequestState.USED: (ReasonCode.WITHDRAWN, "the approval has already been used", True),
+}
+
+Memo = MutableMapping[bytes, Decision]  # policy digest -> decision, kept by a proxy beside what it decides again
+
+
+class Recorder(Protocol):
+    """What the gate asks of the log (`doorward_core.record.writer.Log`)."""
+
+    @property
+    def durable_size(self) -> int:
+        """Entries below this index are on stable storage."""
+
+    @property
+    def failed(self) -> str | None:
+        """Why nothing more can be written; None while all is well."""
+
+    def append(self, event: Event, now_unix_ns: int) -> int:
+        """Give the event its place; RecordError if the log has failed."""
+
+    async def durable(self, index: int) -> None:
+        """Return once that entry is on stable storage; RecordError if it never will be."""
+
+
+class Waiter(Protocol):
+    """How a proxy lets its client wait: in the client's own protocol, on the client's own connection."""
+
+    async def prepare(self) -> str:
+        """Bring the connection to rest; return "" if it may be held now, else why not, for the client to read."""
+
+    async def notify(self, request_id: str, advice: str, within_s: int) -> None:
+        """Tell the client that it waits, for whom, and for how long at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What an operator granted this gateway: a resource with the accounts that it may use at the target."""
+
+    resource: Resource
+    accounts: frozenset[str]
+    account: str
+    read_only_account: str = ""
+
+
+@dataclass(slots=True)
+class Gate:
+    """The door of one gateway process.
+
+    `binding_key` is 32 secret bytes: what ties a grant to an operation is an HMAC under it, and is not in the log.
+    `discharges` are the obligations that this gateway's proxy honours; a permit that carries another is a denial.
+    """
+
+    origin: str
+    policy: Policy
+    resources: Mapping[str, Setting]
+    authenticator: Authenticator
+    log: Recorder
+    desk: Desk
+    binding_key: bytes
+    discharges: frozenset[type[Obligation]]
+    level: RecordLevel
+    clock: Callable[[], int]
+    rates: RateCounter = field(default_factory=RateCounter)
+    sessions: dict[bytes, "SessionGate"] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=lambda: {"permitted": 0, "denied": 0, "held": 0})
+
+    async def admit(self, credential: Credential, resource_name: str, account: str, peer: Peer) -> "SessionGate":
+        """Verify who asks and open a session, or refuse it; either way the record is durable first.
+
+        Raises AuthenticationError, AdmissionRefused or RecordError.
+        Cancelled before it returns, it leaves at most a record of a session that never was.
+        """
+        now = self.clock()
+        try:
+            identity = await self.authenticator.authenticate(credential, peer)
+        except AuthenticationError as error:
+            await self._refused(resource_name, peer, None, str(error))
+            raise
+        setting = self.resources.get(resource_name)
+        if setting is None:
+            await self._refused(resource_name, peer, identity, "no such resource")
+            raise AdmissionRefused(f"no resource {resource_name[:64]!r} is granted to {identity.subject}")
+        decision = self.policy.connect(identity, setting.resource, now)
+        if decision.effect is not Effect.PERMIT:
+            await self._refused(resource_name, peer, identity, f"policy: {decision.reason}")
+            words = decision.advice or f"no rule grants {identity.subject} anything on {resource_name}"
+            raise AdmissionRefused(words)
+        return await self._open(identity, setting, account, peer, now, observe=decision.observed is not None)
+
+    def reload(self, policy: Policy, now_unix_ns: int) -> None:
+        """Put another policy in force for every decision from here on; sessions stay."""
+        self.policy = policy
+        self.log.append(entries.policy_loaded(policy.digest, policy.texts), now_unix_ns)
+
+    async def _refused(self, resource: str, peer: Peer, identity: Identity | None, reason: str) -> None:
+        await self.log.durable(self.log.append(entries.session_refused(resource, peer, identity, reason), self.clock()))
+
+    async def _open(
+        self, identity: Identity, setting: Setting, account: str, peer: Peer, now: int, *, observe: bool
+    ) -> "SessionGate":
+        # Posture is fixed at login: if no rule could permit or hold a write, the target itself is told to refuse them.
+        read_only = not self.policy.could(identity, setting.resource, CHANGING)
+        chosen = account if account in setting.accounts else setting.account
+        if read_only and setting.read_only_account:
+            chosen = setting.read_only_account
+        session = Session(
+            secrets.token_bytes(16), identity, setting.resource, chosen, peer, self.origin, now, self.policy.digest
+        )
+        door = SessionGate(self, session, read_only=read_only)
+        if observe:
+            door.uncovered("observe mode: blocks and holds were recorded, not enforced")
+        event = entries.session_opened(session, read_only=read_only, observe=observe, facts={})
+        await self.log.durable(self.log.append(event, now))
+        self.sessions[session.id] = door
+        return door
+
+
+class SessionGate:
+    """The door of one admitted connection; a proxy's supervisor calls `close` exactly once."""
+
+    def __init__(self, gate: Gate, session: Session, *, read_only: bool) -> None:
+        self.session = session
+        self.read_only = read_only
+        self.ended: str = ""  # set by whoever ends the session from outside; the proxy's shell looks at it
+        self._gate = gate
+        self._coverage: dict[str, None] = {}
+        self._totals: dict[str, int] = {"permitted": 0, "denied": 0, "held": 0, "rows": 0, "masked": 0}
+
+    @property
+    def level(self) -> RecordLevel:
+        """How much of each operation the log keeps."""
+        return self._gate.level
+
+    @property
+    def masks(self) -> tuple[Mask, ...]:
+        """The masks in force for this identity on this resource, now."""
+        return self._gate.policy.masks(self.session.identity, self.session.resource, self._gate.clock())
+
+    @property
+    def policy_digest(self) -> bytes:
+        """The policy in force now; anything remembered under another is to be decided again."""
+        return self._gate.policy.digest
+
+    def uncovered(self, what: str) -> None:
+        """Add a line to the session's coverage statement: what was not seen or not enforced, and why."""
+        self._coverage.setdefault(what)
+
+    def expired(self) -> bool:
+        """Tell whether the credential of this session has run out."""
+        return self._gate.clock() >= self.session.identity.expires_unix_ns
+
+    async def prepare(self, operation: Operation, memo: Memo) -> Permit | Denial:
+        """Decide whether an operation may be prepared at the target, which reads it and takes locks but runs nothing.
+
+        What could never run is refused here; what would be held may be prepared, and is held when it is to run.
+        """
+        if self.expired():
+            return await self._deny(operation, self._no(ReasonCode.EXPIRED, EXPIRED_WORDS))
+        decision = self._evaluate(operation, memo)
+        if decision.effect is Effect.DENY:
+            return await self._deny(operation, decision)
+        leave = replace(decision, effect=Effect.PERMIT, obligations=())
+        return await self._permit(replace(operation, pure=True), leave)
+
+    async def decide(self, operation: Operation, waiter: Waiter, memo: Memo) -> Permit | Denial:
+        """Decide, record, and for a hold wait for people; the record is durable before this returns.
+
+        The exception is a permit with `early` set, whose record is appended and not yet durable.
+        Cancelled while held, the request is withdrawn (unless its rule allows an identical retry) and nothing runs.
+        Raises RecordError if the log cannot be written.
+        """
+        if self.expired():
+            return await self._deny(operation, self._no(ReasonCode.EXPIRED, EXPIRED_WORDS))
+        decision = self._evaluate(operation, memo)
+        if decision.effect is Effect.PERMIT:
+            over = self._over_rate(decision)
+            return await (self._deny(operation, over, retry=True) if over else self._permit(operation, decision))
+        if decision.effect is Effect.DENY:
+            return await self._deny(operation, decision)
+        return await self._hold(operation, decision, waiter)
+
+    def holds(self, operation: Operation, memo: Memo) -> bool:
+        """Tell whether `decide` would wait for people, so that the caller can prepare to be hung up on."""
+        return self._evaluate(operation, memo).effect is Effect.HOLD
+
+    async def refuse(self, operation: Operation, advice: str) -> Denial:
+        """Record that the proxy cannot discharge what is owed on this operation, and so refuses it."""
+        return await self._deny(operation, self._no(ReasonCode.OBLIGATION_UNSUPPORTED, advice))
+
+    async def released(self, entry: int) -> None:
+        """Return once nothing that depends on `entry` need be held back: the one release watermark."""
+        if entry >= self._gate.log.durable_size:
+            await self._gate.log.durable(entry)
+
+    def finish(self, permit: Permit, outcome: Outcome) -> None:
+        """Record how a permitted operation ended; rides along with the next flush and causes none."""
+        self._totals["rows"] += outcome.rows
+        self._totals["masked"] += sum(outcome.masked.values())
+        event = entries.finished(self.session, permit, outcome, self._gate.level)
+        self._gate.log.append(event, self._gate.clock())
+
+    async def failed(self, what: str) -> None:
+        """Record that something failed for this session; `what` carries no value and no credential."""
+        log = self._gate.log
+        await log.durable(log.append(entries.gateway_error(self.session, what), self._gate.clock()))
+
+    def close(self, reason: str) -> None:
+        """Record the end of the session with its coverage statement."""
+        self._gate.sessions.pop(self.session.id, None)
+        now = self._gate.clock()
+        self._totals["duration_ns"] = now - self.session.opened_unix_ns
+        event = entries.session_closed(self.session, self._totals, self._coverage, reason)
+        self._gate.log.append(event, now)
+
+    # --- the order, inside -----------------------------------------------------------------------------------------
+
+    def _evaluate(
+        self, operation: Operation, memo: Memo, granted: frozenset[tuple[str, bytes]] = frozenset()
+    ) -> Decision:
+        policy = self._gate.policy
+        known = memo.get(policy.digest) if not granted else None
+        if known is not None:
+            return known
+        session, now = self.session, self._gate.clock()
+        decision = policy.decide(
+            session.identity, session.resource, operation, now, granted, discharges=self._gate.discharges
+        )
+        if not granted and policy.repeatable(decision):
+            memo[policy.digest] = decision
+        return decision
+
+    def _count(self, verdict: str) -> None:
+        self._totals[verdict] += 1
+        self._gate.totals[verdict] += 1
+
+    def _over_rate(self, decision: Decision) -> Decision | None:
+        """Count what policy permits only so often; a denial once it is used up."""
+        rates = self._gate.policy.rates(decision)
+        if not rates:
+            return None
+        identity = self.session.identity
+        wait_ns = self._gate.rates.take((identity.issuer, identity.subject), rates, self._gate.clock())
+        if wait_ns is None:
+            return None
+        words = f"masked columns were probed too often; try again in {wait_ns // NS_PER_S + 1} s"
+        return self._no(ReasonCode.LIMIT, words, decision)
+
+    async def _permit(self, operation: Operation, decision: Decision, request_id: str = "") -> Permit:
+        log = self._gate.log
+        event = entries.decided(self.session, operation, decision, request_id=request_id)
+        entry = log.append(event, self._gate.clock())
+        self._count("permitted")
+        early = operation.pure and not request_id
+        if not early and entry >= log.durable_size:
+            await log.durable(entry)
+        return Permit(operation, decision, entry, self.session.identity.expires_unix_ns, early)
+
+    async def _deny(
+        self, operation: Operation, decision: Decision, request_id: str = "", *, retry: bool = False
+    ) -> Denial:
+        event = entries.decided(self.session, operation, decision, request_id=request_id)
+        entry = self._gate.log.append(event, self._gate.clock())
+        self._count("denied")
+        await self._gate.log.durable(entry)
+        return Denial(operation, decision.reason, decision.advice, entry, request_id, retry, decision.blamed)
+
+    async def _hold(self, operation: Operation, decision: Decision, waiter: Waiter) -> Permit | Denial:
+        objection = await waiter.prepare()
+        if objection:
+            return await self._deny(operation, self._no(ReasonCode.WITHDRAWN, objection, decision))
+        digest = binding(self._gate.binding_key, self.session, operation)
+        try:
+            earlier = await self._gate.desk.redeem(digest, self.session.identity, self._gate.clock())
+            if earlier is not None:
+                return await self._granted(operation, earlier)
+            request = request_for(
+                self.session,
+                operation,
+                decision.approvals,
+                name=self._gate.desk.new_id(),
+                digest=digest,
+                reason=decision.advice,
+                now_unix_ns=self._gate.clock(),
+            )
+            event = entries.held(self.session, operation, decision, request.id, request.expires_unix_ns)
+            await self._gate.log.durable(self._gate.log.append(event, self._gate.clock()))
+            self._count("held")
+            await self._gate.desk.open(request)
+            return await self._wait(operation, decision, request, waiter)
+        except RequestRefused as error:
+            return await self._deny(operation, self._no(ReasonCode.LIMIT, str(error), decision))
+        except StoreError:
+            words = "approvals cannot be reached just now; nothing was run, try again later"
+            return await self._deny(operation, self._no(ReasonCode.UNAVAILABLE, words, decision), retry=True)
+
+    async def _wait(
+        self, operation: Operation, decision: Decision, request: ApprovalRequest, waiter: Waiter
+    ) -> Permit | Denial:
+        within_s = max(0, (request.expires_unix_ns - self._gate.clock()) // NS_PER_S)
+        settled = False
+        try:
+            await waiter.notify(request.id, decision.advice, within_s)
+            state = await self._gate.desk.wait(request.id)
+            if state is RequestState.GRANTED and await self._gate.desk.use(request.id):
+                settled = True
+                return await self._granted(operation, request)
+            settled = state is not RequestState.PENDING
+        finally:
+            # The client hung up, cancelled, or the gateway drains: an undecided request does not outlive its asker.
+            if not settled and not request.retry:
+                with trio.CancelScope(shield=True):
+                    await self._gate.desk.withdraw(request.id)
+        code, words, retry = REFUSED_WORDS.get(state, (ReasonCode.WITHDRAWN, "the request was withdrawn", True))
+        reason = await self._gate.desk.reason(request.id)
+        advice = f"{words}: {reason}" if reason else words
+        return await self._deny(operation, self._no(code, advice, decision), request.id, retry=retry)
+
+    async def _granted(self, operation: Operation, request: ApprovalRequest) -> Permit | Denial:
+        # Decide again, with the grant as input: the token may have expired, a rule may have changed or begun to block.
+        if self.expired():
+            decision = self._no(ReasonCode.EXPIRED, "the credential expired while the statement was held")
+            return await self._deny(operation, decision, request.id)
+        decision = self._evaluate(operation, {}, request.granted_rules)
+        if decision.effect is Effect.PERMIT:
+            return await self._permit(operation, decision, request.id)
+        if decision.effect is Effect.HOLD:
+            words = "the rule that held this has changed since; ask again"
+            return await self._deny(operation, self._no(ReasonCode.CHANGED, words, decision), request.id, retry=True)
+        return await self._deny(operation, decision, request.id)
+
+    def _no(self, reason: ReasonCode, advice: str, decision: Decision | None = None) -> Decision:
+        matches = decision.matches if decision else ()
+        blamed = decision.blamed if decision else ()
+        return Decision(Effect.DENY, reason, advice, self._gate.policy.digest, (), matches, blamed)

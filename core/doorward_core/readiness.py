@@ -1,0 +1,70 @@
+"""Whether the gateway is alive and fit to take traffic, and what it has done: `/healthz`, `/readyz`, `/metrics`.
+
+What it is: the answers of the admin port, each made at once from what is in memory.
+What it will not do: name an identity, a resource or a statement; whoever can read the port learns counts only.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+from doorward_core.gate import Gate
+from doorward_core.net.control import Reply
+from doorward_core.net.listen import Server
+
+TEXT = b"text/plain; charset=utf-8"
+
+
+class State:
+    """What the admin port knows."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._doors: Sequence[Server] = ()
+        self.draining = False
+        self.failed_connections = 0
+        self._registry = CollectorRegistry()
+        self._gauge("doorward_sessions", "Sessions that are open", lambda: len(gate.sessions))
+        self._gauge("doorward_connections", "Connections, admitted or not", lambda: _sum(self._doors, "connected"))
+        self._gauge("doorward_connections_refused", "Connections over the limit", lambda: _sum(self._doors, "refused"))
+        self._gauge("doorward_connections_failed", "Connections that an error ended", lambda: self.failed_connections)
+        self._gauge("doorward_log_durable_entries", "Entries on stable storage", lambda: gate.log.durable_size)
+        self._gauge("doorward_ready", "1 while traffic is taken", lambda: int(not self.problem()))
+        for verdict in ("permitted", "denied", "held"):
+            words = f"Operations {verdict} since the start"
+            self._gauge(f"doorward_operations_{verdict}", words, partial(gate.totals.__getitem__, verdict))
+
+    def listening(self, doors: Sequence[Server]) -> None:
+        """The listeners are open."""
+        self._doors = tuple(doors)
+
+    def problem(self) -> str:
+        """Why no traffic is taken; "" while it is."""
+        if self._gate.log.failed:
+            return f"the log cannot be written: {self._gate.log.failed}"
+        if self.draining:
+            return "draining"
+        return "" if self._doors else "starting"
+
+    def probes(self) -> Mapping[str, Callable[[], Reply]]:
+        """The routes of the admin port."""
+        return {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
+
+    @staticmethod
+    def _healthz() -> Reply:
+        return Reply(200, b"ok\n", TEXT)
+
+    def _readyz(self) -> Reply:
+        problem = self.problem()
+        return Reply(503, problem.encode() + b"\n", TEXT) if problem else Reply(200, b"ready\n", TEXT)
+
+    def _metrics(self) -> Reply:
+        return Reply(200, generate_latest(self._registry), CONTENT_TYPE_LATEST.encode())
+
+    def _gauge(self, name: str, words: str, read: Callable[[], float]) -> None:
+        Gauge(name, words, registry=self._registry).set_function(read)
+
+
+def _sum(doors: Sequence[Server], name: str) -> int:
+    return sum(int(getattr(door, name)) for door in doors)

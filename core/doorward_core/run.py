@@ -1,0 +1,321 @@
+"""One main for every proxy: wire the rooms, serve, and go down in order.
+
+What it is: configuration to running gateway: policy, log, identity, approvals, gate, the proxy's listeners, the control
+API for approvers, `/healthz` `/readyz` `/metrics` on a port of their own, and the signals.
+What it will not do: know a protocol. A proxy brings its class; everything that it needs is in its `Room`.
+
+Signals: SIGTERM and SIGINT drain (held operations are denied and recorded, running ones may end), a second one cuts.
+SIGHUP loads the policy and the certificates again; a wrong policy leaves the old one in force and says so.
+
+Invariants: nothing listens before everything has been opened; nothing is served once the log has failed; the log is the
+last thing to close.
+"""
+
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final, Protocol
+
+import structlog
+import trio
+
+from doorward_core import entries, readiness
+from doorward_core.approvals.api import approval_routes
+from doorward_core.approvals.desk import Desk
+from doorward_core.approvals.sshsig import parse_allowed_signers
+from doorward_core.approvals.store import SqliteStore
+from doorward_core.config import Config, Endpoint, Issuer, Listener, load_config
+from doorward_core.config_types import Strict
+from doorward_core.errors import ConfigError, GatewayError, RecordError, StoreError
+from doorward_core.gate import Gate, Setting
+from doorward_core.identity.authenticate import Authenticator, BearerToken
+from doorward_core.identity.token import IssuerSettings, Replay
+from doorward_core.model import Event, Identity, Obligation, Peer, Secret
+from doorward_core.net import listen
+from doorward_core.net.control import ControlServer, probes
+from doorward_core.net.secrets import SecretKeeper
+from doorward_core.net.tls import ServerTls
+from doorward_core.policy.load import load_policy
+from doorward_core.record.writer import Log
+
+KEY_BYTES: Final = 32
+EXIT_CONFIG: Final = 2
+EXIT_FAILED: Final = 1
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a proxy is given: the configuration, the gate, secrets, and the key of its stable tokens (masks `hash`)."""
+
+    config: Config
+    gate: Gate
+    secrets: SecretKeeper
+    mask_key: bytes
+
+
+class Proxy(Protocol):
+    """What a protocol brings. `serve` owns a connection until it returns; what it raises ends that connection only."""
+
+    protocol: ClassVar[str]
+    discharges: ClassVar[frozenset[type[Obligation]]]
+    target_model: ClassVar[type[Strict]]
+
+    def reload(self) -> None:
+        """Read certificates and authorities again."""
+
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator is to be told at every start."""
+
+    async def serve(self, connection: listen.Connection, tls: ServerTls | None) -> None:
+        """Serve one connection."""
+
+
+class Maker(Protocol):
+    """A proxy's class."""
+
+    protocol: ClassVar[str]
+    discharges: ClassVar[frozenset[type[Obligation]]]
+    target_model: ClassVar[type[Strict]]
+
+    def __call__(self, room: Room) -> Proxy:
+        """Make the proxy."""
+
+
+def main(maker: Maker, arguments: Sequence[str]) -> int:
+    """Run a gateway until it is told to stop; gives the exit status."""
+    if len(arguments) != 2 or arguments[0] != "--config":  # noqa: PLR2004 - the option and its value
+        sys.stderr.write(f"usage: doorward-{maker.protocol} --config FILE\n")
+        return EXIT_CONFIG
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    os.umask(0o077)
+    try:
+        config = load_config(Path(arguments[1]), {maker.protocol: maker.target_model})
+        trio.run(_run, maker, config)
+    except (GatewayError, BaseExceptionGroup) as error:
+        return _failed(maker.protocol, error)
+    return 0
+
+
+def _failed(protocol: str, error: BaseException) -> int:
+    """Say why there is no gateway. What is not one of our own errors is a defect, and shows itself."""
+    if isinstance(error, BaseExceptionGroup):
+        ours, defects = error.split(GatewayError)
+        if defects is not None or ours is None:
+            raise error
+        return max(_failed(protocol, one) for one in ours.exceptions)
+    if isinstance(error, ConfigError):
+        sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
+        return EXIT_CONFIG
+    sys.stderr.write(f"doorward-{protocol}: {error}\n")
+    return EXIT_FAILED
+
+
+async def _run(maker: Maker, config: Config) -> None:
+    async with trio.open_nursery() as background, _opened(maker, config, background) as gateway:
+        await gateway.serve(background)
+        background.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _opened(maker: Maker, config: Config, background: trio.Nursery) -> AsyncIterator["Gateway"]:
+    """Open every room, and close the log last. A crash in between leaves a log that the next start repairs."""
+    keys = config.record.keys
+    keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    policy = load_policy(config.policy).observing(config.observing())
+    record = await Log.open(
+        config.record.folder,
+        origin=config.origin,
+        signer=keys / "log.key",
+        nursery=background,
+        keys=keys / "payload",
+        recipients=config.record.recipients,
+        checkpoint_interval_s=config.record.checkpoint_interval,
+        mirror=config.record.mirror,
+    )
+    try:
+
+        async def keep(event: Event) -> None:
+            await record.durable(record.append(event, time.time_ns()))
+
+        signers = config.approvals.signers
+        desk = Desk(
+            SqliteStore(config.approvals.store, _key(keys / "approvals.key")),
+            clock=time.time_ns,
+            record=keep,
+            signers=parse_allowed_signers(signers.read_bytes()) if signers else (),
+        )
+        gate = Gate(
+            origin=config.origin,
+            policy=policy,
+            resources=_settings(config, maker.protocol),
+            authenticator=Authenticator(
+                tuple(_issuer(issuer) for issuer in config.identity.issuers), clock=time.time_ns
+            ),
+            log=record,
+            desk=desk,
+            binding_key=_key(keys / "binding.key"),
+            discharges=maker.discharges,
+            level=config.record.level,
+            clock=time.time_ns,
+        )
+        room = Room(config, gate, SecretKeeper(time.time_ns), _key(keys / "mask.key"))
+        gate.reload(policy, time.time_ns())
+        await desk.recover()
+        background.start_soon(desk.run)
+        yield Gateway(room, maker(room), desk)
+    finally:
+        with trio.CancelScope(shield=True):
+            await record.aclose()
+
+
+def _settings(config: Config, protocol: str) -> dict[str, Setting]:
+    nouns = config.nouns()
+    return {
+        name: Setting(nouns[name], frozenset(item.accounts), item.default_account, item.read_only_account or "")
+        for name, item in config.resources.items()
+        if item.protocol == protocol
+    }
+
+
+def _issuer(given: Issuer) -> IssuerSettings:
+    settings = given.settings()
+    if "replay" in settings:
+        settings["replay"] = Replay(settings["replay"])
+    return IssuerSettings(**settings)
+
+
+def _key(path: Path) -> bytes:
+    """Read a key file, made on first start; a crash between making and filling it leaves an empty one, made again."""
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        key = b""
+    if len(key) == KEY_BYTES:
+        return key
+    if key:
+        raise ConfigError((f"{path}: not a key of {KEY_BYTES} bytes; it was changed or cut",))
+    key = secrets.token_bytes(KEY_BYTES)
+    draft = path.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, key)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    draft.replace(path)
+    return key
+
+
+class Gateway:
+    """A gateway whose rooms are open; `serve` runs it."""
+
+    def __init__(self, room: Room, proxy: Proxy, desk: Desk) -> None:
+        self._room = room
+        self._proxy = proxy
+        self._desk = desk
+        self._config = room.config
+        self._tls: list[ServerTls] = []
+        self._servers: list[listen.Server] = []
+        self._state = readiness.State(room.gate)
+
+    async def serve(self, background: trio.Nursery) -> None:
+        """Listen, and return once drained."""
+        config = self._config
+        doors = [self._proxy_server(item) for item in config.listen]
+        control = self._control_server(config.approvals.listen)
+        admin = ControlServer(probes(self._state.probes())).server([_open(config.admin)], self._on_error)
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            for server in (*doors, control, admin):
+                await background.start(server.serve)
+            for words in self._proxy.warnings():
+                log.warning("gateway.warning", words=words)
+            self._state.listening(doors)
+            log.info("gateway.ready", origin=config.origin, listeners=len(doors))
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    self._reload()
+                    continue
+                break
+            self._state.draining = True
+            async with trio.open_nursery() as ending:
+                ending.start_soon(self._cut_at_second, signals, ending)
+                for server in doors:
+                    await server.drain(config.limits.drain)
+                await control.drain(1.0)
+                ending.cancel_scope.cancel()
+
+    @staticmethod
+    async def _cut_at_second(signals: AsyncIterator[int], ending: trio.Nursery) -> None:
+        async for number in signals:
+            if number != signal.SIGHUP:
+                ending.cancel_scope.cancel()
+
+    def _proxy_server(self, settings: Listener) -> listen.Server:
+        tls = self._server_tls(settings)
+
+        async def handle(connection: listen.Connection) -> None:
+            await self._proxy.serve(connection, tls)
+
+        limits = listen.Limits(connections=self._config.limits.connections, handshake_s=self._config.limits.handshake)
+        return listen.Server([_open(settings)], handle, on_error=self._on_error, limits=limits)
+
+    def _control_server(self, settings: Listener) -> listen.Server:
+        tls = self._server_tls(settings)
+        server = ControlServer(approval_routes(self._desk), self._authenticate, tls)
+        return server.server([_open(settings)], self._on_error)
+
+    async def _authenticate(self, token: Secret, peer: Peer) -> Identity:
+        return await self._room.gate.authenticator.authenticate(BearerToken(token), peer)
+
+    def _server_tls(self, settings: Listener) -> ServerTls | None:
+        if settings.tls is None:
+            return None
+        tls = ServerTls(settings.tls.certificate, settings.tls.key, alpn=self._alpn(settings))
+        self._tls.append(tls)
+        return tls
+
+    def _alpn(self, settings: Listener) -> tuple[str, ...]:
+        return () if settings is self._config.approvals.listen else getattr(self._proxy, "alpn", ())
+
+    def _reload(self) -> None:
+        gate, config = self._room.gate, self._config
+        try:
+            gate.reload(load_policy(config.policy).observing(config.observing()), time.time_ns())
+            for tls in self._tls:
+                tls.reload()
+            self._proxy.reload()
+            log.info("policy.loaded", digest=gate.policy.digest.hex())
+        except ConfigError as error:
+            for problem in error.problems:
+                log.warning("reload.refused", problem=problem)
+            gate.log.append(entries.policy_refused(error.problems, gate.policy.digest), time.time_ns())
+
+    def _on_error(self, error: BaseException, peer: Peer) -> None:
+        # The words of an exception may quote a value; its type and place never do.
+        log.error("connection.failed", kind=type(error).__name__, peer=peer.address)
+        self._state.failed_connections += 1
+        if isinstance(error, RecordError | StoreError):
+            log.error("gateway.unready", problem=str(error))
+
+
+def _open(settings: Endpoint) -> listen.Listener:
+    if settings.unix is not None:
+        return listen.open_unix(settings.unix)
+    assert settings.address is not None
+    assert settings.port is not None
+    return listen.open_tcp(settings.address, settings.port)
