@@ -12,6 +12,7 @@ Invariants:
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from doorward_core.mask.detect import Detectors, Span
@@ -202,8 +203,7 @@ def _reader(column: Column, base: int) -> Read:
         if base == _BYTEA:
             return read_bytea(value, column.format_code)
         if base == _NUMERIC:
-            mantissa, _, exponent = read_numeric(value).partition("E")
-            return (mantissa.lstrip("-0") + "0" * min(int(exponent or 0), 40)).encode()
+            return f"{Decimal(read_numeric(value)):f}".encode()
         if base in (869, 650):
             return ".".join(str(byte) for byte in value[4:]).encode()
         return str(int.from_bytes(value, "big", signed=True)).encode()

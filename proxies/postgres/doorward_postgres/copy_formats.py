@@ -114,8 +114,7 @@ class LineCutter:
     def __init__(self, copy: CopyFormat, max_row_bytes: int = MAX_ROW_BYTES) -> None:
         self._copy = copy
         self._max = max_row_bytes
-        self._held: list[bytes] = []
-        self._size = 0
+        self._held = bytearray()
         self._quoted = False
         self._escaped = False
 
@@ -133,8 +132,8 @@ class LineCutter:
                 self._hold(line)
                 continue
             if self._held:
-                line = b"".join([*self._held, line])
-                self._held, self._size = [], 0
+                line = bytes(self._held) + line
+                self._held.clear()
             yield line
         if start < len(data):
             rest = data[start:]
@@ -143,9 +142,8 @@ class LineCutter:
             self._hold(rest)
 
     def _hold(self, piece: bytes) -> None:
-        self._held.append(piece)
-        self._size += len(piece)
-        if self._size > self._max:
+        self._held += piece
+        if len(self._held) > self._max:
             raise UpstreamProtocolError(f"a row of COPY is longer than {self._max} bytes and cannot be masked")
 
     def _within_quotes(self, piece: bytes) -> bool:
