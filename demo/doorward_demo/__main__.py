@@ -46,22 +46,36 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def _deaf() -> None:
+    """Hear no further Ctrl-C: what was started is being stopped, and that takes a moment."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _run(screen: Screen, *, once: bool) -> None:
     started = time.monotonic()
     state = Path(os.environ.get("STATE") or DEFAULT_STATE)
     with contextlib.ExitStack() as everything:
-        with _progress(screen.console) as progress:
-            psql = _find_psql(progress)
-            folder = everything.enter_context(stack.state_folder(state))
-            running = _start(everything, progress, folder)
-        server, place = running
-        took_s = time.monotonic() - started
-        screen.say(f"PostgreSQL, the issuer and the gateway are up after {took_s:.1f} s; state: {place.state}")
-        Story(screen, place, server, psql).play()
-        screen.say(f"\n[bold green]The story is told, in {time.monotonic() - started:.0f} s, and every check held.[/]")
-        if not once:
-            _stay(screen, place, psql)
+        try:
+            place = _play(everything, screen, state, started)
+            if not once:
+                _stay(screen, place, _find_psql(None))
+        finally:
+            _deaf()
     screen.say(f"Everything that was started is stopped. The record of it all stays in {place.log}")
+
+
+def _play(everything: contextlib.ExitStack, screen: Screen, state: Path, started: float) -> Stack:
+    """Start everything and play the story; `everything` stops it."""
+    with _progress(screen.console) as progress:
+        psql = _find_psql(progress)
+        folder = everything.enter_context(stack.state_folder(state))
+        server, place = _start(everything, progress, folder)
+    took_s = time.monotonic() - started
+    screen.say(f"PostgreSQL, the issuer and the gateway are up after {took_s:.1f} s; state: {place.state}")
+    Story(screen, place, server, psql).play()
+    screen.say(f"\n[bold green]The story is told, in {time.monotonic() - started:.0f} s, and every check held.[/]")
+    return place
 
 
 def _start(everything: contextlib.ExitStack, progress: Progress, folder: Path) -> tuple[postgres.Server, Stack]:
@@ -77,9 +91,9 @@ def _start(everything: contextlib.ExitStack, progress: Progress, folder: Path) -
     return server, place
 
 
-def _find_psql(progress: Progress) -> PsqlProgram:
+def _find_psql(progress: Progress | None) -> PsqlProgram:
     found = programs.installed_psql()
-    if found is None and programs.may_install():
+    if found is None and progress is not None and programs.may_install():
         with _step(progress, "installing psql"):
             found = programs.install_psql()
     return found or programs.embedded_psql()
