@@ -20,6 +20,7 @@ import socket
 import ssl
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -43,6 +44,8 @@ PINNED: Final[Mapping[str, str]] = MappingProxyType({"client_encoding": "UTF8", 
 _MAX_KEYS: Final = 64
 _NONCE_BYTES: Final = 18
 _CANCEL_S: Final = 5.0
+# What a target may take to read what was sent to it before its session ends without ceremony.
+_GOODBYE_S: Final = 1.0
 
 
 class TlsMode(StrEnum):
@@ -108,15 +111,10 @@ class Upstream:
             await self._dialer.cancel(self.backend_pid, self.backend_key)
 
     async def aclose(self) -> None:
-        """End the session at the target, politely if it still listens."""
-        try:
+        """End the session at the target, politely if it still listens; bounded in time, so it may be shielded."""
+        with trio.move_on_after(_GOODBYE_S), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self.link.send_all(TERMINATE)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self.link.close()
-        else:
-            await self.link.aclose()
-        finally:
-            self.link.close()
+        await self.link.aclose()
 
 
 class Dialer:
