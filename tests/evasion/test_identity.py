@@ -1,4 +1,4 @@
-"""ATTACKS.md, rows ID-01, ID-02, ID-03 and ID-06, against the whole room: a served issuer, the real fetch, the one door."""
+"""Rows ID-01 to ID-04 and ID-06 to ID-08 as far as the room reaches: a served issuer, the real fetch, the one door."""
 
 import base64
 import dataclasses
@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from doorward_core.errors import AuthenticationError
 from doorward_core.identity.authenticate import Authenticator, BearerToken
 from doorward_core.identity.jwks import MAX_DOCUMENT_BYTES, CacheTimes, KeyCache
-from doorward_core.identity.token import IssuerSettings
-from doorward_core.model import Peer, Secret
+from doorward_core.identity.limiter import BURST
+from doorward_core.identity.token import IssuerSettings, Replay
+from doorward_core.model import Peer, PrincipalKind, Secret
 from doorward_demo.issuer import DevelopmentIssuer, base64url, compact, make_key, public_jwk
 
 NOW_S = 1_800_000_000
@@ -519,6 +520,36 @@ async def test_id_03_a_token_that_was_made_for_another_use(world, header, claims
     assert not await world.accepts(world.token({"typ": "JWT"} | header, **claims))
 
 
+# --- ID-04: the same token again --------------------------------------------------------------------------------------
+
+
+async def test_id_04_a_token_from_a_second_peer(world):
+    world.trust(dataclasses.replace(world.settings, replay=Replay.SAME_SOURCE))
+    credential = BearerToken(Secret(world.token()))
+    for port in (5000, 5001):
+        assert await world.door.authenticate(credential, Peer("10.0.0.1", port))
+    for address in ("10.0.0.2", "2001:db8::1", "/run/gateway.sock"):
+        with pytest.raises(AuthenticationError, match="used before"):
+            await world.door.authenticate(credential, Peer(address, 5000))
+
+
+@pytest.mark.parametrize("claims", [{"jti": "j-1"}, {"jti": ...}])
+async def test_id_04_a_token_twice_where_it_may_come_once(world, claims):
+    world.trust(dataclasses.replace(world.settings, replay=Replay.ONCE))
+    token = world.token(**claims)
+    assert await world.accepts(token)
+    assert not await world.accepts(token)
+
+
+async def test_id_04_a_second_signature_over_the_same_token_is_the_same_token(world):
+    world.trust(dataclasses.replace(world.settings, replay=Replay.ONCE))
+    payload = {name: value for name, value in world.issuer.claims("crew-7").items() if name != "jti"}
+    first, second = world.issuer.sign_claims(payload), world.issuer.sign_claims(payload)
+    assert first != second  # ECDSA signs anew each time, and anyone can mirror s
+    assert await world.accepts(first)
+    assert not await world.accepts(second)
+
+
 # --- ID-06: nothing shows the token -----------------------------------------------------------------------------------
 
 
@@ -598,3 +629,47 @@ async def test_id_06_the_search_finds_what_it_looks_for():
     with pytest.raises(AuthenticationError) as caught:
         careless("canary-in-a-claim")
     assert "canary-in-a-claim" in everything_shown(caught.value)
+
+
+# --- ID-07: the human behind an agent ---------------------------------------------------------------------------------
+
+
+async def test_id_07_both_identities_are_kept(world):
+    token = world.token(sub="maria", doorward_kind="human", act={"sub": "crew-7", "act": {"sub": "planner"}})
+    identity = await world.door.authenticate(BearerToken(Secret(token)), PEER)
+    assert (identity.subject, identity.sponsor) == ("maria", "maria")
+    assert [actor.subject for actor in identity.actor_chain] == ["crew-7", "planner"]
+    assert identity.kind is PrincipalKind.AGENT
+
+
+@pytest.mark.parametrize("act", ["crew-7", [], {}, {"sub": ""}, {"sub": None}, {"sub": "a", "act": []}, {"iss": "x"}])
+async def test_id_07_a_chain_that_cannot_be_read_is_not_dropped(world, act):
+    assert not await world.accepts(world.token(act=act))
+
+
+async def test_id_07_groups_that_did_not_fit_into_the_token_are_not_read_as_none(world):
+    assert not await world.accepts(world.token(groups=..., _claim_names={"groups": "src1"}, _claim_sources={}))
+
+
+# --- ID-08: guessing, and locking out ---------------------------------------------------------------------------------
+
+
+async def test_id_08_tries_from_one_source_are_limited_and_others_do_not_pay(world):
+    good, works = BearerToken(Secret(world.token())), BearerToken(Secret(world.token()))
+    assert await world.door.authenticate(works, PEER)
+    for number in range(10 * BURST):
+        with pytest.raises(AuthenticationError):
+            await world.door.authenticate(BearerToken(Secret(f"guess-{number}")), PEER)
+    with pytest.raises(AuthenticationError, match="too many"):
+        await world.door.authenticate(good, PEER)
+    assert await world.door.authenticate(works, PEER)
+    assert await world.door.authenticate(good, Peer("10.0.0.77", 5000))
+    world.now_s += 2
+    assert await world.door.authenticate(good, PEER)
+
+
+@pytest.mark.parametrize("name", [name for name in BREAKS if name != "a good one"])
+async def test_id_08_every_failure_is_of_one_kind(world, name):
+    with pytest.raises(AuthenticationError) as caught:
+        await world.door.authenticate(BearerToken(Secret(BREAKS[name](world))), PEER)
+    assert type(caught.value) is AuthenticationError

@@ -106,6 +106,8 @@ class IssuerSettings:
             raise ValueError(f"algorithms must be among {', '.join(sorted(ASYMMETRIC_ALGORITHMS))}")
         if not 0 <= self.skew_s <= MAX_SKEW_S or self.max_age_s <= 0:
             raise ValueError(f"skew_s must lie between 0 and {MAX_SKEW_S}, and max_age_s above 0")
+        # The configuration carries its value as text; an unknown one is a ValueError here, and not a lax default later.
+        object.__setattr__(self, "replay", Replay(self.replay))
 
 
 def unverified_issuer_and_kid(token: bytes | str) -> tuple[str, str | None]:

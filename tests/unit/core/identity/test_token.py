@@ -259,9 +259,15 @@ def test_a_token_without_an_id_is_known_by_what_was_signed(world):
         ({"skew_s": -1}, "skew_s"),
         ({"skew_s": 301}, "skew_s"),
         ({"max_age_s": 0}, "max_age_s"),
+        ({"replay": "twice"}, "twice"),
     ],
 )
 def test_settings_that_could_never_be_safe_are_refused(change, problem):
     fields = {"issuer": "https://idp.example", "audiences": frozenset({"doorward"})} | change
     with pytest.raises(ValueError, match=problem):
         IssuerSettings(**fields)
+
+
+def test_the_replay_policy_may_be_given_as_its_text():
+    settings = IssuerSettings("https://idp.example", frozenset({"doorward"}), replay="same-source")
+    assert settings.replay is token.Replay.SAME_SOURCE
