@@ -152,7 +152,7 @@ _STREAMED: Final = {
     Side.UPSTREAM: frozenset({Backend.DataRow, Backend.CopyData}),
 }
 
-_LENGTH = Struct("!I").unpack_from  # unsigned: a negative length is merely far too long
+_HEADER = Struct("!BI").unpack_from  # unsigned: a negative length is merely far too long
 
 
 @cache
@@ -239,8 +239,7 @@ class FrameReader:
             if len(buffer) - start < HEADER_BYTES:
                 self._short_header(start)
                 return
-            kind = buffer[start]
-            length: int = _LENGTH(buffer, start + 1)[0]
+            kind, length = _HEADER(buffer, start)
             if not low[kind] <= length <= high[kind]:
                 self._refuse(kind, length)
             end = start + 1 + length
@@ -255,11 +254,11 @@ class FrameReader:
         low, high = self._low[kind], self._high[kind]
         buffer, start, count = self.buffer, self.position, 0
         last = len(buffer) - HEADER_BYTES
-        while start <= last and count < limit and buffer[start] == kind:
-            length: int = _LENGTH(buffer, start + 1)[0]
+        while start <= last and count < limit:
+            found, length = _HEADER(buffer, start)
             end = start + 1 + length
-            if not low <= length <= high or end > last + HEADER_BYTES:
-                break  # the walk itself refuses or waits
+            if found != kind or not low <= length <= high or end > last + HEADER_BYTES:
+                break  # another type; or the walk itself refuses or waits
             start = end
             count += 1
         if count:
@@ -289,7 +288,8 @@ class FrameReader:
         data = self._partial or memoryview(self.buffer)[self.position :]
         if self.owed or len(data) < HEADER_BYTES:
             return None
-        return data[0], 1 + int(_LENGTH(data, 1)[0]), len(data)
+        kind, length = _HEADER(data)
+        return kind, 1 + length, len(data)
 
     def take_partial(self) -> memoryview:
         """Take what has arrived of the unfinished frame, and go on taking after each `receive` until `owed` is 0.

@@ -148,7 +148,8 @@ def _formats(body: bytes, at: int) -> tuple[tuple[int, ...], int]:
     count: int = _U16(body, at)[0]
     if not count:
         return (), at + 2
-    formats = struct.unpack_from(f"!{count}H", body, at + 2)
+    # One for all is what drivers send most, and it needs no layout of its own.
+    formats: tuple[int, ...] = _U16(body, at + 2) if count == 1 else struct.unpack_from(f"!{count}H", body, at + 2)
     if max(formats) > _BINARY:
         raise _Malformed
     return formats, at + 2 + 2 * count
