@@ -30,16 +30,19 @@ SHELLS = {
     "doorward_core.record.publish": "writes tiles and checkpoints",
     "doorward_core.record.reader": "reads the log's files",
     "doorward_core.record.recover": "repairs what a crash left",
+    "doorward_core.readiness": "looks at the listeners and the gate",
+    "doorward_core.record.tile_audit": "reads the log's files",
     "doorward_core.record.tree_files": "reads the log's files",
     "doorward_core.record.verify": "reads the log's files",
     "doorward_core.record.writer": "feeds the writer's process",
-    "doorward_core.sql.catalog_load": "asks the target for its catalogue",
     "doorward_postgres.__main__": "starts the process",
     "doorward_postgres.cancel": "draws random keys",
     "doorward_postgres.catalogue": "keeps the target's catalogue fresh",
     "doorward_postgres.proxy": "the trio shell: from accept to session",
     "doorward_postgres.session": "the trio shell: one admitted connection",
+    "doorward_postgres.settings": "makes what the upstream dials",
     "doorward_postgres.upstream": "dials and logs in",
+    "doorward_postgres.upstream_ask": "asks the target a question of our own",
 }
 
 IMPURE_MODULES = {
@@ -52,7 +55,7 @@ IMPURE_ATTRIBUTES = {
     ("os", "urandom"), ("os", "getenv"), ("os", "environ"), ("os", "open"), ("uuid", "uuid4"), ("uuid", "uuid1"),
     ("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"),
 }  # fmt: skip
-IMPURE_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "unlink"}
+IMPURE_METHODS = {"iterdir", "read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "unlink"}
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[int, str]]:

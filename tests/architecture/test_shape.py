@@ -80,9 +80,7 @@ def test_only_the_supervisors_catch_everything(sources: tuple[Any, ...]) -> None
         f"{source.shown}:{node.lineno}"
         for source in sources
         for node in ast.walk(source.tree)
-        if isinstance(node, ast.ExceptHandler)
-        and _swallows_everything(node)
-        and source.module not in SUPERVISORS
+        if isinstance(node, ast.ExceptHandler) and _swallows_everything(node) and source.module not in SUPERVISORS
     ]
     assert not faults, f"caught too widely: {faults}"
 
