@@ -16,11 +16,11 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 import trio
@@ -64,10 +64,6 @@ class Room:
 class Proxy(Protocol):
     """What a protocol brings. `serve` owns a connection until it returns; what it raises ends that connection only."""
 
-    protocol: ClassVar[str]
-    discharges: ClassVar[frozenset[type[Obligation]]]
-    target_model: ClassVar[type[Strict]]
-
     def reload(self) -> None:
         """Read certificates and authorities again."""
 
@@ -78,15 +74,18 @@ class Proxy(Protocol):
         """Serve one connection."""
 
 
-class Maker(Protocol):
-    """A proxy's class."""
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """A protocol: its name, the obligations that its proxy honours, the model of its targets, and its proxy.
 
-    protocol: ClassVar[str]
-    discharges: ClassVar[frozenset[type[Obligation]]]
-    target_model: ClassVar[type[Strict]]
+    `alpn` are the protocol names that its TLS listeners offer.
+    """
 
-    def __call__(self, room: Room) -> Proxy:
-        """Make the proxy."""
+    protocol: str
+    discharges: frozenset[type[Obligation]]
+    target_model: type[Strict]
+    make: Callable[[Room], Proxy]
+    alpn: tuple[str, ...] = ()
 
 
 def main(maker: Maker, arguments: Sequence[str]) -> int:
@@ -177,7 +176,7 @@ async def _opened(maker: Maker, config: Config, background: trio.Nursery) -> Asy
         gate.reload(policy, time.time_ns())
         await desk.recover()
         background.start_soon(desk.run)
-        yield Gateway(room, maker(room), desk)
+        yield Gateway(room, maker, desk)
     finally:
         with trio.CancelScope(shield=True):
             await record.aclose()
@@ -224,9 +223,10 @@ def _key(path: Path) -> bytes:
 class Gateway:
     """A gateway whose rooms are open; `serve` runs it."""
 
-    def __init__(self, room: Room, proxy: Proxy, desk: Desk) -> None:
+    def __init__(self, room: Room, maker: Maker, desk: Desk) -> None:
         self._room = room
-        self._proxy = proxy
+        self._proxy = maker.make(room)
+        self._alpn = maker.alpn
         self._desk = desk
         self._config = room.config
         self._tls: list[ServerTls] = []
@@ -266,7 +266,7 @@ class Gateway:
                 ending.cancel_scope.cancel()
 
     def _proxy_server(self, settings: Listener) -> listen.Server:
-        tls = self._server_tls(settings)
+        tls = self._server_tls(settings, self._alpn)
 
         async def handle(connection: listen.Connection) -> None:
             await self._proxy.serve(connection, tls)
@@ -275,22 +275,18 @@ class Gateway:
         return listen.Server([_open(settings)], handle, on_error=self._on_error, limits=limits)
 
     def _control_server(self, settings: Listener) -> listen.Server:
-        tls = self._server_tls(settings)
-        server = ControlServer(approval_routes(self._desk), self._authenticate, tls)
+        server = ControlServer(approval_routes(self._desk), self._authenticate, self._server_tls(settings, ()))
         return server.server([_open(settings)], self._on_error)
 
     async def _authenticate(self, token: Secret, peer: Peer) -> Identity:
         return await self._room.gate.authenticator.authenticate(BearerToken(token), peer)
 
-    def _server_tls(self, settings: Listener) -> ServerTls | None:
+    def _server_tls(self, settings: Listener, alpn: tuple[str, ...]) -> ServerTls | None:
         if settings.tls is None:
             return None
-        tls = ServerTls(settings.tls.certificate, settings.tls.key, alpn=self._alpn(settings))
+        tls = ServerTls(settings.tls.certificate, settings.tls.key, alpn=alpn)
         self._tls.append(tls)
         return tls
-
-    def _alpn(self, settings: Listener) -> tuple[str, ...]:
-        return () if settings is self._config.approvals.listen else getattr(self._proxy, "alpn", ())
 
     def _reload(self) -> None:
         gate, config = self._room.gate, self._config

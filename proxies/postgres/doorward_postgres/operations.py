@@ -1,0 +1,284 @@
+"""From messages to what is being asked: the `Operation` of a Query, a Parse, a Bind or a FunctionCall.
+
+What it is: the join of one message with the analysis of its text, its parameters, and the tracked state of its session.
+What it will not do: decide, await, or parse SQL itself (`doorward_core.sql` does).
+
+Source: PostgreSQL protocol, "Message Formats" (Query, Parse, Bind, FunctionCall); DESIGN sections 3 and 7.
+
+Invariants:
+- `digest` covers everything that changes meaning: text, parameters with their formats and types, account, database,
+  search_path, role.
+- A text that cannot be read becomes an operation that is not `complete`; policy then sees `unknown`.
+- Remembered analyses are keyed by everything that they depend on, and bounded in bytes.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from struct import Struct
+from typing import Final
+
+from doorward_core.sql.analyze import analyze
+
+from doorward_core.model import Action, Atom, Decision, Mask, Operation, Target
+from doorward_core.sql import session as sql
+from doorward_core.sql.analysis import Context, StatementAnalysis
+from doorward_core.sql.catalog import Catalog
+from doorward_core.sql.parse import ParsedMessage, UnreadableSQL, parse
+from doorward_postgres import wire_decode
+from doorward_postgres.machine import Phase, Question
+from doorward_postgres.names import NameTable, Prepared
+from doorward_postgres.state import IN_TRANSACTION, SessionState, path_elements
+
+MAX_TEXT_CHARS: Final = 1024 * 1024  # of one statement kept for people; the digest covers all of it
+MAX_PARAMETER_CHARS: Final = 16 * 1024  # of one bound value kept for people
+MAX_PARAMETERS: Final = 1000
+MAX_MEMORY_BYTES: Final = 4 * 1024 * 1024  # of statement text remembered for one session
+ENTRY_BYTES: Final = 2_000  # what an analysis weighs besides its text, roughly
+
+STRICTNESS: Final = (
+    Action.UNKNOWN,
+    Action.ADMIN,
+    Action.DEFINE,
+    Action.EXECUTE,
+    Action.WRITE,
+    Action.TRANSFER,
+    Action.FORWARD,
+    Action.PROBE,
+    Action.READ,
+    Action.SESSION,
+    Action.CONNECT,
+)
+REPEATABLE_VERBS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE"})
+
+_TEXT_OIDS: Final = frozenset({18, 19, 25, 114, 142, 705, 1042, 1043})  # char name text json xml unknown bpchar varchar
+_INTEGERS: Final = {20: 8, 21: 2, 23: 4, 26: 4}  # int8 int2 int4 oid
+_FLOATS: Final = {700: Struct("!f"), 701: Struct("!d")}
+
+
+MAX_CONTEXTS: Final = 64  # search_paths remembered for one view; past them the oldest is made anew
+
+
+@dataclass(slots=True)
+class View:
+    """What an analysis depends on besides the text and the session: the catalogue, and who may not see what.
+
+    `masks` maps the OID of a relation to its masked columns by number; `version` changes whenever either does.
+    """
+
+    catalog: Catalog | None
+    masks: Mapping[int, Mapping[int, Mask]]
+    version: int
+    _contexts: dict[tuple[str, ...], Context] = field(default_factory=dict)
+    masked: Mapping[int, frozenset[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.masked = {oid: frozenset(columns) for oid, columns in self.masks.items()}
+
+    def context(self, search_path: tuple[str, ...]) -> Context:
+        """The context of a plain session with this search_path: one object, for it remembers what it worked out."""
+        found = self._contexts.get(search_path)
+        if found is None:
+            if len(self._contexts) >= MAX_CONTEXTS:
+                del self._contexts[next(iter(self._contexts))]
+            found = self._contexts[search_path] = Context(self.catalog, search_path, self.masked)
+        return found
+
+
+@dataclass(slots=True)
+class Reading:
+    """One message, read: the statements in it and, for each policy, what was decided about them before."""
+
+    verb: str
+    action: Action
+    atoms: tuple[Atom, ...]
+    analyses: tuple[StatementAnalysis, ...]
+    complete: bool
+    problem: str = ""
+    memo: dict[bytes, Decision] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads the messages of one session. `role` and `account` are the login at the target."""
+
+    account: str
+    database: str
+    seq: int = 0
+    _known: OrderedDict[tuple[object, ...], Reading] = field(default_factory=OrderedDict)
+    _known_bytes: int = 0
+
+    def read(self, question: Question, state: SessionState, prepared: NameTable[Prepared], view: View) -> Reading:
+        """The statements of a message, from memory where nothing that they depend on has changed."""
+        if question.phase is Phase.FUNCTION_CALL:
+            return _unreadable("FUNCTION CALL", "fast-path function calls are not read; use SELECT")
+        text = question.text
+        key = (text, state.search_path, view.version)
+        plain = not state.uncertain and not state.temp_names and state.settled
+        known = self._known.get(key) if plain else None
+        if known is not None:
+            self._known.move_to_end(key)
+            return known
+        reading = _analyse(text, state, prepared, view)
+        if plain and all(one.verb in REPEATABLE_VERBS for one in reading.analyses):
+            self._remember(key, len(text), reading)
+        return reading
+
+    def operation(self, question: Question, reading: Reading, state: SessionState, id_: bytes) -> Operation:
+        """The operation of a message; `id_` is 16 random bytes."""
+        self.seq += 1
+        parameters, cut = _parameters(question)
+        text = question.text
+        copies_in = any(one.copy is not None and one.copy.end == "stdin" for one in reading.analyses)
+        commits_writes = state.wrote and any(isinstance(one.effect, sql.Commit) for one in reading.analyses)
+        pure = reading.complete and not state.wrote and not commits_writes and all(one.pure for one in reading.analyses)
+        return Operation(
+            id_,
+            self.seq,
+            reading.action,
+            reading.verb if question.phase is not Phase.PARSE else f"PARSE {reading.verb}",
+            reading.atoms,
+            text[:MAX_TEXT_CHARS],
+            self._digest(question, state),
+            reading.complete,
+            pure,
+            text_truncated=len(text) > MAX_TEXT_CHARS or cut,
+            parameters=parameters,
+            unseen=("copy-data",) if copies_in else (),
+            in_transaction=state.status == IN_TRANSACTION,
+            attributes={"search_path": state.search_path, "database": self.database, "problem": reading.problem},
+        )
+
+    def _remember(self, key: tuple[object, ...], size: int, reading: Reading) -> None:
+        self._known[key] = reading
+        self._known_bytes += size + ENTRY_BYTES
+        while self._known_bytes > MAX_MEMORY_BYTES:
+            old, _ = self._known.popitem(last=False)
+            self._known_bytes -= len(str(old[0])) + ENTRY_BYTES
+
+    def _digest(self, question: Question, state: SessionState) -> bytes:
+        digest = hashlib.sha256()
+
+        def add(part: bytes) -> None:
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+
+        for text in (question.text, self.account, self.database, state.search_path, state.role):
+            add(text.encode("utf-8", "surrogatepass"))
+        add(repr(question.parameter_oids).encode())
+        if question.bind is not None:
+            add(repr(question.bind.param_formats).encode())
+            for value in question.bind.params:
+                add(b"\x00" if value is None else b"\x01" + value)
+        if question.call is not None:
+            add(question.frame)
+        return digest.digest()
+
+
+def _unreadable(verb: str, problem: str) -> Reading:
+    atoms = (Atom(Action.UNKNOWN, Target("opaque", verb)),)
+    return Reading(verb, Action.UNKNOWN, atoms, (), complete=False, problem=problem)
+
+
+def _analyse(text: str, state: SessionState, prepared: NameTable[Prepared], view: View) -> Reading:
+    try:
+        message = parse(text)
+    except UnreadableSQL as error:
+        return _unreadable("UNREADABLE", str(error))
+    context = _context(message, state, prepared, view)
+    analyses = _in_order(message, context, state.user)
+    if not analyses:
+        return Reading(
+            "EMPTY", Action.SESSION, (Atom(Action.SESSION, Target("transaction", "empty")),), (), complete=True
+        )
+    atoms = tuple(dict.fromkeys(atom for one in analyses for atom in one.atoms))
+    actions = {atom.action for atom in atoms}
+    complete = all(one.complete for one in analyses)
+    action = next((one for one in STRICTNESS if one in actions), Action.SESSION) if complete else Action.UNKNOWN
+    verb = "; ".join(dict.fromkeys(one.verb for one in analyses))[:200]
+    problem = next((one.problem for one in analyses if one.problem), "")
+    return Reading(verb, action, atoms, analyses, complete, problem)
+
+
+def _context(message: ParsedMessage, state: SessionState, prepared: NameTable[Prepared], view: View) -> Context:
+    """What the message is read under. Plain statements of plain sessions share one, which remembers what it found."""
+    plain = not state.uncertain and not state.temp_names and state.settled
+    if plain and all(one.verb in REPEATABLE_VERBS for one in message.statements):
+        return view.context(state.path_elements())
+    return Context(
+        catalog=view.catalog,
+        search_path=state.path_elements(),
+        masked=view.masked,
+        prepared={name: thing.text for name, thing in prepared.entries.items()},
+        cursors=state.cursors,
+        temp_names=frozenset(state.temp_names),
+        uncertain=state.uncertain,
+        settled=state.settled,
+    )
+
+
+def _in_order(message: ParsedMessage, context: Context, user: str) -> tuple[StatementAnalysis, ...]:
+    """Analyse each statement of a text under the state that those before it will have left."""
+    if len(message.statements) == 1:
+        return analyze(message, context)
+    found: list[StatementAnalysis] = []
+    for statement in message.statements:
+        (one,) = analyze(replace(message, statements=(statement,)), context)
+        found.append(one)
+        context = _after(context, one.effect, user)
+    return tuple(found)
+
+
+def _after(context: Context, effect: sql.SessionEffect | None, user: str) -> Context:
+    """The context of the next statement of the same text, had this one completed."""
+    match effect:
+        case sql.SetSetting(name="search_path", value=str() as value):
+            return replace(context, search_path=path_elements(value, user), settled=False)
+        case sql.SetSetting(name="search_path") | sql.ResetAll() | sql.Discard() | sql.Rollback() | sql.RollbackTo():
+            # What the path returns to is known only once the server has answered: nothing after it is proved.
+            return replace(context, uncertain=True)
+        case sql.ChangeCatalog() | sql.Opaque() | sql.MakeTemporary():
+            return replace(context, uncertain=True)
+        case sql.Prepare(name=name, text=text):
+            return replace(context, prepared={**context.prepared, name: text})
+        case sql.Declare(cursor=name, text=text):
+            return replace(context, cursors={**context.cursors, name: text})
+        case _:
+            return context
+
+
+def _parameters(question: Question) -> tuple[tuple[str | None, ...], bool]:
+    """Bound values as a person may read them, and whether anything was cut."""
+    bind = question.bind
+    if bind is None:
+        return (), False
+    shown: list[str | None] = []
+    cut = len(bind.params) > MAX_PARAMETERS
+    for position, value in enumerate(bind.params[:MAX_PARAMETERS]):
+        if value is None:
+            shown.append(None)
+            continue
+        oid = question.parameter_oids[position] if position < len(question.parameter_oids) else 0
+        text = _shown(value, oid, binary=_format(bind, position) == 1)
+        cut = cut or len(text) > MAX_PARAMETER_CHARS
+        shown.append(text[:MAX_PARAMETER_CHARS])
+    return tuple(shown), cut
+
+
+def _format(bind: wire_decode.Bind, position: int) -> int:
+    formats = bind.param_formats
+    if len(formats) == 1:
+        return formats[0]
+    return formats[position] if position < len(formats) else 0
+
+
+def _shown(value: bytes, oid: int, *, binary: bool) -> str:
+    if not binary or oid in _TEXT_OIDS:
+        return value.decode("utf-8", "backslashreplace")
+    if _INTEGERS.get(oid) == len(value):
+        return str(int.from_bytes(value, "big", signed=oid != 26))  # noqa: PLR2004 - OID of the type oid, unsigned
+    layout = _FLOATS.get(oid)
+    if layout is not None and layout.size == len(value):
+        return repr(layout.unpack(value)[0])
+    return "\\x" + value[: MAX_PARAMETER_CHARS + 1].hex()

@@ -1,0 +1,284 @@
+"""The PostgreSQL gateway: one connection from its first byte to its last.
+
+What it is: the trio shell that awaits what `startup` asks for, has the gate admit the client, logs in at the target,
+and hands both ends to `session`. It implements the proxy's side of `doorward_core.run`.
+What it will not do: decide, or know a message's layout.
+
+Source: PostgreSQL protocol, "Start-up", "SSL Session Encryption", "Canceling Requests in Progress".
+
+Invariants: no byte of a client reaches the target before it is admitted; a session that was opened in the record is
+closed in it, whatever ends the connection; the client sees the gateway's cancel key, never the target's.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+import pg8000.native
+import structlog
+import trio
+
+from doorward_core.errors import (
+    AdmissionRefused,
+    AuthenticationError,
+    ClientProtocolError,
+    RecordError,
+    UpstreamProtocolError,
+    UpstreamUnavailable,
+)
+from doorward_core.gate import Gate, SessionGate
+from doorward_core.identity.authenticate import CLIENT_MESSAGE, BearerToken
+from doorward_core.model import Approve, Mask, Obligation, Peer, Record, Secret
+from doorward_core.net.link import Link
+from doorward_core.net.listen import Connection
+from doorward_core.net.tls import ServerTls, client_context
+from doorward_core.run import Maker, Room
+from doorward_postgres import refusals, startup, wire_encode
+from doorward_postgres.cancel import CancelKeys
+from doorward_postgres.catalogue import Catalogue
+from doorward_postgres.machine_line import Line
+from doorward_postgres.operations import Reader
+from doorward_postgres.results import MaskDuty
+from doorward_postgres.session import Conversation, Ending
+from doorward_postgres.settings import PostgresTarget
+from doorward_postgres.startup import ClientStartup, StartupOptions
+from doorward_postgres.startup_settings import StartupRequest
+from doorward_postgres.state import SessionState
+from doorward_postgres.upstream import Account, Dialer, Upstream
+from doorward_postgres.upstream_ask import ask_setting
+
+APPLICATION_NAME_CHARS: Final = 63  # NAMEDATALEN - 1: the target cuts what is longer
+HIDDEN_FROM_CLIENT: Final = frozenset({"application_name", "session_authorization", "is_superuser"})
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Served:
+    """One resource that this gateway serves."""
+
+    dialer: Dialer
+    catalogue: Catalogue
+    unprotected: bool
+
+
+DISCHARGES: Final[frozenset[type[Obligation]]] = frozenset({Mask, Approve, Record})
+
+
+class PostgresProxy:
+    """Serves every PostgreSQL resource of one configuration."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._gate: Gate = room.gate
+        self._keys = CancelKeys()
+        self._served: dict[str, Served] = {}
+        for name, resource in room.config.resources.items():
+            if isinstance(resource.target, PostgresTarget):
+                self._served[name] = self._serve_resource(name, resource.target)
+
+    def reload(self) -> None:
+        """Read the authorities of the targets again."""
+        for served in self._served.values():
+            served.dialer.reload()
+
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator is to be told at every start."""
+        bare = sorted(name for name, served in self._served.items() if served.unprotected)
+        return tuple(f"resource {name}: tls.mode is disable, the leg to the target is not protected" for name in bare)
+
+    async def serve(self, connection: Connection, tls: ServerTls | None) -> None:
+        """Serve one connection to its end. Raises what ends it abnormally; the supervisor of `listen` records that."""
+        link = connection.link
+        try:
+            await self._converse(connection, tls)
+        except ClientProtocolError as error:
+            await _say(link, refusals.fatal("08P01", str(error)))
+        except RecordError:
+            await _say(link, refusals.NO_RECORD)
+        finally:
+            await link.aclose()
+
+    async def _converse(self, connection: Connection, tls: ServerTls | None) -> None:
+        link = connection.link
+        options = StartupOptions(tls_offered=tls is not None, local=connection.listener.local)
+        begin = ClientStartup(options)
+        request = await self._startup(link, begin, tls)
+        if request is None:
+            return
+        await link.send_all(begin.ask_for_credential())
+        token = await self._credential(link, begin)
+        if token is None:
+            return
+        peer = Peer(connection.peer.address, connection.peer.port, request.application_name, begin.encrypted)
+        try:
+            door = await self._gate.admit(BearerToken(token), request.database, request.user, peer)
+        except AuthenticationError:
+            await _say(link, refusals.fatal("28P01", CLIENT_MESSAGE, "The password is an access token; get a new one."))
+            return
+        except AdmissionRefused as refused:
+            await _say(link, refusals.fatal("28000", str(refused)))
+            return
+        connection.established()
+        ending = Ending("failed")
+        try:
+            ending = await self._session(connection, door, request, begin.leftover)
+            await _say(link, ending.farewell)
+        except trio.Cancelled:
+            ending = Ending("cut")
+            raise
+        finally:
+            door.close(ending.reason)
+
+    async def _startup(self, link: Link, begin: ClientStartup, tls: ServerTls | None) -> StartupRequest | None:
+        """Read up to the start-up packet; None where there will be no session."""
+        while True:
+            data = await link.receive()
+            if not data:
+                return None
+            for event in begin.receive(data):
+                match event:
+                    case startup.Reply(data=reply):
+                        await link.send_all(reply)
+                    case startup.StartTls(reply=reply, early=early):
+                        await link.send_all(reply)
+                        assert tls is not None  # `startup` offers TLS only where there is a certificate
+                        await link.start_tls_server(tls.context, early)
+                        begin.tls_started(link.alpn)
+                    case startup.CancelRequest(pid=pid, key=key):
+                        self._keys.request(pid, key)
+                        return None
+                    case startup.Refused(reply=reply):
+                        await _say(link, reply)
+                        return None
+                    case StartupRequest():
+                        return event
+                    case _:
+                        return None
+
+    @staticmethod
+    async def _credential(link: Link, begin: ClientStartup) -> Secret | None:
+        while True:
+            data = await link.receive()
+            if not data:
+                return None
+            for event in begin.receive(data):
+                match event:
+                    case startup.Credential(token=token):
+                        return token
+                    case startup.Reply(data=reply):
+                        await link.send_all(reply)
+                    case startup.Refused(reply=reply):
+                        await _say(link, reply)
+                        return None
+                    case _:
+                        return None
+
+    async def _session(
+        self, connection: Connection, door: SessionGate, request: StartupRequest, leftover: bytes
+    ) -> Ending:
+        if leftover:
+            raise ClientProtocolError("the client spoke before it was told that it may")
+        served = self._served[door.session.resource.name]
+        try:
+            upstream = await self._login(served, door, request)
+        except (UpstreamUnavailable, UpstreamProtocolError) as error:
+            await door.failed(f"target: {error}")
+            return Ending(
+                "the target is not available", refusals.fatal("08006", f"the target is not available: {error}")
+            )
+        try:
+            return await self._relay(connection, door, request, served, upstream)
+        finally:
+            with trio.CancelScope(shield=True):
+                await upstream.aclose()
+
+    async def _login(self, served: Served, door: SessionGate, request: StartupRequest) -> Upstream:
+        account = await self._account(door.session.resource.name, door.session.account)
+        settings = {name: value for name, value in request.settings.items() if name != "application_name"}
+        session = door.session
+        tag = f"doorward {session.id.hex()[:12]} {session.identity.subject}"
+        settings["application_name"] = tag.encode("ascii", "replace").decode()[:APPLICATION_NAME_CHARS]
+        if door.read_only or request.read_only:
+            # The server itself refuses what no parser can see: functions, rules, triggers.
+            settings["default_transaction_read_only"] = "on"
+        upstream = await served.dialer.connect(account, settings)
+        if "search_path" not in upstream.parameters:
+            upstream.parameters["search_path"] = await ask_setting(upstream, "search_path")
+        return upstream
+
+    async def _relay(
+        self, connection: Connection, door: SessionGate, request: StartupRequest, served: Served, upstream: Upstream
+    ) -> Ending:
+        link = connection.link
+        account = self._room.config.resources[door.session.resource.name].accounts[door.session.account]
+        line = Line(
+            SessionState(upstream.parameters["search_path"], account.user), marker=f"doorward_{secrets.token_hex(8)}"
+        )
+        duty = MaskDuty(self._room.mask_key, hides_columns=False, detectors=None, parameters=upstream.parameters)
+        reader = Reader(door.session.account, served.dialer.target.database)
+        talk = Conversation(
+            link,
+            upstream,
+            door,
+            line=line,
+            reader=reader,
+            catalogue=served.catalogue,
+            duty=duty,
+            limits=self._room.config.limits,
+        )
+        pid, key = self._keys.issue(talk.cancel, long_key=request.long_cancel_key)
+        try:
+            hello = [wire_encode.AUTHENTICATION_OK]
+            hello += [
+                wire_encode.encode_parameter_status(name, value)
+                for name, value in upstream.parameters.items()
+                if name not in HIDDEN_FROM_CLIENT
+            ]
+            hello.append(wire_encode.encode_parameter_status("application_name", request.application_name))
+            hello.append(wire_encode.encode_backend_key_data(pid, key))
+            hello.append(wire_encode.encode_ready_for_query(upstream.status))
+            await link.send_all(hello)
+            return await talk.run(connection.draining)
+        finally:
+            self._keys.revoke(pid)
+
+    async def _account(self, resource: str, name: str) -> Account:
+        found = self._room.config.resources[resource].accounts[name]
+        password = None if found.password is None else await self._room.secrets.get(found.password)
+        return Account(found.user, password)
+
+    def _serve_resource(self, name: str, settings: PostgresTarget) -> Served:
+        resource = self._room.config.resources[name]
+        login = resource.catalogue_account or resource.default_account
+
+        def connect() -> pg8000.native.Connection:
+            # Runs in a thread of the catalogue's own; the account's secret is fetched by the event loop.
+            account = trio.from_thread.run(self._account, name, login)
+            target = settings.target()
+            protected = target.tls.value == "verify-full" and not target.local
+            return pg8000.native.Connection(
+                account.user,
+                database=target.database,
+                password=account.password.reveal() if account.password else None,
+                application_name="doorward catalogue",
+                timeout=target.within_s,
+                ssl_context=client_context(target.authorities) if protected else None,
+                host=target.host,
+                port=target.port,
+                unix_sock=f"{target.host}/.s.PGSQL.{target.port}" if target.local else None,
+            )
+
+        return Served(Dialer(settings.target()), Catalogue(name, connect), settings.unprotected)
+
+
+async def _say(link: Link, data: bytes) -> None:
+    """Last words; a client that is gone does not hear them."""
+    if data:
+        try:
+            await link.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+            log.debug("client.gone")
+
+
+POSTGRES: Final = Maker("postgres", DISCHARGES, PostgresTarget, PostgresProxy, (startup.ALPN,))

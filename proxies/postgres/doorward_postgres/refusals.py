@@ -1,0 +1,61 @@
+"""What a client is told when the gateway itself refuses or ends something: PostgreSQL's own errors, to be acted on.
+
+What it is: ErrorResponse and NoticeResponse frames with SQLSTATE, DETAIL and HINT, and the farewells of a session.
+What it will not do: quote a value, a credential, or the text of a statement.
+
+Source: PostgreSQL documentation, appendix A (error codes).
+Invariant: each refusal says what was refused, by whom, whether trying again helps, and how to ask.
+"""
+
+from typing import Final
+
+from doorward_core import entries
+from doorward_core.model import Denial, ReasonCode
+from doorward_postgres.wire_encode import encode_error_response, encode_notice_response
+
+INSUFFICIENT_PRIVILEGE: Final = "42501"
+NOT_AVAILABLE: Final = "58000"
+NOT_NOW: Final = {ReasonCode.UNAVAILABLE: NOT_AVAILABLE, ReasonCode.EXPIRED: "28000", ReasonCode.LIMIT: "53400"}
+UNKNOWN_TARGET: Final = "08006"
+
+
+def fatal(sqlstate: str, message: str, hint: str = "") -> bytes:
+    """The end of the connection."""
+    return encode_error_response("FATAL", sqlstate, message, hint=hint)
+
+
+LOST: Final = fatal(UNKNOWN_TARGET, "the connection between gateway and target was lost")
+UNTRUSTED: Final = fatal(
+    UNKNOWN_TARGET, "the target broke its protocol, or its answer could not be made safe; the session was ended"
+)
+EXPIRED: Final = fatal("28000", "the credential of this session has expired", "Get a new token and connect again.")
+GOING_DOWN: Final = fatal("57P01", "the gateway is going down", "Connect again.")
+NO_RECORD: Final = fatal(
+    "58030", "the gateway cannot write its record, and lets nothing pass without one", "Try again later."
+)
+INTERNAL: Final = fatal("XX000", "the gateway ended this session because of an error of its own")
+IDLE: Final = fatal("57P05", "the session was idle for too long")
+CANCELLED: Final = encode_error_response("ERROR", "57014", "canceling statement due to user request")
+
+
+def denied(denial: Denial) -> bytes:
+    """An operation was refused: an agent can read what, why, and what would help."""
+    verb = denial.operation.verb.removeprefix("PARSE ")
+    message = f"doorward refused {verb}: {denial.advice}" if denial.advice else f"doorward refused {verb}"
+    parts = []
+    what = entries.refused_content(denial)
+    if what:
+        parts.append(f"Not granted: {what}.")
+    if denial.request_id:
+        parts.append(f"Approval request: {denial.request_id}.")
+    parts.append(f"Log entry: {denial.entry}.")
+    hint = "Trying again may help." if denial.retry else "Trying the same again will not help."
+    sqlstate = NOT_NOW.get(denial.reason, INSUFFICIENT_PRIVILEGE)
+    return encode_error_response("ERROR", sqlstate, message, " ".join(parts), hint)
+
+
+def held(request_id: str, advice: str, within_s: int) -> bytes:
+    """The operation waits for people; the client sees it at once, and waits on."""
+    message = f"doorward: held for approval, request {request_id}"
+    detail = f"{advice} Waiting at most {within_s} s." if advice else f"Waiting at most {within_s} s."
+    return encode_notice_response("NOTICE", "00000", message, detail, f"doorward approvals approve {request_id}")

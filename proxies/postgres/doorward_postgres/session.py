@@ -1,0 +1,319 @@
+"""One client and its server in the query phase: the trio shell around the machine.
+
+What it is: two loops and a few watchers in one nursery, which move bytes, ask the gate, and wait.
+What it will not do: know a message's layout or order (`machine`, `machine_replies`), or what anything owes (`results`).
+
+Invariants (ARCHITECTURE.md, "The order"):
+- Nothing goes to the server but what the machine put on the line, and it puts a statement there only under a Permit.
+- Nothing goes to the client before the record of the last thing sent is durable.
+- While an operation is held the client's bytes are not read; its hang-up and its CancelRequest are noticed.
+
+Cancelled, it leaves both connections to be closed by `proxy`, and an undecided request withdrawn.
+"""
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from doorward_core.config import Limits
+from doorward_core.errors import (
+    ClientProtocolError,
+    GatewayError,
+    RecordError,
+    UpstreamProtocolError,
+    UpstreamUnavailable,
+)
+from doorward_core.gate import SessionGate
+from doorward_core.model import Decision, Denial, Operation, Permit
+from doorward_core.net.link import Link
+from doorward_postgres import refusals, wire_encode
+from doorward_postgres.catalogue import Catalogue
+from doorward_postgres.machine import Machine, Phase, Question, Wait
+from doorward_postgres.machine_line import Line
+from doorward_postgres.machine_replies import Replies
+from doorward_postgres.operations import Reader, View
+from doorward_postgres.results import MaskDuty, MessagePlan, SessionMessages
+from doorward_postgres.state import IDLE, IN_TRANSACTION
+from doorward_postgres.upstream import Upstream
+
+GOODBYE_S: Final = 5.0  # how long the server may take to finish what was sent before a client said goodbye
+STALE_S: Final = 1.0  # a catalogue older than this is read again before a name in it is said not to exist
+AFTER_WRITE: Final = (
+    "this transaction has already changed something, and would hold its locks while people decide; "
+    "commit it, then run this statement on its own"
+)
+
+
+@dataclass(slots=True)
+class Ending:
+    """Why the session ended, and what the client is told; nothing where it cannot be told anything."""
+
+    reason: str
+    farewell: bytes = b""
+
+
+class Conversation:
+    """Drives one session until it ends; `run` gives the reason."""
+
+    def __init__(
+        self,
+        client: Link,
+        upstream: Upstream,
+        door: SessionGate,
+        *,
+        line: Line,
+        reader: Reader,
+        catalogue: Catalogue,
+        duty: MaskDuty,
+        limits: Limits,
+    ) -> None:
+        self._client = client
+        self._upstream = upstream
+        self._door = door
+        self._line = line
+        self._reader = reader
+        self._catalogue = catalogue
+        self._policy = b""
+        self._view = View(None, {}, -1)
+        self._duty = duty
+        self._idle_s = limits.idle
+        self._heard_s = trio.current_time()
+        self._machine = Machine(line, max_message_bytes=limits.statement_bytes)
+        self._replies = Replies(line, SessionMessages(self._duty), max_message_bytes=limits.buffer_bytes)
+        self._answered = trio.Event()  # replaced after each answer of the server
+        self._turn = trio.Lock()  # one release at a time, in order
+        self._hold: trio.CancelScope | None = None
+        self._cancelled = False
+        self._ending: Ending | None = None
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, draining: trio.Event) -> Ending:
+        """Serve until either side ends, the credential expires, or the gateway drains."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for loop in (self._from_client, self._from_server, self._until_expiry, self._until_idle):
+                nursery.start_soon(self._guarded, loop)
+            nursery.start_soon(self._until_drained, draining)
+        return self._ending or Ending("ended")
+
+    def cancel(self) -> None:
+        """A CancelRequest named this session."""
+        if self._hold is not None:
+            self._cancelled = True
+            self._hold.cancel()
+        elif self._line.expected and self._nursery is not None:
+            self._nursery.start_soon(self._upstream.cancel)
+
+    # --- the loops ---------------------------------------------------------------------------------------------------
+
+    async def _from_client(self) -> Ending:
+        machine, line = self._machine, self._line
+        while True:
+            machine.now_ns = time.monotonic_ns()
+            step = machine.step()
+            if isinstance(step, Question):
+                await self._answer(step)
+                continue
+            await self._send()
+            if line.to_client:
+                await self._release()
+            if step is Wait.SERVER:
+                await self._settled()
+            elif step is Wait.END:
+                await self._finish_up()
+                return Ending("the client said goodbye")
+            else:
+                data = await self._client.receive()
+                if not data:
+                    return Ending("the client hung up")
+                self._heard_s = trio.current_time()
+                machine.receive(data)
+
+    async def _from_server(self) -> Ending:
+        line, door = self._line, self._door
+        while True:
+            data = await self._upstream.link.receive()
+            if not data:
+                return Ending("the target closed the connection", refusals.LOST)
+            self._replies.receive(data, time.monotonic_ns())
+            for permit, outcome in line.finished:
+                door.finish(permit, outcome)
+            line.finished.clear()
+            if line.to_client:
+                await self._release()
+            if self._machine.settled:
+                answered, self._answered = self._answered, trio.Event()
+                answered.set()
+
+    async def _until_expiry(self) -> Ending:
+        left_s = (self._door.session.identity.expires_unix_ns - time.time_ns()) / 1e9
+        await trio.sleep(max(0.0, left_s))
+        return Ending("the credential expired", refusals.EXPIRED)
+
+    async def _until_idle(self) -> Ending:
+        """One sleeping task a session, woken once a period: no deadline is set for each message."""
+        while True:
+            quiet_s = trio.current_time() - self._heard_s
+            if quiet_s >= self._idle_s and not self._line.expected and self._hold is None:
+                return Ending("idle for too long", refusals.IDLE)
+            await trio.sleep(max(1.0, self._idle_s - quiet_s))
+
+    async def _until_drained(self, draining: trio.Event) -> None:
+        """The gateway goes down: what is held is withdrawn, what runs may end, then the session does."""
+        await draining.wait()
+        if self._hold is not None:
+            self._hold.cancel()
+        while self._line.expected or self._line.state.status != IDLE:
+            await self._answered.wait()
+        self._end(Ending("the gateway is going down", refusals.GOING_DOWN))
+
+    async def _guarded(self, loop: Callable[[], Awaitable[Ending]]) -> None:
+        try:
+            ending = await loop()
+        except ClientProtocolError as error:
+            ending = Ending(f"client protocol: {error}", refusals.fatal("08P01", str(error)))
+        except UpstreamProtocolError as error:
+            ending = Ending(f"upstream protocol: {error}", refusals.UNTRUSTED)
+        except RecordError:
+            ending = Ending("the record cannot be written", refusals.NO_RECORD)
+        except UpstreamUnavailable as error:
+            ending = Ending(f"target: {error}", refusals.LOST)
+        except GatewayError as error:
+            ending = Ending(f"gateway: {error}", refusals.INTERNAL)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            ending = Ending("a connection broke")
+        self._end(ending)
+
+    def _end(self, ending: Ending) -> None:
+        if self._ending is None:
+            self._ending = ending
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
+
+    # --- moving bytes ------------------------------------------------------------------------------------------------
+
+    async def _send(self) -> None:
+        line = self._line
+        if line.to_server:
+            out, line.to_server = line.to_server, []
+            await self._upstream.link.send_all(out)
+
+    async def _release(self) -> None:
+        """Send what the client may have, once the record of everything sent to the server is durable."""
+        line = self._line
+        async with self._turn:
+            if not line.to_client:
+                return
+            out, line.to_client = line.to_client, []
+            if line.entry >= 0:
+                await self._door.released(line.entry)
+            await self._client.send_all(out)
+
+    async def _settled(self) -> None:
+        while not self._machine.settled:
+            await self._answered.wait()
+
+    async def _finish_up(self) -> None:
+        """Let the server end what was sent before the goodbye, so that its outcome is recorded."""
+        with trio.move_on_after(GOODBYE_S):
+            await self._send()
+            while self._line.expected and not self._line.copy_in:
+                await self._answered.wait()
+            await self._upstream.link.send_all(wire_encode.TERMINATE)
+
+    # --- questions ---------------------------------------------------------------------------------------------------
+
+    async def _answer(self, question: Question) -> None:
+        line, machine = self._line, self._machine
+        await self._fresh()
+        reading = self._reader.read(question, line.state, line.prepared, self._view)
+        if not reading.complete and await self._catalogue.newer_than(STALE_S):
+            await self._fresh()
+            reading = self._reader.read(question, line.state, line.prepared, self._view)
+        operation = self._reader.operation(question, reading, line.state, os.urandom(16))
+        plan = MessagePlan(reading.analyses, self._view, self._duty)
+        objection = plan.objection()
+        if objection:
+            verdict: Permit | Denial | None = await self._door.refuse(operation, objection)
+        elif question.phase is Phase.PARSE:
+            verdict = await self._door.prepare(operation, reading.memo)
+        else:
+            verdict = await self._decide(question, operation, reading.memo)
+        if verdict is None or line.discarding:
+            return  # the client is gone or has cancelled; or the server has failed the batch meanwhile
+        if isinstance(verdict, Permit):
+            line.state.wrote |= operation.changes and question.phase is not Phase.PARSE
+            machine.permit(question, verdict, plan, time.monotonic_ns())
+        else:
+            self._refuse(question, refusals.denied(verdict))
+
+    async def _decide(
+        self, question: Question, operation: Operation, memo: dict[bytes, Decision]
+    ) -> Permit | Denial | None:
+        """The gate's verdict; None where the client hung up or cancelled while it was held."""
+        if not self._door.holds(operation, memo):
+            return await self._door.decide(operation, self, memo)
+        self._cancelled = False
+        with trio.CancelScope() as scope:
+            self._hold = scope
+            try:
+                return await self._door.decide(operation, self, memo)
+            finally:
+                self._hold = None
+        if self._cancelled:
+            self._refuse(question, refusals.CANCELLED)
+        return None
+
+    async def prepare(self) -> str:
+        """Bring the line to rest before people are asked: the server may already have failed the batch."""
+        line = self._line
+        if line.expected and line.unsynced:
+            line.to_server.append(wire_encode.FLUSH)
+        await self._send()
+        await self._settled()
+        if line.discarding:
+            return "an earlier statement of the same batch has failed"
+        open_work = line.state.status == IN_TRANSACTION or line.unsynced
+        return AFTER_WRITE if open_work and line.state.wrote else ""
+
+    async def notify(self, request_id: str, advice: str, within_s: int) -> None:
+        """Tell the client that it waits, and begin to watch whether it is still there."""
+        if self._nursery is not None and self._hold is not None:
+            self._nursery.start_soon(self._watch, self._hold)
+        self._line.to_client.append(refusals.held(request_id, advice, within_s))
+        await self._release()
+
+    async def _watch(self, scope: trio.CancelScope) -> None:
+        """A hang-up hides behind unread bytes: watch the connection itself while an operation is held."""
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._client.wait_hangup()
+        if self._hold is scope:
+            scope.cancel()
+        self._end(Ending("the client hung up"))
+
+    def _refuse(self, question: Question, error: bytes) -> None:
+        if question.phase in (Phase.PARSE, Phase.BIND):
+            self._machine.refuse(error)
+        else:
+            self._machine.refuse_query(error)
+
+    async def _fresh(self) -> None:
+        """See to it that the catalogue and the masks are those of now."""
+        state, door = self._line.state, self._door
+        if state.uncertain and state.status == IDLE and not self._line.expected:
+            await self._catalogue.refresh()
+            state.uncertain = False
+        catalog = await self._catalogue.current()
+        if self._policy == door.policy_digest and self._view.catalog is catalog:
+            return
+        self._policy = door.policy_digest
+        self._view = self._catalogue.view(door.masks)
+        detect = self._catalogue.detectors(door.masks)
+        duty = self._duty
+        duty.hides_columns = any(mask.columns for mask in door.masks)
+        duty.detectors = detect
