@@ -12,7 +12,7 @@ Invariants:
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import re2
 
@@ -58,7 +58,7 @@ class Detectors:
         self.names = expand(names)
         self.transforms = {name: (transforms or {}).get(name, Transform.PARTIAL) for name in self.names}
         self._prefilters = [re2.compile(DETECTORS[name].prefilter, options) for name in self.names]
-        self._exact: list[tuple[Detector, object]] = [
+        self._exact: list[tuple[Detector, Any]] = [
             (DETECTORS[name], re2.compile(DETECTORS[name].exact, options)) for name in self.names
         ]
         self._set = re2.Set.SearchSet(options)
@@ -118,18 +118,30 @@ def detectors_for(masks: Iterable[Mask]) -> Detectors | None:
     return Detectors(transforms, transforms) if transforms else None
 
 
-def _search(detector: Detector, pattern: object, data: bytes) -> list[Span]:
-    """Every span of one detector. After too many false alarms the rest of that field counts as one."""
+def _search(detector: Detector, pattern: Any, data: bytes) -> list[Span]:
+    """Every span of one detector."""
+    if detector.again:
+        return _search_again(detector, pattern, data)
+    name, check = detector.name, detector.check
+    return [
+        Span(first, last, name)
+        for match in pattern.finditer(data)
+        for first, last in check(data, match.start(), match.end())
+    ]
+
+
+def _search_again(detector: Detector, pattern: Any, data: bytes) -> list[Span]:
+    """The same where a match may hide another. After too many false alarms the rest of that field counts as one."""
     found: list[Span] = []
     position, alarms = 0, 0
-    while (match := pattern.search(data, position)) is not None:  # type: ignore[attr-defined] # re2 has no type hints
+    while (match := pattern.search(data, position)) is not None:
         start, end = match.span()
         spans = detector.check(data, start, end)
         if spans:
             found.extend(Span(first, last, detector.name) for first, last in spans)
-            position = max(end, start + 1) if not detector.again else spans[-1][1]
+            position = spans[-1][1]
             continue
-        position = start + 1 if detector.again else end
+        position = start + 1
         alarms += 1
         if alarms > _MAX_FALSE_ALARMS:
             stop = data.find(b"\0", start)

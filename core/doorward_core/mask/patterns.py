@@ -54,7 +54,7 @@ def _standing_alone(data: bytes, start: int, end: int) -> bool:
 
 
 def _digits(data: bytes, start: int, end: int) -> str:
-    return "".join(chr(byte) for byte in data[start:end] if 48 <= byte <= 57)  # noqa: PLR2004 - ASCII 0 to 9
+    return data[start:end].translate(None, b" .-").decode("latin-1")
 
 
 def _number(valid: Callable[[str], bool]) -> Check:
@@ -114,13 +114,14 @@ def _card(data: bytes, start: int, end: int) -> Spans:
 
 def _card_ending(data: bytes, groups: list[tuple[int, int]], first: int) -> int | None:
     """The group that ends the longest card number beginning with group `first`."""
-    number, found = "", None
+    found = None
+    start, digits = groups[first][0], 0
     for place in range(first, len(groups)):
-        start, end = groups[place]
-        if len(number) + end - start > checksums.CARD_MAX_DIGITS:
+        begin, end = groups[place]
+        digits += end - begin
+        if digits > checksums.CARD_MAX_DIGITS:
             break
-        number += data[start:end].decode("latin-1")
-        if checksums.issued_card(number):
+        if digits >= checksums.CARD_MIN_DIGITS and checksums.issued_card(_digits(data, start, end)):
             found = place
     return found
 
@@ -192,6 +193,7 @@ DETECTORS: Final[dict[str, Detector]] = {
             + _ALNUM
             + rb")?[.][A-Za-z\x80-\xff][A-Za-z0-9\x80-\xff-]*",
             _all_of_it,
+            again=False,
         ),
         Detector("card", _D + rb"(?:[ .-]?[0-9]){11}", _D + rb"(?:[ .-]?[0-9]){11,}", _card, again=False),
         Detector(
@@ -218,16 +220,17 @@ DETECTORS: Final[dict[str, Detector]] = {
         Detector("es-dni", _DNI, _DNI, _code(checksums.es_dni)),
         Detector("it-cf", _CF, _CF, _code(checksums.it_cf)),
         Detector("br-cpf", _CPF, _CPF, _number(checksums.br_cpf)),
-        Detector("aws-key", _AWS, _AWS, _all_of_it),
-        Detector("github-token", rb"gh[pousr]_[A-Za-z0-9]{36}", _GITHUB, _all_of_it),
+        Detector("aws-key", _AWS, _AWS, _all_of_it, again=False),
+        Detector("github-token", rb"gh[pousr]_[A-Za-z0-9]{36}", _GITHUB, _all_of_it, again=False),
         Detector(
             "jwt",
             rb"eyJ[A-Za-z0-9_-]{8,}[.]eyJ",
             rb"eyJ[A-Za-z0-9_-]{8,}[.]eyJ[A-Za-z0-9_-]*(?:[.][A-Za-z0-9_-]*)?",
             _all_of_it,
+            again=False,
         ),
         # From the heading to the end of the value: half a key is a secret too.
-        Detector("private-key", _PEM, _PEM + rb"[^\x00]*", _all_of_it),
+        Detector("private-key", _PEM, _PEM + rb"[^\x00]*", _all_of_it, again=False),
     )
 }
 

@@ -16,6 +16,7 @@ Invariants:
 import hmac
 from base64 import b32encode
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from doorward_core.model import Transform
@@ -23,6 +24,7 @@ from doorward_core.model import Transform
 HIDDEN: Final = "***"  # of one width, so that the length of what is hidden is hidden too
 MAX_SHOWN: Final = 8  # characters of the value in a partial mask: country and last four of an IBAN are six
 
+_LABELS: Final = 256  # labels come from the policy: there are few
 _TOKEN_CHARS: Final = 26  # 130 bits of base32: no two values of a table meet by chance
 _LABEL_ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _LABEL_CHARS: Final = 40  # a label is a word in the policy, not a text
@@ -35,6 +37,10 @@ _MAX_CARD_DIGITS: Final = 19
 _MIN_IBAN: Final = 15
 _MAX_IBAN: Final = 34
 _MIN_PHONE_DIGITS: Final = 7
+_CARD_MARKS: Final = dict.fromkeys(map(ord, " -."))
+_PHONE_MARKS: Final = dict.fromkeys(map(ord, "+ ().-/"))
+_STARS: Final = str.maketrans("0123456789", "*" * 10)
+_PLAIN_MARKS: Final = str.maketrans("()/", "   ")
 
 
 def apply(transform: Transform, value: str, *, key: bytes, label: str) -> str | None:
@@ -54,6 +60,7 @@ def redacted(label: str) -> str:
     return f"[masked:{name}]" if name else "[masked]"
 
 
+@lru_cache(maxsize=_LABELS)
 def plain_label(label: str) -> str:
     """The label with nothing in it that any format would have to quote."""
     return "".join(
@@ -82,14 +89,18 @@ def partial(value: str, label: str) -> str:
     The label says which kind it is where it names one (`email`, `customer-iban`), else the value's own shape does.
     A value that is not of the kind it should be is treated as plain text.
     """
-    for kind, mask in _KINDS.items():
-        if kind in label.lower():
-            return mask(value) or _plain(value)
-    for mask in _KINDS.values():
+    for mask in _masks_for(label):
         shown = mask(value)
         if shown is not None:
             return shown
     return _plain(value)
+
+
+@lru_cache(maxsize=_LABELS)
+def _masks_for(label: str) -> tuple[Callable[[str], str | None], ...]:
+    """The one mask that the label names, else all of them."""
+    named = tuple(mask for kind, mask in _KINDS.items() if kind in label.lower())
+    return named[:1] or tuple(_KINDS.values())
 
 
 def _plain(value: str) -> str:
@@ -105,7 +116,7 @@ def _first(value: str, least: int) -> str:
 def _email(value: str) -> str | None:
     """`j***@***.com`. `@` is followed by `*`, so that a detector does not find the mask."""
     local, at, domain = value.strip().rpartition("@")
-    if not at or "@" in local or any(char.isspace() for char in domain):
+    if not at or "@" in local or domain.split() != [domain]:
         return None
     top = domain.rpartition(".")[2] if "." in domain else ""
     known = top.isascii() and top.isalpha() and len(top) <= _MAX_TOP_LEVEL
@@ -114,9 +125,8 @@ def _email(value: str) -> str | None:
 
 def _card(value: str) -> str | None:
     """`************1111`: the last four, as PCI DSS 3.4 allows, in the grouping that the value had."""
-    digits = sum(char.isdigit() for char in value)
-    plain = value.isascii() and all(char.isdigit() or char in " -." for char in value)
-    if not plain or not _MIN_CARD_DIGITS <= digits <= _MAX_CARD_DIGITS:
+    bare = value.translate(_CARD_MARKS)
+    if not (_MIN_CARD_DIGITS <= len(bare) <= _MAX_CARD_DIGITS and bare.isdigit() and bare.isascii()):
         return None
     return _keep_last_digits(value.strip(" -."), 4)
 
@@ -133,25 +143,19 @@ def _iban(value: str) -> str | None:
 
 def _phone(value: str) -> str | None:
     """`+** *** ***67`: the last two."""
-    digits = sum(char.isdigit() for char in value)
-    if not value.isascii() or digits < _MIN_PHONE_DIGITS or digits > _MAX_CARD_DIGITS:
-        return None
-    if not all(char.isdigit() or char in "+ ().-/" for char in value):
+    bare = value.translate(_PHONE_MARKS)
+    if not (_MIN_PHONE_DIGITS <= len(bare) <= _MAX_CARD_DIGITS and bare.isdigit() and bare.isascii()):
         return None
     return _keep_last_digits(value.strip(), 2)
 
 
 def _keep_last_digits(value: str, count: int) -> str:
     """Stars for every digit but the last `count`; separators stay, in a form that no format has to quote."""
-    left = sum(char.isdigit() for char in value)
-    shown = []
-    for char in value:
-        if char.isdigit():
-            shown.append(char if left <= count else "*")
-            left -= 1
-        else:
-            shown.append(char if char in "+ -." else " ")
-    return "".join(shown)
+    at, left = len(value), count
+    while at and left:
+        at -= 1
+        left -= value[at].isdigit()
+    return (value[:at].translate(_STARS) + value[at:]).translate(_PLAIN_MARKS)
 
 
 # In this order: an IBAN is tried before a card, and a card before a phone number, the narrower shape first.
