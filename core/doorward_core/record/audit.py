@@ -1,8 +1,8 @@
 """What a verifier finds in one bundle of entries, and in the events that its entries make.
 
 Implements docs/spec/event-log.md section 11, step 2, for `record.verify`.
-Pure and picklable, so bundles can be checked side by side; what spans bundles is settled by `Events`.
-It will not stop at a bad entry: hashes go on, so that the first bad one can be named and the root compared all the same.
+Pure and picklable, so that bundles can be checked side by side; `Events` settles what spans them.
+It will not stop at a bad entry: hashes go on, so the first bad one is named and the root compared all the same.
 """
 
 from dataclasses import dataclass, field

@@ -54,17 +54,21 @@ class Engine:
         self._check_places()
         settings.folder.mkdir(parents=True, exist_ok=True)
         (settings.folder / journal.FOLDER).mkdir(exist_ok=True)
-        self._lock = self._take_lock()
-        key, self.vkey = signing_key(settings.signer, settings.origin)
-        self._ring = KeyRing(settings.keys, settings.recipients)
-        self._publisher = Publisher(settings.folder, settings.origin, key, settings.mirror)
-        self._journal = journal.Journal(settings.folder / journal.FOLDER)
         self._pending: list[bytes] = []
         self._backlog: list[bytes] = []
         self._unflushed = 0
         self._salts = b""
         self.size = 0
         self.last_at = 0
+        self._journal = journal.Journal(settings.folder / journal.FOLDER)
+        self._lock = self._take_lock()
+        try:
+            key, self.vkey = signing_key(settings.signer, settings.origin)
+            self._ring = KeyRing(settings.keys, settings.recipients)
+        except BaseException:
+            self.release()
+            raise
+        self._publisher = Publisher(settings.folder, settings.origin, key, settings.mirror)
 
     def _check_places(self) -> None:
         """Keys in the tree would travel with it, and a second place within it would be no second place."""

@@ -145,6 +145,7 @@ class Journal:
         self.bytes = 0
         self._first = -1
         self._fd = -1
+        self._broken = False
 
     def start(self, first: int, entries: Sequence[bytes]) -> None:
         """Begin a new segment that repeats `entries`, and make it durable.
@@ -152,6 +153,7 @@ class Journal:
         Crash before the flush: the segment is empty or torn and, as the ones before it still lie there, means nothing.
         Crash after it: this segment and the older ones agree.
         """
+        self._no_second_try()
         path = self.folder / f"{first:020d}{SUFFIX}"
         temporary = path.with_name(path.name + ".tmp")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -166,16 +168,25 @@ class Journal:
             raise
         if self._fd >= 0:
             os.close(self._fd)
+        self._broken = False
         self._fd, self._first, self.bytes = fd, first, len(data)
         self.written = self.durable = first + len(entries)
+
+    def _no_second_try(self) -> None:
+        """Count the journal as broken until the step that follows has succeeded."""
+        if self._broken:
+            raise JournalError("a write or flush has failed before: nothing more is written")
+        self._broken = True
 
     def write(self, entries: Sequence[bytes]) -> None:
         """Append one frame; whole events only. Not durable until `flush`.
 
         Crash here: the frame is torn or missing; nobody was told that it is durable; the next start drops it.
         """
+        self._no_second_try()
         data = pack_frame(self.written, entries, self.durable)
         write_all(self._fd, data)
+        self._broken = False
         self.written += len(entries)
         self.bytes += len(data)
 
@@ -185,7 +196,9 @@ class Journal:
         Crash before it returns: as in `write`. Crash after it: the entries are there.
         """
         if self.durable < self.written:
+            self._no_second_try()
             os.fdatasync(self._fd)
+            self._broken = False
             self.durable = self.written
 
     def drop_older(self) -> int:

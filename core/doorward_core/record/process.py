@@ -22,7 +22,7 @@ from doorward_core.model import EventKind
 from doorward_core.record.encode import Messages, pack_message
 from doorward_core.record.engine import Engine, Settings
 from doorward_core.record.entry import MAX_PAYLOAD, EntryError
-from doorward_core.record.journal import write_all
+from doorward_core.record.journal import JournalError, write_all
 
 # gateway to writer
 SETTINGS, EVENT, FLUSH, CLOSE = 0, 1, 2, 3
@@ -179,7 +179,7 @@ def main() -> int:
         # Never tried again: after a failed flush nothing can be said of what is on the disk.
         send(FAILED, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         return 1
-    except (RecordError, EntryError, ValueError) as error:
+    except (RecordError, JournalError, EntryError, ValueError) as error:
         send(FAILED, str(error))
         return 1
     return 0

@@ -198,7 +198,8 @@ def entry(data: bytes) -> Strict:
 def _key(data: bytes, at: int, name: bytes) -> int:
     """Pass the key `name` (tag included); its place in the order is part of the canonical form."""
     if not data.startswith(name, at):
-        raise StrictError(f"the key {name[1:].decode()} is not where it belongs")
+        letters = bytes(byte for byte in name if chr(byte).islower()).decode("ascii", "ignore")
+        raise StrictError(f"the key {letters} is not where it belongs")
     return at + len(name)
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from doorward_core.record import proof, strict
 from doorward_core.record.audit import OPENED, BundleFindings, Events, Problem, check_bundle, check_entries
 from doorward_core.record.proof import WIDTH
-from doorward_core.record.tree_files import TileName, TreeFiles, prefix
+from doorward_core.record.tile_audit import TileAudit
+from doorward_core.record.tree_files import TileName, TreeFiles
 
 # Problems beyond this many say nothing new; the first is the one that counts.
 _MAX_PROBLEMS = 100
@@ -96,7 +97,17 @@ class _Verifier:
             self._check_outside(
                 outside, self._checked_note(outside_note, chain, outside.size, "the outside checkpoint"), size
             )
-        self._check_tiles(size, tail)
+        if self._complete:
+            audit = TileAudit(
+                self._files,
+                size,
+                roots=self._roots,
+                edge=self._edge,
+                edge_entries=self._edge_entries,
+                tail=tail,
+            )
+            self._problems += audit.problems()
+            self._checks["tiles"] = audit.checked
         return self._report(origin, size, len(tail), pinned=pinned is not None, outside=outside is not None)
 
     def _report(self, origin: str, size: int, tail: int, *, pinned: bool, outside: bool) -> Report:
@@ -148,7 +159,7 @@ class _Verifier:
                 self._complete = False
                 return
             found = check_bundle(data or b"", tile, number, width, origin)
-            self._take(found, tile or b"", width)
+            self._take(found, tile or b"", width, size)
             if number * WIDTH <= outside_size < number * WIDTH + width:
                 self._outside_edge = found.hashes[: outside_size - number * WIDTH]
             if width < WIDTH:
@@ -157,7 +168,7 @@ class _Verifier:
                 self._on_progress(number * WIDTH + width, size)
         self._events.finish()
 
-    def _take(self, found: BundleFindings, tile: bytes, width: int) -> None:
+    def _take(self, found: BundleFindings, tile: bytes, width: int, size: int) -> None:
         if found.problem is not None:
             self._blame(found.problem.index, found.problem.what)
         self._events.take(found)
@@ -169,12 +180,27 @@ class _Verifier:
         if width < WIDTH:
             self._edge, self._stored_edge = found.hashes, stored
             return
-        # Where an entry is bad, its stored hash tells whether the rest is good, so the tree goes on with that.
-        usable = stored if found.problem is not None and tile and len(tile) == WIDTH * proof.HASH else found.hashes
+        usable = found.hashes
+        if found.problem is not None:
+            usable = self._better(found, stored, size)
         if len(usable) != WIDTH:
             self._complete = False
             usable = [*usable, *[bytes(proof.HASH)] * WIDTH][:WIDTH]
         self._roots.append(proof.pair_up(usable))
+
+    def _better(self, found: BundleFindings, stored: list[bytes], size: int) -> list[bytes]:
+        """Where entries and their tile differ, choose those hashes that the tile above agrees with.
+
+        So one bad entry, or one bad tile, does not hide that the rest is good.
+        """
+        if len(stored) != WIDTH:
+            return found.hashes
+        number = found.number // WIDTH
+        above = self._files.read(TileName(1, number, min(WIDTH, size // WIDTH - number * WIDTH))) or b""
+        at = found.number % WIDTH * proof.HASH
+        if len(found.hashes) == WIDTH and proof.pair_up(found.hashes) == above[at : at + proof.HASH]:
+            return found.hashes
+        return stored
 
     # --- journal ------------------------------------------------------------------------------------------------------
 
@@ -184,12 +210,11 @@ class _Verifier:
         segments = self._files.segments()
         for place, (first, data) in enumerate(segments):
             entries, end, lost = proof.frames(data, first)
-            if lost:
-                self._blame(first + len(entries), "the journal lost it after it was on stable storage")
+            reached = first + len(entries)
+            if lost or (place == len(segments) - 1 and reached < size):
+                self._blame(reached, "the journal lost it after it was on stable storage")
             elif place == len(segments) - 1 and data[end:].strip(b"\x00"):
-                self._notes.append(
-                    f"the journal ends in {len(data) - end} bytes that are no frame (a running or killed writer)"
-                )
+                self._notes.append(f"the journal ends in {len(data) - end} bytes that are no frame: a torn tail")
             below = max(0, min(len(entries), size - first))
             self._compare_journal(first, entries[:below])
             if first > size + len(tail):
@@ -275,6 +300,7 @@ class _Verifier:
             return
         if self._problems and proof.whole_root(self._roots, self._stored_edge) == head.root:
             self._notes.append("all other entries match the checkpoint")
+            self._edge = self._stored_edge
             return
         whose = "signed" if signed else "unsigned"
         self._blame(None, f"the entries do not make the root of the {whose} checkpoint: the log was rewritten")
@@ -291,64 +317,3 @@ class _Verifier:
             edge = self._edge if outside.size == size else self._outside_edge
             if proof.whole_root(self._roots[: outside.size // WIDTH], edge) != outside.root:
                 self._blame(None, f"the first {outside.size} entries are not those of the checkpoint from outside")
-
-    # --- files --------------------------------------------------------------------------------------------------------
-
-    def _check_tiles(self, size: int, tail: list[bytes]) -> None:
-        """Step 3 for the upper levels, and step 7."""
-        if not self._complete:
-            return
-        entries = [*self._edge_entries, *tail]
-        hashes = [*self._edge, *(proof.leaf(entry) for entry in tail)]
-        rows: dict[int, list[bytes]] = {0: hashes}
-        above = list(self._roots)
-        above += [proof.pair_up(hashes[at : at + WIDTH]) for at in range(0, len(hashes) - WIDTH + 1, WIDTH)]
-        level = 1
-        while above:
-            rows[level] = above
-            full = range(0, len(above) - WIDTH + 1, WIDTH)
-            above = [proof.pair_up(above[at : at + WIDTH]) for at in full]
-            level += 1
-        self._require_upper(size)
-        for relative, name in self._files.names():
-            if name is None:
-                self._blame(None, f"{relative} does not belong into a log")
-            else:
-                self._check_file(relative, name, rows, entries, size // WIDTH)
-
-    def _require_upper(self, size: int) -> None:
-        level, count = 1, size // WIDTH
-        while count:
-            for number in range(-(-count // WIDTH)):
-                name = TileName(level, number, min(WIDTH, count - number * WIDTH))
-                if self._files.read(name) is None:
-                    self._blame(name.start, f"a tile of level {level} over the entries from here on is missing")
-            level, count = level + 1, count // WIDTH
-
-    def _check_file(
-        self, relative: str, name: TileName, rows: dict[int, list[bytes]], entries: list[bytes], edge: int
-    ) -> None:
-        """Compare one file with what the entries make it, as far as what was read goes."""
-        self._checks["tiles"] += 1
-        if name.level <= 0 and name.number < edge:
-            if name.width == WIDTH:
-                return  # checked with its entries
-            full = self._files.read(TileName(name.level, name.number, WIDTH)) or b""
-            wanted = prefix(full, name)
-        elif name.level < 0:
-            start = (name.number - edge) * WIDTH
-            chosen = entries[start : start + name.width]
-            wanted = b"".join(len(entry).to_bytes(2, "big") + entry for entry in chosen)
-        else:
-            start = (name.number - (edge if name.level == 0 else 0)) * WIDTH
-            wanted = b"".join(rows.get(name.level, [])[start : start + name.width])
-        data = self._files.read(name) or b""
-        if not data.startswith(wanted) or (len(data) != len(wanted) and self._settled(name, rows, edge)):
-            self._blame(name.start, f"{relative} is not what the entries make it")
-
-    @staticmethod
-    def _settled(name: TileName, rows: dict[int, list[bytes]], edge: int) -> bool:
-        """Whether what was read reaches to the end of this file."""
-        level = max(name.level, 0)
-        have = len(rows.get(level, [])) + (edge * WIDTH if level == 0 else 0)
-        return have >= name.number * WIDTH + name.width

@@ -1,0 +1,89 @@
+"""Frames and segments, and what counts after a crash."""
+
+import pytest
+
+from doorward_core.record.journal import Journal, JournalError, join, pack_frame, read_segment, segments
+
+
+def segment(folder, first, *frames):
+    path = folder / f"{first:020d}.journal"
+    path.write_bytes(b"".join(frames))
+    return path
+
+
+def test_what_is_written_and_flushed_is_read_back(tmp_path):
+    journal = Journal(tmp_path)
+    journal.start(0, [])
+    journal.write([b"a", b"b"])
+    assert (journal.written, journal.durable) == (2, 0)
+    journal.flush()
+    assert journal.durable == 2
+    journal.write([b"c" * 60_000])
+    journal.close()
+    assert join(segments(tmp_path)) == (0, [b"a", b"b", b"c" * 60_000], b"")
+
+
+def test_a_new_segment_repeats_and_then_displaces_the_old(tmp_path):
+    journal = Journal(tmp_path)
+    journal.start(0, [])
+    journal.write([bytes([number]) for number in range(5)])
+    journal.flush()
+    journal.start(3, [b"\x03", b"\x04"])
+    journal.write([b"\x05"])
+    everything = (0, [bytes([number]) for number in range(6)], b"")
+    assert join(segments(tmp_path)) == everything
+    assert journal.drop_older() == 1
+    assert join(segments(tmp_path)) == (3, [b"\x03", b"\x04", b"\x05"], b"")
+    journal.close()
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_frame_cut_anywhere_is_a_torn_tail(tmp_path, cut):
+    good, last = pack_frame(0, [b"a"], 0), pack_frame(1, [b"b" * 28], 1)
+    path = segment(tmp_path, 0, good, last[:cut])
+    found = read_segment(path)
+    assert found.entries == [b"a"]
+    assert found.torn == last[:cut].rstrip(b"\x00")
+
+
+def test_zeros_behind_the_last_frame_mean_nothing(tmp_path):
+    found = read_segment(segment(tmp_path, 0, pack_frame(0, [b"a"], 0), bytes(4096)))
+    assert (found.entries, found.torn) == ([b"a"], b"")
+
+
+def test_a_durable_frame_that_is_broken_is_no_torn_tail(tmp_path):
+    broken = bytearray(pack_frame(1, [b"b"], 1))
+    broken[-1] ^= 1
+    with pytest.raises(JournalError, match="entry 1 "):
+        read_segment(segment(tmp_path, 0, pack_frame(0, [b"a"], 0), broken, pack_frame(2, [b"c"], 2)))
+
+
+def test_a_frame_out_of_its_place_is_not_read(tmp_path):
+    assert read_segment(segment(tmp_path, 0, pack_frame(5, [b"a"], 0))).entries == []
+
+
+def test_a_gap_between_segments_is_a_loss(tmp_path):
+    segment(tmp_path, 0, pack_frame(0, [b"a"], 0))
+    segment(tmp_path, 2, pack_frame(2, [b"c"], 2))
+    with pytest.raises(JournalError, match="missing"):
+        join(segments(tmp_path))
+
+
+def test_segments_that_disagree_are_refused(tmp_path):
+    segment(tmp_path, 0, pack_frame(0, [b"a", b"b"], 0))
+    segment(tmp_path, 1, pack_frame(1, [b"x"], 1))
+    with pytest.raises(JournalError, match="disagree"):
+        join(segments(tmp_path))
+
+
+def test_a_torn_tail_that_a_later_segment_superseded_is_not_dropped_again(tmp_path):
+    segment(tmp_path, 0, pack_frame(0, [b"a"], 0), b"torn")
+    segment(tmp_path, 1, pack_frame(1, [b"b"], 1))
+    assert join(segments(tmp_path)) == (0, [b"a", b"b"], b"")
+
+
+def test_an_empty_segment_leaves_the_one_before_it_in_force(tmp_path):
+    segment(tmp_path, 0, pack_frame(0, [b"a"], 0))
+    segment(tmp_path, 1)
+    assert join(segments(tmp_path)) == (0, [b"a"], b"")
+    assert join([]) == (0, [], b"")
