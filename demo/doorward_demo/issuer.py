@@ -17,6 +17,7 @@ import hmac
 import json
 import secrets
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -272,6 +273,11 @@ class _Server(ThreadingHTTPServer):
 
     issuer: DevelopmentIssuer
     daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Stay silent about a client that broke off; report everything else."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed asks for a narrower request
 
 
 class _Handler(BaseHTTPRequestHandler):
