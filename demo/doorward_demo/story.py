@@ -33,6 +33,8 @@ DROP = "DROP TABLE orders;"
 HELD_ID, HELD_AGAIN_ID = 42, 44  # both take the newsletter, and have asked not to
 UPDATE = "UPDATE customer SET newsletter = false WHERE id = 42;"
 UPDATE_AGAIN = "UPDATE customer SET newsletter = false WHERE id = %s"
+REASON = "both asked to be taken off the list"
+INDENT = 8  # how far to the right another person's terminal is shown
 TRUE_VALUES = "SELECT email, phone, card, iban FROM customer WHERE id <= 50"  # the steps show rows from among these
 
 
@@ -45,12 +47,13 @@ class Story:
     server: Server
     psql: PsqlProgram
     prompt: str = "shop=> "
+    tom_is_there: bool = False
     agent: Shell = field(init=False)
     approver: Shell = field(init=False)
 
     def __post_init__(self) -> None:
         self.agent = Shell(self.screen, "agent$ ")
-        self.approver = Shell(self.screen, "tom$ ", indent=8)
+        self.approver = Shell(self.screen, "tom$ ", INDENT)
 
     def play(self) -> None:
         """Play all six steps; raise DemoError where one does not end as it must."""
@@ -101,8 +104,8 @@ class Story:
         self.screen.chapter(4, "A change waits for a person, and goes on where it stood")
         held: list[str] = []
 
-        def watch(line: str) -> None:
-            found = request_id(line)
+        def decide(said: str) -> None:
+            found = request_id(said)
             if not found or held:
                 return
             held.append(found)
@@ -110,7 +113,7 @@ class Story:
                 raise DemoError("the change was made before anyone had approved it")
             self._approve(found)
 
-        answer = terminal.run(UPDATE, watch)
+        answer = terminal.run(UPDATE, decide)
         if not held or answer.splitlines()[-1:] != ["UPDATE 1"]:
             raise DemoError("psql should have been held, and have printed UPDATE 1 once it was approved")
         if self._newsletter(HELD_ID):
@@ -129,10 +132,11 @@ class Story:
         asked, held, answer = threading.Event(), list[str](), list[str]()
 
         def on_notice(notice: psycopg.errors.Diagnostic) -> None:
-            text = f"{notice.severity}:  {notice.message_primary}"
-            details = (notice.message_detail, notice.message_hint)
-            held.extend(filter(None, map(request_id, (text, *(detail or "" for detail in details)))))
-            self.screen.printed(text)
+            fields = ((notice.severity, notice.message_primary), ("DETAIL", notice.message_detail))
+            lines = [f"{name}:  {text}" for name, text in (*fields, ("HINT", notice.message_hint)) if text]
+            held.extend(filter(None, map(request_id, lines)))
+            for line in lines:
+                self.screen.printed(line)
             asked.set()
 
         def work() -> None:
@@ -187,11 +191,17 @@ class Story:
 
     def _approve(self, request: str) -> None:
         """Tom looks at what waits, and approves it at a terminal of his own."""
-        reach = ("--gateway", self.stack.control, "--token-file", str(self.stack.token_file(APPROVER)))
-        self.approver.run(*self._doorward("approvals", "list", *reach))
-        status, said = self.approver.run(*self._doorward("approvals", "approve", request, *reach))
-        if status != 0:
-            raise DemoError(f"the approval was not taken: {said.strip()}")
+        identity = {"DOORWARD_GATEWAY": self.stack.control, "DOORWARD_TOKEN": self.stack.token(APPROVER)}
+        if not self.tom_is_there:
+            token = f'"$(cat {self.stack.token_file(APPROVER)})"'
+            self.screen.typed(self.approver.prompt, f"export DOORWARD_GATEWAY={self.stack.control}", INDENT)
+            self.screen.typed(self.approver.prompt, f"export DOORWARD_TOKEN={token}", INDENT)
+            self.tom_is_there = True
+        for arguments in (("list",), ("approve", request, "--yes", "--reason", REASON)):
+            command, path = self._doorward("approvals", *arguments)
+            status, said = self.approver.run(command, {**path, **identity})
+            if status != 0:
+                raise DemoError(f"the approval was not taken: {said.strip()}")
 
     def _session_of_psql(self) -> str:
         """The session of the agent's psql: the first that the record tells of."""

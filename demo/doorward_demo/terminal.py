@@ -27,8 +27,10 @@ from doorward_demo.postgres import DemoError
 ANSWER_WITHIN_S = 60.0  # longer than any step takes, the waiting for the approver included
 READ_BYTES = 64 * 1024
 
-Watch = Callable[[str], None]
-"""Told each line as it is printed."""
+WAITS_AFTER_S = 0.3  # silence in the middle of an answer: psql waits for something
+
+Waiting = Callable[[str], None]
+"""Told what psql has printed so far, each time that it stops in the middle of an answer."""
 
 
 @dataclass(frozen=True)
@@ -86,23 +88,26 @@ class Psql:
         )
         os.close(terminal)
 
-    def run(self, statement: str, watch: Watch = lambda _line: None, *, show: bool = True) -> str:
+    def run(self, statement: str, waiting: Waiting = lambda _said: None, *, show: bool = True) -> str:
         """Type a statement, show the answer as it comes, and give it once psql is ready for the next."""
         if show:
             first, *rest = statement.split("\n")
             self._screen.typed(self._prompt, first)
-            for line in rest:
-                self._screen.typed(self._prompt.replace("=>", "->"), line)
+            for more in rest:
+                self._screen.typed(self._prompt.replace("=>", "->"), more)
         self._typed += 1
         marker = f"--answered-{self._typed}--"
         self._write(f"{statement}\n\\echo {marker}\n")
-        lines = []
+        lines: list[str] = []
         for line in self._lines_until(marker):
+            if line is None:
+                if lines:
+                    waiting("\n".join(lines))
+                continue
             self._last_line = line or self._last_line
             lines.append(line)
             if show:
                 self._screen.printed(line)
-            watch(line)
         return "\n".join(lines)
 
     def _write(self, text: str) -> None:
@@ -113,17 +118,24 @@ class Psql:
         except BrokenPipeError:
             raise DemoError(f"psql ended: {self._rest() or self._last_line}") from None
 
-    def _lines_until(self, marker: str) -> Iterator[str]:
+    def _lines_until(self, marker: str) -> Iterator[str | None]:
+        """Give each line as it comes, and None once whenever it goes quiet before the end."""
         end = time.monotonic() + ANSWER_WITHIN_S
+        told = False
         while True:
             while "\n" in self._unread:
                 line, _, self._unread = self._unread.partition("\n")
                 if line.rstrip("\r") == marker:
                     return
                 yield line.rstrip("\r")
-            left = end - time.monotonic()
-            if left <= 0 or not select.select([self._output], [], [], left)[0]:
+            if time.monotonic() > end:
                 raise DemoError(f"psql gave no answer within {ANSWER_WITHIN_S:.0f} s")
+            if not select.select([self._output], [], [], WAITS_AFTER_S)[0]:
+                if not told:
+                    yield None
+                told = True
+                continue
+            told = False
             chunk = self._read()
             if not chunk:
                 raise DemoError(f"psql ended: {self._unread.strip() or self._last_line}")

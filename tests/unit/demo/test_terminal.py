@@ -1,4 +1,5 @@
 import io
+import os
 import sys
 
 import pytest
@@ -9,11 +10,16 @@ from doorward_demo.terminal import Psql, Screen, Shell, request_id
 
 # Stands in for psql where only the conversation with it is tested: it echoes, and knows \echo.
 FAKE = """#!{python}
-import sys
+import pathlib, sys
 for line in sys.stdin:
     line = line.rstrip("\\n")
     if line.startswith("\\\\echo "):
         print(line[6:], flush=True)
+    elif line == "hold":
+        print("NOTICE:  held", "HINT:  ask", sep="\\n", flush=True)
+        sys.stdin.readline()  # what marks the end of the answer, which comes once somebody has acted
+        pathlib.Path(__file__).with_name("granted").read_bytes()
+        print("done\\n--answered-1--", flush=True)
     elif line == "crash":
         sys.exit("psql: connection lost")
     else:
@@ -49,10 +55,16 @@ def test_each_answer_belongs_to_its_own_statement(psql):
     assert [psql.run("first"), psql.run("second")] == ["saw first", "saw second"]
 
 
-def test_lines_are_told_while_the_answer_is_not_complete(psql):
-    seen = []
-    psql.run("a\nb", seen.append)
-    assert seen == ["saw a", "saw b"]
+def test_whoever_watches_is_told_once_that_psql_waits_with_all_it_said(psql, screen, tmp_path):
+    told = []
+
+    def act(said):
+        told.append((said, shown(screen).splitlines()[-1]))
+        (tmp_path / "granted").write_bytes(b"")  # a named pipe: whoever reads it goes on
+
+    os.mkfifo(tmp_path / "granted")
+    assert psql.run("hold", act).splitlines() == ["NOTICE:  held", "HINT:  ask", "done"]
+    assert told == [("NOTICE:  held\nHINT:  ask", "HINT:  ask")]
 
 
 def test_what_is_not_to_be_shown_is_not(psql, screen):
