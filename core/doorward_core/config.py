@@ -178,7 +178,7 @@ class Issuer(Strict):
     accept_id_tokens: bool | None = None
     replay: Literal["allow", "same-source", "once"] | None = None
 
-    def arguments(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Keyword arguments for `IssuerSettings`, of what was given; `replay` is its value as text."""
         renamed = {"audience": "audiences", "max_age": "max_age_s", "skew": "skew_s"}
         sets = {"audience", "tolerated_audiences", "typ", "clients"}
@@ -274,7 +274,6 @@ class Limits(Strict):
     """Bounds on what clients can make us hold."""
 
     connections: Annotated[int, Field(ge=1)] = 1000
-    connections_per_address: Annotated[int, Field(ge=1)] = 200
     handshake: Seconds = 10.0
     idle: Seconds = 3600.0
     drain: Seconds = 30.0

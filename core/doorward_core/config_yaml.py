@@ -29,6 +29,8 @@ MAX_DEPTH = 32
 """The deepest key of our own schemas lies at nine."""
 MAX_NODES = 200_000
 """Each costs some hundred bytes of memory; a policy of ten thousand rules fits."""
+MAX_KEY_SHOWN = 80
+"""Of a key, in a message; the longest name that we ourselves allow."""
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})\Z")
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})\.[0-9]{1,17}\Z")
@@ -82,7 +84,9 @@ def render_path(path: Sequence[str | int]) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            text += f".{step}" if text else step
+            # A key is the operator's, but a message may end up in a log: no character in it may forge a line there.
+            key = step if step.isprintable() else "".join(c if c.isprintable() else "?" for c in step)
+            text += f".{key[:MAX_KEY_SHOWN]}" if text else key[:MAX_KEY_SHOWN]
     return text
 
 

@@ -39,6 +39,7 @@ class Names:
     without_exact: frozenset[str]
     without_wild: re.Pattern[str] | None
     everything: bool
+    positive: tuple[str, ...]
 
     def match(self, name: str) -> bool:
         """Whether this name is meant."""
@@ -54,6 +55,40 @@ class Names:
         """Whether one of these names is meant."""
         return any(self.match(name) for name in names)
 
+    def below(self, prefix: str) -> bool:
+        """Whether some name that begins with `prefix.` could be meant; exceptions are not looked at."""
+        return self.everything or any(_reaches(pattern, prefix + ".") for pattern in self.positive)
+
+
+def _reaches(pattern: str, prefix: str) -> bool:
+    """Whether a pattern can match some text that begins with `prefix` and goes on.
+
+    The places in the pattern that reading the prefix can lead to are followed side by side; whatever is left of the
+    pattern then can be met by some text.
+    """
+    places = _past_stars(pattern, {0})
+    for char in prefix:
+        places = _past_stars(
+            pattern,
+            {place if pattern[place] == "*" else place + 1 for place in places if _takes(pattern, place, char)},
+        )
+    return any(place < len(pattern) for place in places)
+
+
+def _takes(pattern: str, place: int, char: str) -> bool:
+    return place < len(pattern) and pattern[place] in {"*", "?", char}
+
+
+def _past_stars(pattern: str, places: set[int]) -> set[int]:
+    """A star may also stand for nothing."""
+    found = set(places)
+    for place in places:
+        after = place
+        while after < len(pattern) and pattern[after] == "*":
+            after += 1
+            found.add(after)
+    return found
+
 
 def compile_names(patterns: Iterable[str]) -> Names:
     """Compile a list of patterns; without a positive one, nothing matches."""
@@ -66,6 +101,7 @@ def compile_names(patterns: Iterable[str]) -> Names:
         frozenset(item for item in negative if not _WILD.search(item)),
         _wild(negative),
         "*" in positive and not negative,
+        tuple(positive),
     )
 
 

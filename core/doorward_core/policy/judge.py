@@ -98,9 +98,12 @@ class View:
 
     def hiding(self, atom: Atom) -> tuple[CompiledMask, ...]:
         """The masks whose patterns name a column of this atom."""
-        names = [f"{atom.target.name}.{column}" for column in atom.target.columns]
+        table = atom.target.name
+        names = [f"{table}.{column}" for column in atom.target.columns]
         return tuple(
-            item for item in self._column_masks if item.columns is not None and (item.columns.any(names) or not names)
+            item
+            for item in self._column_masks
+            if item.columns is not None and (item.columns.any(names) if names else item.columns.below(table))
         )
 
     def could(self, action: Action) -> bool:
@@ -141,12 +144,12 @@ _STRICTNESS = {Effect.PERMIT: 0, Effect.HOLD: 1, Effect.DENY: 2}
 def rule_applies(rule: CompiledRule, atom: Atom, column: str) -> bool:
     """Whether a rule that may look at columns speaks of this one.
 
-    Of a whole row, a rule that blocks or holds some column speaks, and a rule that allows some column does not.
+    Of a whole row, a rule that blocks or holds some column of it speaks, and a rule that allows some column does not.
     """
     if rule.columns is None:
         return True
     if column == _WHOLE:
-        return rule.effect is not Effect.PERMIT
+        return rule.effect is not Effect.PERMIT and rule.columns.below(atom.target.name)
     return rule.columns.match(f"{atom.target.name}.{column}")
 
 

@@ -86,7 +86,7 @@ def test_a_good_file_becomes_a_config(folder):
 
 
 def test_an_issuer_gives_what_was_said_and_leaves_the_rest_to_identity(folder):
-    assert load(folder).identity.issuers[0].arguments() == {
+    assert load(folder).identity.issuers[0].settings() == {
         "issuer": "https://idp.example",
         "audiences": frozenset({"doorward"}),
         "max_age_s": 3600,
@@ -97,7 +97,7 @@ def test_an_issuer_gives_what_was_said_and_leaves_the_rest_to_identity(folder):
 
 def test_an_issuers_arguments_are_those_of_the_identity_room(folder):
     text = GOOD.replace("kind_values", "typ: [at+jwt], clients: [crew], kind: agent, kind_values")
-    settings = IssuerSettings(**load(folder, text).identity.issuers[0].arguments())
+    settings = IssuerSettings(**load(folder, text).identity.issuers[0].settings())
     assert settings.clients == frozenset({"crew"})
 
 

@@ -116,3 +116,4 @@ def test_a_path_reads_as_a_person_would_write_it():
     assert render_path(("rules", 2, "tables", 0)) == "rules[2].tables[0]"
     assert render_path((0, "a")) == "[0].a"
     assert render_path(()) == ""
+    assert render_path(("a\nforged", "b" * 999)) == "a?forged." + "b" * 80

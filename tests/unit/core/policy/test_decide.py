@@ -33,6 +33,7 @@ masks:
     except: {groups: [privacy-office]}
     probe: {equality: allow, limit: 20/h}
 """
+ANYTHING = "rules:\n  - {id: all, effect: allow, resource: app-db, do: [any]}"
 
 
 @pytest.fixture
@@ -242,6 +243,7 @@ rules:
         ("public.customer", ["id", "country"], "permit"),
         ("public.customer", ["id", "email"], "deny"),
         ("public.customer", [], "deny"),
+        ("public.customer", ["margin"], "deny"),
         ("public.orders", ["id"], "permit"),
         ("public.orders", ["id", "margin"], "deny"),
         ("public.orders", [], "deny"),
@@ -253,10 +255,27 @@ def test_columns_are_decided_one_by_one_and_a_whole_row_is_all_of_them(asking, t
 
 
 def test_a_column_rule_does_not_speak_of_other_kinds(asking):
+    function = ("execute", "public.f", (), "function")
+    ask = asking('rules: [{id: a, effect: allow, resource: app-db, do: [any], columns: ["*"]}]')
+    assert ask.effect(ask.who(), ask.atom(*function)) == "deny"
     ask = asking(
-        'rules: [{id: a, effect: allow, resource: app-db, do: [any], columns: ["*"]}]',
+        "rules:\n"
+        "  - {id: a, effect: allow, resource: app-db, do: [any]}\n"
+        '  - {id: b, effect: block, resource: app-db, do: [any], columns: ["*.margin"]}\n'
     )
-    assert ask.effect(ask.who(), ask.atom("execute", "public.f", kind="function")) == "deny"
+    assert ask.effect(ask.who(), ask.atom(*function)) == "permit"
+    assert ask.effect(ask.who(), ask.atom("read", "public.orders")) == "deny"
+
+
+def test_a_block_on_a_column_does_not_block_whole_rows_of_other_tables(asking):
+    ask = asking(
+        "rules:\n"
+        "  - {id: a, effect: allow, resource: app-db, do: [read]}\n"
+        '  - {id: b, effect: block, resource: app-db, do: [read], columns: ["public.orders.margin"]}\n'
+    )
+    assert ask.effect(ask.who(), ask.atom("read", "public.customer")) == "permit"
+    assert ask.effect(ask.who(), ask.atom("read", "public.orders")) == "deny"
+    assert ask.effect(ask.who(), ask.atom("read", "public.orders", ["id"])) == "permit"
 
 
 def test_limits_unite_to_the_smallest_and_levels_to_the_highest(asking):
@@ -308,9 +327,13 @@ def test_each_probe_of_one_statement_counts(design, analyst):
     assert design.policy.rates(design.decide(analyst, design.atom("read", "public.customer"))) == ()
 
 
-def test_a_probe_in_words_that_no_pattern_knows_answers_to_every_mask(design, analyst):
+def test_a_probe_in_words_that_no_pattern_knows_answers_to_every_mask(asking, design, analyst):
     through_view = design.atom("probe", "public.customer_view", ["mail"], detail="other")
     assert design.effect(analyst, through_view) == "deny"
+    opened = asking(DESIGN.replace("rules:", ANYTHING, 1))
+    assert opened.effect(analyst, through_view) == "deny"
+    assert opened.effect(analyst, design.atom("probe", "public.customer", detail="other")) == "deny"
+    assert opened.effect(analyst, design.atom("probe", "public.customer", detail="equality")) == "permit"
 
 
 def test_a_probe_where_nothing_is_masked_is_a_read(design):

@@ -43,3 +43,26 @@ def test_a_hostile_name_is_matched_in_linear_time():
 
 def test_exceptions_alone_match_nothing():
     assert not compile_names(["!a"]).match("b")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "below"),
+    [
+        ("public.orders.margin", True),
+        ("public.orders.*", True),
+        ("*.margin", True),
+        ("*", True),
+        ("public.*", True),
+        ("p*s.margin", True),
+        ("public.?rders.x", True),
+        ("public.orders", False),
+        ("public.orders.", False),
+        ("public.order.margin", False),
+        ("public.customer.*", False),
+        ("public.orders2.*", False),
+        ("orders.*", False),
+    ],
+)
+def test_below_tells_whether_a_column_of_a_table_could_be_meant(pattern, below):
+    assert compile_names([pattern]).below("public.orders") is below
+    assert compile_names(["never", pattern, "!public.orders.x"]).below("public.orders") is below
