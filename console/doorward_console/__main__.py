@@ -1,0 +1,31 @@
+"""The `doorward` command.
+
+It must start quickly (300 ms): each command loads what it needs when it runs, and no sooner.
+"""
+
+import typer
+
+from doorward_console import approvals_commands, log_commands, policy_commands, token_command
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Doorward: access gateways for AI agents. Decide what waits, read and prove the record, check the rules.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.add_typer(approvals_commands.app, name="approvals")
+app.add_typer(policy_commands.app, name="policy")
+app.add_typer(policy_commands.config_app, name="config")
+app.command("verify")(log_commands.verify)
+app.command("replay")(log_commands.replay)
+app.command("sessions")(log_commands.sessions)
+app.command("token")(token_command.token)
+
+
+def main() -> None:
+    """Run."""
+    app(prog_name="doorward")
+
+
+if __name__ == "__main__":
+    main()

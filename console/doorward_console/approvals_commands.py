@@ -1,0 +1,255 @@
+"""`doorward approvals`: see what waits for people, and decide it.
+
+It talks to the gateway's control API, as the person whose token it is given.
+A vote names the digest of the very card that was shown; with `--sign-with` it is signed as well.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from doorward_console import output
+
+if TYPE_CHECKING:
+    from doorward_console.cards import Detail
+    from doorward_console.gateway import Gateway
+
+app = typer.Typer(no_args_is_help=True, help="See what waits for people, and decide it.")
+
+COMPLETION_TIMEOUT_S = 2.0
+
+GatewayOption = Annotated[
+    str, typer.Option("--gateway", envvar="DOORWARD_GATEWAY", help="https://host:port, or unix:/path of the socket")
+]
+TokenOption = Annotated[
+    str, typer.Option("--token", envvar="DOORWARD_TOKEN", help="Your token. Others on this machine can see arguments.")
+]
+TokenFileOption = Annotated[Path | None, typer.Option("--token-file", help="A file with your token; - for input.")]
+CaOption = Annotated[
+    Path | None, typer.Option("--ca-file", envvar="DOORWARD_CA_FILE", help="Whose certificates to trust, in PEM.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; the requester reads it, the record keeps it.")]
+SignOption = Annotated[
+    Path | None, typer.Option("--sign-with", help="An SSH key to sign the vote with (ssh-keygen -Y sign).")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether the card is what you meant.")]
+
+
+def _known_ids(incomplete: str) -> list[str]:
+    """Ids to complete: what waits, where the environment says how to ask."""
+    import os  # noqa: PLC0415 - beside its only use
+
+    from doorward_console.gateway import CannotAsk, Gateway, Refused  # noqa: PLC0415 - http takes a while to load
+    from doorward_core.model import Secret  # noqa: PLC0415 - as above
+
+    url, token = os.environ.get("DOORWARD_GATEWAY", ""), os.environ.get("DOORWARD_TOKEN", "")
+    if not url or not token:
+        return []
+    try:
+        listed = Gateway(url, Secret(token)).get("/v1/approvals")["approvals"]
+    except (CannotAsk, Refused, KeyError):
+        return []
+    names = [str(item.get("id")) for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+IdArgument = Annotated[str, typer.Argument(metavar="REQUEST", help="ap-...", autocompletion=_known_ids)]
+
+
+@app.command("list")
+def list_(
+    *,
+    gateway: GatewayOption,
+    state: Annotated[
+        str, typer.Option(help="pending, granted, rejected, expired, withdrawn, used, or all")
+    ] = "pending",
+    token: TokenOption = "",
+    token_file: TokenFileOption = None,
+    ca_file: CaOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What waits for people, newest first, as far as it is yours to decide."""
+    from urllib.parse import quote  # noqa: PLC0415 - beside its only use
+
+    document = _ask(_gateway(gateway, token, token_file, ca_file), f"/v1/approvals?state={quote(state)}")
+    if as_json:
+        output.emit(document)
+        return
+    listed = document.get("approvals")
+    if not isinstance(listed, list) or not listed:
+        output.say("nothing waits for you" if state == "pending" else "none")
+        return
+    now = time.time_ns()
+    output.table(("request", "state", "left", "who", "on", "what"), [_row(item, now) for item in listed])
+    if document.get("more"):
+        output.say(f"and {document['more']} more")
+
+
+@app.command()
+def show(
+    request: IdArgument,
+    *,
+    gateway: GatewayOption,
+    token: TokenOption = "",
+    token_file: TokenFileOption = None,
+    ca_file: CaOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One request, whole: who asks, what for, the full text, and what is odd about it."""
+    document = _ask(_gateway(gateway, token, token_file, ca_file), f"/v1/approvals/{_id(request)}")
+    if as_json:
+        output.emit(document)
+        return
+    _print_card(_detail(document))
+
+
+@app.command()
+def approve(
+    request: IdArgument,
+    *,
+    gateway: GatewayOption,
+    reason: ReasonOption = "",
+    sign_with: SignOption = None,
+    yes: YesOption = False,
+    token: TokenOption = "",
+    token_file: TokenFileOption = None,
+    ca_file: CaOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a request through, as the one whose token this is."""
+    reached = _gateway(gateway, token, token_file, ca_file)
+    _vote(reached, "approve", request, reason=reason, key=sign_with, yes=yes, as_json=as_json)
+
+
+@app.command()
+def reject(
+    request: IdArgument,
+    *,
+    gateway: GatewayOption,
+    reason: ReasonOption = "",
+    sign_with: SignOption = None,
+    yes: YesOption = False,
+    token: TokenOption = "",
+    token_file: TokenFileOption = None,
+    ca_file: CaOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Refuse a request, as the one whose token this is."""
+    reached = _gateway(gateway, token, token_file, ca_file)
+    _vote(reached, "reject", request, reason=reason, key=sign_with, yes=yes, as_json=as_json)
+
+
+def _vote(
+    gateway: "Gateway", verdict: str, request: str, *, reason: str, key: Path | None, yes: bool, as_json: bool
+) -> None:
+    from doorward_console.gateway import CannotAsk, Refused  # noqa: PLC0415 - http takes a while to load
+
+    name = _id(request)
+    detail = _detail(_ask(gateway, f"/v1/approvals/{name}"))
+    if not as_json:
+        _print_card(detail)
+    if not yes and sys.stdin.isatty() and sys.stdout.isatty():
+        typer.confirm(f"{verdict} this?", abort=True)
+    body: dict[str, object] = {"verdict": verdict, "reason": reason, "content": detail.content}
+    if key is not None:
+        body["proof"] = _signed(gateway, detail, verdict, reason, key)
+    try:
+        document = gateway.post(f"/v1/approvals/{name}/vote", body)
+    except Refused as error:
+        output.fail(str(error), output.NO)
+    except CannotAsk as error:
+        output.fail(str(error))
+    if as_json:
+        output.emit(document)
+        return
+    after = _detail(document)
+    left = sum(after.missing.values())
+    words = f"{left} more needed" if after.state == "pending" else f"it is {output.line(after.state)}"
+    output.say(f"{name}: your vote counts; {words}")
+
+
+def _signed(gateway: "Gateway", detail: "Detail", verdict: str, reason: str, key: Path) -> dict[str, object]:
+    from doorward_console.signing import CannotSign, sign  # noqa: PLC0415 - only signed votes need it
+    from doorward_core.approvals.request import Verdict  # noqa: PLC0415 - as above
+    from doorward_core.approvals.votes import statement  # noqa: PLC0415 - as above
+
+    who = _ask(gateway, "/v1/whoami")
+    now = time.time_ns()
+    text = statement(
+        detail.request,
+        Verdict(verdict),
+        subject=str(who.get("subject")),
+        issuer=str(who.get("issuer")),
+        reason=reason,
+        cast_unix_ns=now,
+    )
+    with output.failing(CannotSign):
+        return {"kind": "sshsig", "signature": sign(key, text), "cast_unix_ns": now}
+
+
+def _gateway(url: str, token: str, token_file: Path | None, ca_file: Path | None) -> "Gateway":
+    from doorward_console.gateway import Gateway  # noqa: PLC0415 - http takes a while to load
+    from doorward_core.model import Secret  # noqa: PLC0415 - as above
+
+    if token_file is not None:
+        with output.failing(OSError, UnicodeError):
+            read = sys.stdin.read() if str(token_file) == "-" else token_file.read_text(encoding="ascii")
+        token = read.strip()
+    if not token:
+        output.fail("who are you? Give --token-file, or DOORWARD_TOKEN")
+    return Gateway(url, Secret(token), ca_file)
+
+
+def _ask(gateway: "Gateway", path: str) -> dict[str, object]:
+    from doorward_console.gateway import CannotAsk, Refused  # noqa: PLC0415 - http takes a while to load
+
+    try:
+        return gateway.get(path)
+    except Refused as error:
+        output.fail(str(error), output.NO)
+    except CannotAsk as error:
+        output.fail(str(error))
+
+
+def _id(request: str) -> str:
+    from doorward_core.approvals.request import canonical_id  # noqa: PLC0415 - loaded with the rest of the card
+
+    name = canonical_id(request)
+    if name is None:
+        output.fail(f"{request} is not the id of a request: ap- and twelve letters and digits")
+    return name
+
+
+def _detail(document: dict[str, object]) -> "Detail":
+    from doorward_console.cards import read_detail  # noqa: PLC0415 - loaded with the rest of the card
+
+    with output.failing(ValueError):
+        return read_detail(document)
+
+
+def _print_card(detail: "Detail") -> None:
+    from doorward_console.cards import card_lines  # noqa: PLC0415 - loaded with the rest of the card
+
+    output.say("\n".join(card_lines(detail, time.time_ns())))
+
+
+def _row(item: object, now_unix_ns: int) -> tuple[str, ...]:
+    if not isinstance(item, dict):
+        output.fail("the gateway's answer is not a list of requests")
+    expires = item.get("expires_unix_ns")
+    left = expires - now_unix_ns if isinstance(expires, int) and item.get("state") == "pending" else 0
+    text = " ".join(str(item.get("text", "")).split())
+    more = "..." if isinstance(item.get("text_characters"), int) and item["text_characters"] > len(text) else ""
+    careful = f"  [CAREFUL: {', '.join(map(str, item['flags']))}]" if item.get("flags") else ""
+    return (
+        str(item.get("id")),
+        str(item.get("state")),
+        output.span(left) if left > 0 else "-",
+        str(item.get("subject")),
+        f"{item.get('resource')} as {item.get('account')}",
+        f"{text}{more}{careful}",
+    )

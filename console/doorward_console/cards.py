@@ -1,0 +1,118 @@
+"""An approval request as an approver reads it.
+
+It is pure: a document of the control API in, lines out.
+Whatever the requester wrote is shown whole and harmless, and marked at its left edge, so that no line of it can pass
+for one of ours (ATTACKS.md AP-04).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from doorward_console.output import line, moment, shown, span
+from doorward_core.approvals.codec import content_digest, read_card
+from doorward_core.approvals.flags import flags
+from doorward_core.approvals.request import ApprovalRequest
+from doorward_core.model import Atom
+
+MARGIN = "  | "
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One request as the gateway sent it; `content` is computed here, over what is shown here."""
+
+    request: ApprovalRequest
+    state: str
+    votes: tuple[Mapping[str, object], ...]
+    missing: Mapping[str, int]
+    content: str
+
+
+def read_detail(document: Mapping[str, object]) -> Detail:
+    """Read an answer of `GET /v1/approvals/{id}`; ValueError if it is none, or contradicts itself."""
+    request = read_card(document.get("request"))
+    content = content_digest(request).hex()
+    votes, missing, state = document.get("votes"), document.get("missing"), document.get("state")
+    if not isinstance(votes, list) or not isinstance(missing, dict) or not isinstance(state, str):
+        raise ValueError("the gateway's answer is not a request")  # noqa: TRY004 - its shape is wrong, not our call
+    if document.get("content") != content:
+        raise ValueError("the gateway's answer contradicts itself: its digest is of another request")
+    return Detail(request, state, tuple(vote for vote in votes if isinstance(vote, dict)), missing, content)
+
+
+def card_lines(detail: Detail, now_unix_ns: int) -> list[str]:
+    """Everything there is to know about a request."""
+    request = detail.request
+    left = request.expires_unix_ns - now_unix_ns
+    until = f"{span(left)} left" if left > 0 and detail.state == "pending" else moment(request.expires_unix_ns)
+    lines = [
+        f"request   {request.id}   {line(detail.state)}   {until}",
+        f"asks      {_who(request)}",
+        f"on        {line(request.resource)} as {line(request.account)} ({line(request.origin)})",
+        f"because   {line(request.reason) or '-'}",
+        *(_rule_line(request, detail.missing)),
+        "does      " + "\n          ".join(_atom(atom) for atom in request.atoms),
+    ]
+    if request.unseen:
+        lines.append(f"unseen    {line(', '.join(request.unseen))}: streams in afterwards, and is not on this card")
+    context = {name: value for name, value in request.context.items() if value}
+    if context:
+        lines.append("within    " + ", ".join(f"{line(name)}={line(value)}" for name, value in context.items()))
+    lines += [f"{line(request.verb)}:", *_quoted(request.text)]
+    if request.text_truncated:
+        lines.append("  THERE IS MORE: the statement or a parameter was cut, and you do not see all of it")
+    lines += [f"  ${place} = {_value(value)}" for place, value in enumerate(request.parameters, start=1)]
+    lines += [f"  CAREFUL: {line(flag.words)}" for flag in flags(_all_text(request))]
+    lines += [_vote_line(vote) for vote in detail.votes]
+    return lines
+
+
+def _who(request: ApprovalRequest) -> str:
+    who = f"{line(request.subject)} ({request.kind.value})"
+    if request.display and request.display != request.subject:
+        who += f" called {line(request.display)}"
+    if request.sponsor:
+        who += f", sponsor {line(request.sponsor)}"
+    for actor in request.actor_chain:
+        who += f", with {line(actor.subject)} of {line(actor.issuer)}"
+    extra = ", ".join(f"{line(name)}={line(value)}" for name, value in sorted(request.attributes.items()))
+    return f"{who}; {line(request.issuer)}{f'; {extra}' if extra else ''}"
+
+
+def _rule_line(request: ApprovalRequest, missing: Mapping[str, int]) -> list[str]:
+    lines = []
+    for rule in request.rules:
+        proof = "" if rule.proof == "token" else f", proof: {line(rule.proof)}"
+        groups = line(", ".join(sorted(rule.groups)))
+        left = missing.get(rule.rule, rule.quorum)
+        lines.append(f"rule      {line(rule.rule)}: {rule.quorum} of {groups}{proof}; {left} missing")
+    return lines
+
+
+def _atom(atom: Atom) -> str:
+    target = atom.target
+    columns = f" ({', '.join(target.columns)})" if target.columns else ""
+    detail = f" [{target.detail}]" if target.detail else ""
+    return line(f"{atom.action} {target.kind} {target.name}{columns}{detail}")
+
+
+def _quoted(text: str) -> list[str]:
+    return [f"{MARGIN}{part}" for part in shown(text).split("\n")]
+
+
+def _value(value: str | None) -> str:
+    return "NULL" if value is None else f"'{line(value)}'"
+
+
+def _all_text(request: ApprovalRequest) -> str:
+    return "\n".join((request.text, *(value for value in request.parameters if value is not None)))
+
+
+def _vote_line(vote: Mapping[str, object]) -> str:
+    reason = f': "{line(str(vote["reason"]))}"' if vote.get("reason") else ""
+    cast = vote.get("cast_unix_ns")
+    when = moment(cast) if isinstance(cast, int) else "-"
+    return (
+        f"vote      {line(str(vote.get('approver')))} {line(str(vote.get('verdict')))}s{reason}"
+        f" ({line(str(vote.get('proof')))}, {when})"
+    )

@@ -1,0 +1,122 @@
+"""What `doorward policy` and `doorward config` find out, as values.
+
+It reads files, and asks targets for their catalogues where cases of a test are written in SQL; it prints nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from doorward_core.approvals.sshsig import parse_allowed_signers
+from doorward_core.config import Config, load_config
+from doorward_core.config_types import Strict
+from doorward_core.errors import ConfigError
+from doorward_core.model import Operation, Resource
+from doorward_core.policy.decide import Policy
+from doorward_core.policy.lint import remarks
+from doorward_core.policy.load import load_policy
+from doorward_core.policy.test_cases import CaseResult, ReadSql, parse_cases, run_cases
+
+if TYPE_CHECKING:
+    from doorward_core.sql.catalog import Catalog
+
+TARGETS = "doorward.targets"
+"""The entry-point group under which an installed proxy names, by protocol, the model of its targets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Faults make a file unusable; remarks are worth a second look."""
+
+    faults: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def load(policy: Path | None, config: Path | None) -> tuple[Policy, Config | None]:
+    """The policy, and the configuration where one is given. Raises ConfigError with every fault."""
+    settings = load_config(config) if config is not None else None
+    path = policy or (settings.policy if settings is not None else None)
+    if path is None:
+        raise ConfigError(("neither a policy nor a configuration was given",))
+    loaded = load_policy(path)
+    return (loaded.observing(settings.observing()) if settings is not None else loaded), settings
+
+
+def check_policy(policy: Path | None, config: Path | None, now_unix_ns: int) -> Findings:
+    """A policy's faults, and what its author may not have meant."""
+    try:
+        loaded, settings = load(policy, config)
+    except ConfigError as error:
+        return Findings(error.problems)
+    resources = settings.nouns() if settings is not None else {}
+    return Findings(remarks=remarks(loaded, resources, now_unix_ns))
+
+
+def check_config(config: Path) -> Findings:
+    """A configuration's faults, and those of the files that it names."""
+    try:
+        settings = load_config(config)
+    except ConfigError as error:
+        return Findings(error.problems)
+    faults: list[str] = []
+    notes: list[str] = []
+    models = target_models()
+    spoken = {item.protocol for item in settings.resources.values()}
+    if spoken <= set(models):
+        try:
+            load_config(config, models)
+        except ConfigError as error:
+            faults += error.problems
+    else:
+        unknown = ", ".join(sorted(spoken - set(models)))
+        notes.append(f"{config}: `target` was not checked: no proxy for {unknown} is installed here")
+    try:
+        load_policy(settings.policy)
+    except ConfigError as error:
+        faults += error.problems
+    signers = settings.approvals.signers
+    if signers is not None:
+        try:
+            parse_allowed_signers(signers.read_bytes())
+        except (OSError, ValueError) as error:
+            faults.append(f"{signers}: {error}")
+    return Findings(tuple(faults), tuple(notes))
+
+
+def target_models() -> Mapping[str, type[Strict]]:
+    """The models of targets, by protocol, of the proxies that are installed here."""
+    return {point.name: point.load() for point in entry_points(group=TARGETS)}
+
+
+def run_policy_tests(
+    cases: Path, policy: Policy, config: Config | None, folder: Path, *, offline: bool, now_unix_ns: int
+) -> list[CaseResult]:
+    """Run a file of cases. SQL is read against the catalogue of the configured resource of the same name.
+
+    Raises ConfigError if the file cannot be used, or a catalogue that it needs cannot be read.
+    """
+    parsed = parse_cases(cases.read_text(encoding="utf-8"), str(cases))
+    reader = None if offline or config is None else _reader(policy, config, folder)
+    return run_cases(policy, parsed, reader, now_unix_ns)
+
+
+def _reader(policy: Policy, config: Config, folder: Path) -> ReadSql:
+    from doorward_console.catalogue import NoCatalogue, read_catalogue  # noqa: PLC0415 - a driver, loaded where used
+    from doorward_console.reading import read_sql  # noqa: PLC0415 - the grammar takes a while to load
+
+    catalogues: dict[str, Catalog] = {}
+    masks = tuple(rule.mask for rule in policy.mask_rules)
+
+    def read(text: str, resource: Resource) -> Operation:
+        if resource.name not in config.resources:
+            raise ConfigError((f"a case asks with SQL on {resource.name}, which the configuration does not have",))
+        if resource.name not in catalogues:
+            try:
+                catalogues[resource.name] = read_catalogue(config.resources[resource.name], folder)
+            except NoCatalogue as error:
+                raise ConfigError((f"{resource.name}: {error}",)) from error
+        return read_sql(text, catalogues[resource.name], masks)
+
+    return read

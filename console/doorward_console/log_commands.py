@@ -1,0 +1,211 @@
+"""`doorward verify`, `doorward sessions` and `doorward replay`: the record, proved and told.
+
+They read the log's files and change nothing; none needs the gateway to run, or to be trusted.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from doorward_console import output
+
+if TYPE_CHECKING:
+    from doorward_core.record.reader import Entry, LogReader
+    from doorward_core.record.verify import Report
+
+MIN_PREFIX = 4
+"""Fewer hexadecimal digits of a session's id are more likely a slip than a name."""
+ID_BYTES = 16
+MAX_SHOWN_PROBLEMS = 10
+
+LogOption = Annotated[
+    Path, typer.Option("--log", envvar="DOORWARD_LOG", help="The folder of the log.", file_okay=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def verify(
+    log: Annotated[
+        Path, typer.Argument(envvar="DOORWARD_LOG", help="The folder of the log, or a copy.", file_okay=False)
+    ],
+    *,
+    key: Annotated[str, typer.Option("--key", help="The gateway's public key (vkey), as you got it elsewhere.")] = "",
+    key_file: Annotated[Path | None, typer.Option("--key-file", help="A file with that key.", dir_okay=False)] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="A checkpoint kept elsewhere: proves that nothing was cut off.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that a log is whole and unaltered; else name the first bad entry, and end with status 1."""
+    from doorward_core.errors import RecordError  # noqa: PLC0415 - loaded by the commands that read a log
+    from doorward_core.record.verify import verify as prove  # noqa: PLC0415 - as above
+
+    with output.failing(OSError, UnicodeError, RecordError):
+        outside = checkpoint.read_bytes() if checkpoint is not None else None
+        vkey = key_file.read_text(encoding="ascii").strip() if key_file is not None else key
+        if not log.is_dir():
+            output.fail(f"there is no log at {log}")
+        with output.progress("verifying") as told:
+            report = prove(log, public_key=vkey or None, outside_checkpoint=outside, on_progress=told)
+    if as_json:
+        output.emit(_report_data(report))
+    else:
+        for text in _report_lines(report):
+            output.say(text)
+    if not report.ok:
+        raise typer.Exit(output.NO)
+
+
+def sessions(
+    *,
+    log: LogOption,
+    subject: Annotated[str, typer.Option(help="Of this subject only.")] = "",
+    resource: Annotated[str, typer.Option(help="On this resource only.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """The sessions that a log tells of, in the order in which they were opened."""
+    from dataclasses import asdict  # noqa: PLC0415 - beside its only use
+
+    from doorward_console.sessions import list_sessions  # noqa: PLC0415 - loaded by the commands that read a log
+    from doorward_core.errors import RecordError  # noqa: PLC0415 - as above
+
+    with output.failing(RecordError, OSError):
+        rows = [
+            row
+            for row in list_sessions(_reader(log).entries())
+            if (not subject or row.subject == subject) and (not resource or row.resource == resource)
+        ]
+    if as_json:
+        output.emit([asdict(row) for row in rows])
+        return
+    if not rows:
+        output.say("no sessions")
+        return
+    output.table(
+        ("session", "opened", "state", "who", "on", "permitted", "denied", "held", "lasted"),
+        [
+            (
+                row.session[:12] or "-",
+                output.moment(row.opened_unix_ns)[:19],
+                row.state,
+                row.subject or "-",
+                row.resource,
+                str(row.permitted),
+                str(row.denied),
+                str(row.held),
+                output.span(row.duration_ns) if row.state == "closed" else "-",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _known_sessions(incomplete: str) -> list[str]:
+    """Ids to complete, where the environment says which log."""
+    import os  # noqa: PLC0415 - beside its only use
+
+    from doorward_console.sessions import list_sessions  # noqa: PLC0415 - loaded by the commands that read a log
+    from doorward_core.errors import RecordError  # noqa: PLC0415 - as above
+
+    folder = os.environ.get("DOORWARD_LOG", "")
+    try:
+        found = list_sessions(_reader(Path(folder)).entries()) if folder else []
+    except (RecordError, OSError, typer.Exit):
+        return []
+    return [row.session for row in found if row.session and row.session.startswith(incomplete)]
+
+
+def replay(
+    session: Annotated[
+        str,
+        typer.Argument(
+            help="The session's id, or the beginning of it; `last` for the newest.", autocompletion=_known_sessions
+        ),
+    ],
+    *,
+    log: LogOption,
+    rows: Annotated[int, typer.Option("--rows", min=0, help="How many rows of each answer to show.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """What a session asked and saw: with the times, the holds and votes, and what was not covered."""
+    from doorward_console.replay import Replay  # noqa: PLC0415 - loaded by the commands that read a log
+    from doorward_core.errors import RecordError  # noqa: PLC0415 - as above
+
+    with output.failing(RecordError, OSError):
+        reader = _reader(log)
+        entries = reader.session(_session_id(reader, session))
+        if as_json:
+            output.emit([_entry_data(entry) for entry in entries])
+            return
+        for text in Replay(rows).lines(entries):
+            output.say(text)
+
+
+def _reader(log: Path) -> "LogReader":
+    from doorward_core.record.reader import LogReader  # noqa: PLC0415 - loaded by the commands that read a log
+
+    return LogReader(log)
+
+
+def _session_id(reader: "LogReader", wanted: str) -> bytes:
+    """The one session that is meant; ends with what is wrong otherwise."""
+    digits = wanted.lower()
+    if digits != "last" and (len(digits) < MIN_PREFIX or set(digits) - set("0123456789abcdef")):
+        output.fail(f"{wanted} is not a session: give at least {MIN_PREFIX} hexadecimal digits of its id, or `last`")
+    found = list(dict.fromkeys(entry.session_id for entry in reader.entries() if entry.session_id))
+    if digits != "last":
+        found = [identifier for identifier in found if identifier.hex().startswith(digits)]
+    elif found:
+        found = found[-1:]
+    if len(found) != 1:
+        output.fail(f"{len(found) or 'no'} sessions begin with {wanted}", output.NO)
+    return found[0]
+
+
+def _entry_data(entry: "Entry") -> dict[str, object]:
+    return {
+        "index": entry.index,
+        "time_unix_ns": entry.time_unix_ns,
+        "time": output.moment(entry.time_unix_ns),
+        "kind": str(entry.kind),
+        "session": entry.session_id.hex(),
+        "operation": entry.operation_id.hex(),
+        "header": dict(entry.header),
+        "payload": None if entry.payload is None else dict(entry.payload),
+        "content": entry.content.value,
+        "protected": entry.protected,
+    }
+
+
+def _report_data(report: "Report") -> dict[str, object]:
+    return {
+        "ok": report.ok,
+        "origin": report.origin,
+        "size": report.size,
+        "checkpoint_size": report.checkpoint_size,
+        "key_from_outside": report.pinned,
+        "checkpoint_from_outside": report.outside,
+        "problems": [{"index": problem.index, "what": problem.what} for problem in report.problems],
+        "notes": list(report.notes),
+        "checks": dict(report.checks),
+    }
+
+
+def _report_lines(report: "Report") -> list[str]:
+    key = "given from outside" if report.pinned else "the log's own: give --key to know whose it is"
+    cut = "checked" if report.outside else "not checked: give --checkpoint with one kept elsewhere"
+    lines = [
+        f"log       {output.line(report.origin) or '?'}",
+        f"entries   {report.size}, of which {report.checkpoint_size} are covered by the checkpoint",
+        f"key       {key}",
+        f"cut off   {cut}",
+    ]
+    lines += [f"checked   {count} {output.line(name)}" for name, count in report.checks.items()]
+    lines += [f"note      {output.line(note)}" for note in report.notes]
+    for problem in report.problems[:MAX_SHOWN_PROBLEMS]:
+        where = f"entry {problem.index}" if problem.index is not None else "the log"
+        lines.append(f"PROBLEM   {where}: {output.line(problem.what)}")
+    more = len(report.problems) - MAX_SHOWN_PROBLEMS
+    lines += [f"          and {more} more problems"] if more > 0 else []
+    return [*lines, "ok: every entry, every proof and the signature" if report.ok else "NOT OK"]

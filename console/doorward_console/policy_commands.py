@@ -1,0 +1,266 @@
+"""`doorward policy` and `doorward config`: check, explain and test what an operator wrote, before it is in force.
+
+Nothing is changed, and no statement is run: the target is asked for its catalogue, where SQL is to be read, and only
+where a configuration says how.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from doorward_console import output
+
+if TYPE_CHECKING:
+    from doorward_core.config import Config
+    from doorward_core.model import Identity, Mask, Operation, Resource
+    from doorward_core.policy.decide import Policy
+    from doorward_core.sql.catalog import Catalog
+
+app = typer.Typer(no_args_is_help=True, help="Check, explain and test a policy.")
+config_app = typer.Typer(no_args_is_help=True, help="Check a configuration.")
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="DOORWARD_CONFIG", help="The gateway's configuration.", dir_okay=False),
+]
+PolicyOption = Annotated[
+    Path | None, typer.Option("--policy", help="A policy file, instead of the configuration's.", dir_okay=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Do not ask the target for its catalogue; names then cannot be resolved.")
+]
+
+
+@config_app.command("check")
+def config_check(
+    config: Annotated[Path, typer.Argument(envvar="DOORWARD_CONFIG", help="The configuration.", dir_okay=False)],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Every fault of a configuration and of the files it names: file, line and key; status 1 if there is one."""
+    from doorward_console.checks import check_config  # noqa: PLC0415 - pydantic takes a while to load
+
+    found = check_config(config)
+    _report(found.faults, found.remarks, as_json=as_json)
+
+
+@app.command("check")
+def check(
+    policy: Annotated[Path | None, typer.Argument(help="The policy; else that of --config.", dir_okay=False)] = None,
+    *,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every fault of a policy, and what its author may not have meant; status 1 if there is a fault."""
+    from doorward_console.checks import check_policy  # noqa: PLC0415 - pydantic takes a while to load
+
+    found = check_policy(policy, config, time.time_ns())
+    _report(found.faults, found.remarks, as_json=as_json)
+
+
+@app.command("explain")
+def explain(
+    *,
+    resource: Annotated[str, typer.Option("--resource", help="On which resource.")],
+    sql: Annotated[str, typer.Option("--sql", help="What is asked; - reads it from input.")] = "",
+    do: Annotated[str, typer.Option("--do", help="Instead of SQL: an action (read, write, define, ...).")] = "",
+    on: Annotated[str, typer.Option("--on", help="With --do: what it touches, as kind:name.")] = "",
+    connect: Annotated[bool, typer.Option("--connect", help="Instead of SQL: opening a session.")] = False,
+    subject: Annotated[str, typer.Option(help="Who asks.")] = "somebody",
+    issuer: Annotated[str, typer.Option(help="Who vouches for them; else the configuration's first issuer.")] = "",
+    kind: Annotated[str, typer.Option(help="agent or human")] = "agent",
+    group: Annotated[
+        list[str] | None, typer.Option("--group", "-g", help="A group of theirs; may be repeated.")
+    ] = None,
+    attribute: Annotated[list[str] | None, typer.Option(help="name=value; may be repeated.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Without --config: the resource's, as name=value.")] = None,
+    search_path: Annotated[str, typer.Option(help="The session's search_path.")] = '"$user", public',
+    config: ConfigOption = None,
+    policy: PolicyOption = None,
+    offline: OfflineOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Why something would be allowed, held or blocked, atom by atom; nothing is run."""
+    from doorward_core.policy.explain import explain as told  # noqa: PLC0415 - pydantic takes a while to load
+    from doorward_core.policy.explain import explain_connect  # noqa: PLC0415 - as above
+
+    if sum((bool(sql), bool(do), connect)) != 1:
+        output.fail("give exactly one of --sql, --do and --connect")
+    loaded, settings = _load(policy, config)
+    place = _place(resource, settings, label or [])
+    known = settings.identity.issuers[0].issuer if settings else "https://issuer.example"
+    identity = _identity(subject, issuer or known, kind, group or [], attribute or [])
+    now = time.time_ns()
+    if connect:
+        explanation = explain_connect(loaded, identity, place, now)
+        problem = ""
+    else:
+        if sql:
+            text = sys.stdin.read() if sql == "-" else sql
+            source = None if offline else settings
+            masks = loaded.masks(identity, place, now)
+            operation = _read(text, masks, place.name, source, folder=_folder(config), search_path=search_path)
+        else:
+            operation = _deed(do, on)
+        problem = operation.attributes.get("problem", "")
+        explanation = told(loaded, identity, place, operation, now_unix_ns=now)
+    if as_json:
+        output.emit({**explanation.as_data(), "problem": problem})
+        return
+    output.say(output.shown(explanation.as_text()))
+    if problem:
+        output.say(f"! it was not read whole: {output.line(problem)}")
+
+
+@app.command("test")
+def run_tests(
+    cases: Annotated[Path, typer.Argument(help="The file of cases.", dir_okay=False)],
+    *,
+    config: ConfigOption = None,
+    policy: PolicyOption = None,
+    offline: OfflineOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the cases kept beside a policy: what it must allow, hold and block; status 1 if one fails."""
+    from doorward_console.checks import run_policy_tests  # noqa: PLC0415 - pydantic takes a while to load
+    from doorward_core.errors import ConfigError  # noqa: PLC0415 - as above
+
+    loaded, settings = _load(policy, config)
+    with output.failing(ConfigError, OSError, UnicodeError, status=output.CANNOT):
+        results = run_policy_tests(
+            cases, loaded, settings, _folder(config), offline=offline, now_unix_ns=time.time_ns()
+        )
+    failed = [result for result in results if not result.passed]
+    if as_json:
+        output.emit(
+            {
+                "passed": len(results) - len(failed),
+                "failed": len(failed),
+                "cases": [
+                    {
+                        "name": result.name,
+                        "source": result.source,
+                        "must": result.must,
+                        "got": result.got,
+                        "problem": result.problem,
+                    }
+                    for result in results
+                ],
+            }
+        )
+    else:
+        for result in failed:
+            output.say(
+                f"FAILED {output.line(result.source)}: {output.line(result.name)}: {output.line(result.problem)}"
+            )
+            if result.explanation is not None:
+                output.say("\n".join(f"    {text}" for text in output.shown(result.explanation.as_text()).split("\n")))
+        output.say(f"{len(results) - len(failed)} passed, {len(failed)} failed")
+    if failed:
+        raise typer.Exit(output.NO)
+
+
+def _report(faults: tuple[str, ...], remarks: tuple[str, ...], *, as_json: bool) -> None:
+    if as_json:
+        output.emit({"ok": not faults, "faults": list(faults), "remarks": list(remarks)})
+    else:
+        for fault in faults:
+            output.say(output.line(fault))
+        for remark in remarks:
+            output.say(f"remark: {output.line(remark)}")
+        output.say(f"{len(faults)} faults" if faults else "ok")
+    if faults:
+        raise typer.Exit(output.NO)
+
+
+def _load(policy: Path | None, config: Path | None) -> "tuple[Policy, Config | None]":
+    from doorward_console.checks import load  # noqa: PLC0415 - pydantic takes a while to load
+    from doorward_core.errors import ConfigError  # noqa: PLC0415 - as above
+
+    if policy is None and config is None:
+        output.fail("give --config, or --policy")
+    with output.failing(ConfigError):
+        return load(policy, config)
+
+
+def _place(name: str, config: "Config | None", labels: list[str]) -> "Resource":
+    from doorward_core.model import Resource  # noqa: PLC0415 - loaded by the commands that decide
+
+    if config is None:
+        return Resource(name, "postgres", _pairs(labels))
+    known = config.nouns()
+    if name not in known:
+        output.fail(f"the configuration has no resource {name}; it has {', '.join(known)}")
+    return known[name]
+
+
+def _identity(subject: str, issuer: str, kind: str, groups: list[str], attributes: list[str]) -> "Identity":
+    from doorward_core.model import AuthMethod, Identity, PrincipalKind  # noqa: PLC0415 - as above
+
+    if kind not in set(PrincipalKind):
+        output.fail(f"{kind} is not a kind: agent or human")
+    return Identity(
+        subject=subject,
+        issuer=issuer,
+        kind=PrincipalKind(kind),
+        groups=frozenset(groups),
+        method=AuthMethod.JWT,
+        credential_id="explained",
+        authenticated_unix_ns=0,
+        expires_unix_ns=0,
+        attributes=_pairs(attributes),
+    )
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    pairs = {}
+    for item in given:
+        name, separator, value = item.partition("=")
+        if not name or not separator:
+            output.fail(f"{item} is not name=value")
+        pairs[name] = value
+    return pairs
+
+
+def _deed(do: str, on: str) -> "Operation":
+    from doorward_core.model import Action, Atom, Operation, Target  # noqa: PLC0415 - as above
+
+    kind, separator, name = on.partition(":")
+    if do not in set(Action) or not separator:
+        output.fail(f"--do takes one of {', '.join(Action)}, and --on a kind:name such as relation:public.customer")
+    atom = Atom(Action(do), Target(kind, name))
+    return Operation(b"", 0, atom.action, do.upper(), (atom,), "", b"")
+
+
+def _read(
+    text: str, masks: "tuple[Mask, ...]", name: str, config: "Config | None", *, folder: Path, search_path: str
+) -> "Operation":
+    """Read SQL against the catalogue of a configured resource; without a configuration, against none."""
+    from doorward_console.reading import read_sql  # noqa: PLC0415 - the grammar takes a while to load
+
+    catalog, user = None, ""
+    if config is None:
+        typer.echo("doorward: without the target's catalogue: names are not resolved", err=True)
+    else:
+        catalog = _catalogue(config, name, folder)
+        user = config.resources[name].accounts[config.resources[name].default_account].user
+    with output.failing(ValueError):
+        return read_sql(text, catalog, masks, search_path=search_path, user=user)
+
+
+def _catalogue(config: "Config", name: str, folder: Path) -> "Catalog":
+    from doorward_console.catalogue import NoCatalogue, read_catalogue  # noqa: PLC0415 - a driver, loaded where used
+
+    try:
+        return read_catalogue(config.resources[name], folder)
+    except NoCatalogue as error:
+        output.fail(f"{error} (--offline does without)")
+
+
+def _folder(config: Path | None) -> Path:
+    return config.parent if config is not None else Path()
