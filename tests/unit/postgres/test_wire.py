@@ -146,6 +146,39 @@ def test_a_partial_frame_that_nobody_takes_is_bounded():
         reader.receive(b"x" * 6_000)
 
 
+def test_a_partial_frame_that_nobody_takes_is_bounded_in_small_pieces():
+    reader = FrameReader(Side.UPSTREAM, max_message_bytes=10_000)
+    reader.receive(encode_data_row((b"x" * 50_000,))[:6_000])
+    for _ in range(4):
+        assert list(reader) == []
+        reader.receive(b"x" * 1_000)
+    with pytest.raises(UpstreamProtocolError, match="outgrown"):
+        reader.receive(b"x")
+
+
+def test_a_long_frame_is_not_joined_before_it_is_whole():
+    reader = FrameReader(Side.CLIENT)
+    data = encode_query("x" * 1_000)
+    for at in range(0, 900, 100):
+        reader.receive(data[at : at + 100])
+        assert list(reader) == []
+        assert len(reader.buffer) <= 100
+
+
+def test_a_run_that_finishes_an_awaited_frame_awaits_no_longer():
+    long, short = encode_data_row((b"x" * 1_000,)), encode_data_row((b"y",))
+    reader = FrameReader(Side.UPSTREAM)
+    reader.receive(short + long[:50])
+    _, _, end = next(walk := iter(reader))
+    assert list(walk) == []
+    reader.consume(end)
+    reader.receive(long[50:] + short[:6])
+    assert reader.run(Backend.DataRow)[0] == 1
+    reader.consume(reader.position)
+    reader.receive(short[6:])
+    assert _walk(reader) == [(Backend.DataRow, short[HEADER_BYTES:])]
+
+
 def test_a_statement_over_the_bound_is_refused_at_its_header():
     reader = FrameReader(Side.CLIENT, max_message_bytes=10_000)
     reader.receive(frame(Frontend.Query, b"x" * 9_995)[:6])

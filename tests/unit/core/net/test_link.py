@@ -95,6 +95,19 @@ async def test_a_cancelled_send_is_neither_cut_nor_repeated(either):
         assert await _take(right, len(first) + 5) == first + b"after"
 
 
+async def test_an_empty_send_goes_on_with_what_a_cancelled_one_left(either):
+    left, right = either
+    sent = 0
+    scope = trio.CancelScope()
+    while not scope.cancelled_caught:
+        with trio.move_on_after(0) as scope:
+            sent += 32_768
+            await left.send_all(b"x" * 32_768)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(left.send_all, b"")
+        assert await _take(right, sent) == b"x" * sent
+
+
 async def test_a_sender_that_waits_takes_over_from_one_that_was_cancelled(either):
     left, right = either
     first = b"a" * 3_000_000

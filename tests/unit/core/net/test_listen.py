@@ -97,6 +97,7 @@ async def test_a_peer_is_named(listener, nursery, told):
     assert await client.receive() == b""
     client.close()
     await server.drain(5)
+    assert (server.connected, server.handshaking) == (0, 0)  # it ended before it was established
     assert peers[0].address.startswith("uid:" if listener.local else "127.0.0.1")
     assert told == []
 
