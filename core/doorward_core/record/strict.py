@@ -22,15 +22,22 @@ _KIND = re.compile(r"[a-z]+(-[a-z]+)*(\.[a-z]+(-[a-z]+)*)+")
 _KIND_CHARS = 64
 _known_kinds: set[str] = set()
 _KNOWN_KINDS_BOUND = 256
+# Short strings seen before, by their encoding: header keys and most values are the same few thousand words.
+_words: dict[bytes, str] = {}
+_WORD_BYTES = 32
+_WORDS_BOUND = 16_384
 
 
 class StrictError(ValueError):
     """Why these bytes are refused."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Strict:
-    """An entry that satisfies sections 2 and 3. `head` is the decoded header."""
+    """An entry that satisfies sections 2 and 3. `head` is the decoded header.
+
+    Not frozen: making a frozen one takes as long as reading a quarter of the entry.
+    """
 
     index: int
     at: int
@@ -128,12 +135,24 @@ def _length(data: bytes, at: int, forms: dict[int, tuple[int, int]]) -> tuple[in
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
     tag = data[at]
-    length, start = (tag & 0x1F, at + 1) if tag < 0xC0 else _length(data, at, _TEXT)  # noqa: PLR2004 - fixstr
-    end = start + length
+    if tag < 0xC0:  # noqa: PLR2004 - fixstr
+        end = at + tag - 0x9F
+        word = _words.get(data[at:end])
+        if word is not None:
+            return word, end
+        start = at + 1
+    else:
+        length, start = _length(data, at, _TEXT)
+        end = start + length
+    if end > len(data):
+        raise StrictError("ends inside a value")
     try:
-        return str(_take(data, start, end), "utf-8"), end
+        text = str(data[start:end], "utf-8")
     except UnicodeDecodeError:
         raise StrictError("a string that is not UTF-8") from None
+    if end - at <= _WORD_BYTES and len(_words) < _WORDS_BOUND:
+        _words[data[at:end]] = text
+    return text, end
 
 
 def _bytes(data: bytes, at: int) -> tuple[bytes, int]:
@@ -156,27 +175,38 @@ def _array(data: bytes, at: int, depth: int) -> tuple[list[object], int]:
 
 
 def _map(data: bytes, at: int, depth: int) -> tuple[dict[str, object], int]:
+    """Decode a map; its short strings and small integers in place, because verifying spends its time here."""
     if depth == 0:
         raise StrictError("nested too deep")
     tag = data[at]
     length, at = (tag & 0x0F, at + 1) if tag < 0x90 else _length(data, at, _MAP)  # noqa: PLR2004 - fixmap
     pairs: dict[str, object] = {}
-    last = None
+    last = ""
     for _ in range(length):
         tag = data[at]
         if not (0xA0 <= tag < 0xC0 or 0xD9 <= tag <= 0xDB):  # noqa: PLR2004 - fixstr, str
             raise StrictError("a map key that is not a string")
-        key, at = _text(data, at)
+        # A key that is cut off is found out by its value, which is not there.
+        key = _words.get(data[at : at + tag - 0x9F])
+        if key is None:
+            key, at = _text(data, at)
+        else:
+            at += tag - 0x9F
         # Python compares str by code point, which is the order of their UTF-8 bytes.
-        if last is not None and key <= last:
+        if key <= last and pairs:
             raise StrictError("map keys that do not ascend")
         last = key
         tag = data[at]
-        if tag < 0x80:  # noqa: PLR2004 - positive fixint, by far the most frequent with strings
+        if tag < 0x80:  # noqa: PLR2004 - positive fixint
             pairs[key] = tag
             at += 1
         elif 0xA0 <= tag < 0xC0:  # noqa: PLR2004 - fixstr
-            pairs[key], at = _text(data, at)
+            word = _words.get(data[at : at + tag - 0x9F])
+            if word is None:
+                pairs[key], at = _text(data, at)
+            else:
+                pairs[key] = word
+                at += tag - 0x9F
         else:
             pairs[key], at = _value(data, at, depth - 1)
     return pairs, at
@@ -241,9 +271,15 @@ def _uint(data: bytes, at: int) -> tuple[int, int]:
 
 def _bin(data: bytes, at: int, exactly: int) -> tuple[bytes, int]:
     """Bytes; of length 0 or `exactly`, where that is given."""
-    if data[at] not in _BYTES:
+    if data[at] == 0xC4:  # noqa: PLR2004 - bin 8, in place
+        end = at + 2 + data[at + 1]
+        value = data[at + 2 : end]
+        if end > len(data):
+            raise StrictError("ends inside a value")
+    elif data[at] in _BYTES:
+        value, end = _bytes(data, at)
+    else:
         raise StrictError("a field that is not bytes")
-    value, end = _bytes(data, at)
     if exactly and value and len(value) != exactly:
         raise StrictError(f"a field that is not {exactly} bytes")
     return value, end

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from doorward_core.record import proof, strict
-from doorward_core.record.audit import OPENED, BundleFindings, Events, Problem, check_bundle, check_entries
+from doorward_core.record.audit import OPENED, BundleFindings, Events, Problem, check_entries
+from doorward_core.record.bundles import check_all
 from doorward_core.record.proof import WIDTH
 from doorward_core.record.tile_audit import TileAudit
 from doorward_core.record.tree_files import TileName, TreeFiles
@@ -49,6 +50,7 @@ def verify(
     public_key: str | None = None,
     outside_checkpoint: bytes | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    jobs: int = 1,
 ) -> Report:
     """Verify the log in `folder`.
 
@@ -56,15 +58,17 @@ def verify(
     log agrees with itself.
     `outside_checkpoint` is a checkpoint that was kept elsewhere (read it before calling, where the log still grows).
     `on_progress` is told (entries done, entries in all).
+    `jobs` is the number of processes that check bundles side by side; more than one needs an importable `__main__`.
     """
-    return _Verifier(folder, on_progress).run(public_key, outside_checkpoint)
+    return _Verifier(folder, on_progress, jobs).run(public_key, outside_checkpoint)
 
 
 class _Verifier:
     """One run. The methods are the steps of section 11, in the order of `run`."""
 
-    def __init__(self, folder: Path, on_progress: Callable[[int, int], None] | None) -> None:
+    def __init__(self, folder: Path, on_progress: Callable[[int, int], None] | None, jobs: int) -> None:
         self._files = TreeFiles(folder)
+        self._jobs = jobs
         self._on_progress = on_progress
         self._problems: list[Problem] = []
         self._notes: list[str] = []
@@ -149,21 +153,18 @@ class _Verifier:
 
     def _walk(self, size: int, origin: str, outside_size: int) -> None:
         """Steps 2 and, for level 0, 3."""
-        for number in range(-(-size // WIDTH)):
-            width = min(WIDTH, size - number * WIDTH)
-            data = self._files.read(TileName(-1, number, width))
-            tile = self._files.read(TileName(0, number, width))
-            if data is None and tile is None:
+        for bundle in check_all(self._files, size, origin, self._jobs):
+            number, width = bundle.number, min(WIDTH, size - bundle.number * WIDTH)
+            if bundle.found is None:
                 # Nothing to go on with: a checkpoint that claims too much must not keep us here.
                 self._blame(number * WIDTH, "it is missing, with its bundle and its tile")
                 self._complete = False
                 return
-            found = check_bundle(data or b"", tile, number, width, origin)
-            self._take(found, tile or b"", width, size)
+            self._take(bundle.found, bundle.tile, width, size)
             if number * WIDTH <= outside_size < number * WIDTH + width:
-                self._outside_edge = found.hashes[: outside_size - number * WIDTH]
+                self._outside_edge = bundle.found.hashes[: outside_size - number * WIDTH]
             if width < WIDTH:
-                self._edge_entries = proof.bundle(data or b"")
+                self._edge_entries = bundle.edge_entries
             if self._on_progress is not None:
                 self._on_progress(number * WIDTH + width, size)
         self._events.finish()

@@ -92,6 +92,20 @@ def test_progress_is_told_to_the_end(workshop):
     assert told == [(256, 602), (512, 602), (602, 602)]
 
 
+def test_bundles_checked_side_by_side_give_the_same_report(workshop):
+    engine = workshop.open()
+    workshop.add(engine, 9_000)
+    engine.close(workshop.now)
+    assert verify(workshop.folder, public_key=workshop.vkey, jobs=2) == verify(
+        workshop.folder, public_key=workshop.vkey
+    )
+    path = workshop.folder / "tile" / "entries" / "020"
+    path.write_bytes(path.read_bytes().replace(b"gateway", b"getaway", 1))
+    damaged = verify(workshop.folder, public_key=workshop.vkey, jobs=2)
+    assert damaged == verify(workshop.folder, public_key=workshop.vkey)
+    assert damaged.problems[0].index == 5120
+
+
 def test_an_empty_folder_is_no_good_log(tmp_path):
     report = verify(tmp_path)
     assert not report.ok
