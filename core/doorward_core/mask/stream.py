@@ -1,8 +1,8 @@
 """Text that streams (stdout, logs, server-sent events): a bounded window that detectors look through.
 
-What arrives is held back to the end of its line, so that a value cut by the transport is still seen whole; the caller
-What arrives is held back to the end of its line, so that a value cut by the transport is seen whole; the caller
-flushes by timer where its reader cannot wait, and each such flush is counted for the coverage statement.
+What arrives is held back to the end of its line, so that a value cut by the transport is still seen whole.
+The caller flushes by timer where its reader cannot wait, and each such flush is counted for the coverage statement.
+It reads no clock, decodes nothing (bytes in, bytes out), and knows no terminal: an escape sequence in a value hides it.
 Implements ARCHITECTURE.md, "Masking", Streams.
 
 Invariants:

@@ -199,7 +199,7 @@ def _decide(
         found = lookup(*place) if place else None
         if isinstance(found, Mask):
             return Verdict.MASK, found
-        if found == "clear" and (output is None or output.clear or not output.tainted or told == place):
+        if found == "clear" and (output is None or output.clear or not output.tainted):
             return Verdict.CLEAR, None
     if output is not None and output.clear:
         return Verdict.CLEAR, None
