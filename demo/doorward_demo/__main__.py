@@ -119,15 +119,13 @@ def _stay(screen: Screen, place: Stack, psql: PsqlProgram) -> None:
     screen.say("")
     screen.console.print(Panel("Now it is yours.", expand=False, style="bold cyan"))
     for title, line in (
-        ("be the agent (the token is good for an hour)", _psql_line(place, psql, token)),
-        (
-            "a new token, when that one has expired",
-            f"{command} token {AGENT} --secrets {place.state}/issuer-secrets.json > {token}",
-        ),
+        ("be the agent; the token is good for an hour", _psql_line(place, psql, token)),
+        ("a new token, when that one has expired", f"{command} token {AGENT} {_secrets(place)} > {token}"),
         ("be the approver", f"{command} approvals list {reach}"),
         ("", f"{command} approvals approve REQUEST {reach}"),
-        ("check the record", f"{command} verify {place.log}"),
-        ("the policy", str(place.state / "policy.yaml")),
+        ("check the record, and look at what was asked", f"{command} verify {place.log} {_key(place)}"),
+        ("", f"{command} replay last --log {place.log}"),
+        ("the rules", str(place.state / "policy.yaml")),
     ):
         if title:
             screen.say(f"\n[dim]# {title}[/]")
@@ -137,6 +135,14 @@ def _stay(screen: Screen, place: Stack, psql: PsqlProgram) -> None:
         while True:
             signal.pause()
     screen.say("\nstopping")
+
+
+def _secrets(place: Stack) -> str:
+    return f"--secrets {place.state / 'issuer-secrets.json'} --lifetime {stack.TOKEN_LIFETIME_S}"
+
+
+def _key(place: Stack) -> str:
+    return f"--key-file {place.state / 'keys' / 'log.vkey'}"
 
 
 def _psql_line(place: Stack, psql: PsqlProgram, token: Path) -> str:

@@ -7,7 +7,9 @@ What it will not do: go on when a promise was broken. A step whose check fails e
 
 import json
 import os
+import re
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterable
@@ -160,23 +162,24 @@ class Story:
 
     def _verifies(self) -> None:
         self.screen.chapter(5, "The record can be checked by anyone, and cannot be changed unseen")
-        status, _ = self.agent.run(*self._doorward("verify", str(self.stack.log)))
+        key = ("--key-file", str(self.stack.state / "keys" / "log.vkey"))
+        status, _ = self.agent.run(*self._doorward("verify", str(self.stack.log), *key))
         if status != 0:
             raise DemoError("the record should have been found whole")
-        copy = self.stack.state / "log-with-one-byte-flipped"
-        shutil.copytree(self.stack.log, copy, ignore=shutil.ignore_patterns("*.sock", "*.lock"))
-        path, offset = flip_one_byte(copy)
-        self.screen.say(f"\nNow one bit is flipped in a copy: byte {offset} of {path.relative_to(copy)}.")
-        status, said = self.agent.run(*self._doorward("verify", str(copy)))
-        if status == 0 or not any(character.isdigit() for character in said):
+        copy = self.stack.state / "log-with-one-bit-flipped"
+        shutil.copytree(self.stack.log, copy)
+        path, index = flip_one_bit(copy)
+        self.screen.say(f"\nNow one bit is flipped in a copy: in entry {index}, in {path.relative_to(copy)}.")
+        status, said = self.agent.run(*self._doorward("verify", str(copy), *key))
+        if status == 0 or not re.search(rf"\bentry {index}\b", said):
             raise DemoError("the flipped bit should have been found, and the entry named")
         self.screen.checked("found, and the entry named")
 
     def _replays(self) -> None:
         self.screen.chapter(6, "What the agent asked and saw, as it was")
-        session = self._session_of_psql()
-        command = self._doorward("replay", session, "--log", str(self.stack.log))
-        status, said = self.agent.run(*command)
+        where = ("--log", str(self.stack.log))
+        self.agent.run(*self._doorward("sessions", *where))
+        status, said = self.agent.run(*self._doorward("replay", self._session_of_psql(), *where))
         if status != 0 or "UPDATE customer" not in said or "DROP TABLE" not in said:
             raise DemoError("the replay should have shown the whole session")
         self._shows_no_secret(said)
@@ -204,14 +207,12 @@ class Story:
                 raise DemoError(f"the approval was not taken: {said.strip()}")
 
     def _session_of_psql(self) -> str:
-        """The session of the agent's psql: the first that the record tells of."""
-        command, environment = self._doorward("sessions", "--log", str(self.stack.log), "--json")
-        status, said = Shell(self.screen, "agent$ ").run(command, environment)
-        if status != 0:
-            raise DemoError("the sessions could not be listed")
-        rows = json.loads(said)
-        first = rows[0] if isinstance(rows, list) else rows["sessions"][0]
-        return str(first.get("session") or first["id"])
+        """The session of the agent's psql: the first of its sessions that the record tells of."""
+        command, environment = self._doorward("sessions", "--log", str(self.stack.log), "--json", "--subject", AGENT)
+        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise DemoError(f"the sessions could not be listed: {done.stderr.strip()}")
+        return str(json.loads(done.stdout)[0]["session"])
 
     def _ask(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
         """Ask the database itself, past the gateway, as its administrator."""
@@ -245,14 +246,26 @@ def find_leaks(shown: str, secrets: Iterable[str]) -> list[str]:
     return [secret for secret in secrets if secret.lower() in text]
 
 
-def flip_one_byte(log: Path) -> tuple[Path, int]:
-    """Flip one bit in the middle of the largest file of entries; give the file and the byte's offset."""
-    entries = [path for path in log.rglob("*") if path.is_file() and "entries" in path.relative_to(log).parts]
-    if not entries:
+def flip_one_bit(log: Path) -> tuple[Path, int]:
+    """Flip one bit in the middle of the fullest bundle of entries; give the file and the index of the entry.
+
+    A bundle is entries one after another, each behind its length in two bytes, big-endian (C2SP tlog-tiles).
+    """
+    bundles = [path for path in (log / "tile" / "entries").rglob("*") if path.is_file()]
+    if not bundles:
         raise DemoError("the log has no entries to change")
-    path = max(entries, key=lambda item: (item.stat().st_size, str(item)))
+    path = max(bundles, key=lambda item: (item.stat().st_size, str(item)))
     data = bytearray(path.read_bytes())
-    offset = len(data) // 2
-    data[offset] ^= 1
+    start, index = 0, first_index(path.relative_to(log / "tile" / "entries"))
+    while start + 2 + int.from_bytes(data[start : start + 2]) <= len(data) // 2:
+        start += 2 + int.from_bytes(data[start : start + 2])
+        index += 1
+    data[start + 2 + int.from_bytes(data[start : start + 2]) // 2] ^= 1
     path.write_bytes(data)
-    return path, offset
+    return path, index
+
+
+def first_index(bundle: Path) -> int:
+    """The index of a bundle's first entry, from its path: `x001/234.p/17` is bundle 1234, and a bundle holds 256."""
+    digits = "".join(part.removeprefix("x") for part in str(bundle).partition(".p")[0].split("/"))
+    return int(digits) * 256
