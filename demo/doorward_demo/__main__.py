@@ -130,8 +130,8 @@ def _stay(screen: Screen, place: Stack, psql: PsqlProgram) -> None:
         if title:
             screen.say(f"\n[dim]# {title}[/]")
         screen.console.print(line, highlight=False, soft_wrap=True)
-    screen.say("\nCtrl-C stops everything.")
     with contextlib.suppress(KeyboardInterrupt):
+        screen.say("\nCtrl-C stops everything.")
         while True:
             signal.pause()
     screen.say("\nstopping")
