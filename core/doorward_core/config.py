@@ -58,7 +58,10 @@ def _origin(value: str) -> str:
 
 
 def _issuer_url(value: str) -> str:
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise fault("expected an https:// address") from None
     local = parts.scheme == "http" and parts.hostname in _LOOPBACK
     if not (parts.scheme == "https" or local) or not parts.hostname or "@" in parts.netloc:
         raise fault("expected an https:// address (http:// is for loopback alone), without a user name")
@@ -313,7 +316,7 @@ def load_config(path: Path, target_models: Mapping[str, type[Strict]] | None = N
     """
     name = str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")
     except UnicodeError:
         raise ConfigError((f"{name}:1: cannot be read: not UTF-8 text",)) from None
     except OSError as error:

@@ -69,7 +69,7 @@ def shown(value: object) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean `x`?`, or, where nothing is near, the whole list if that is short; else nothing."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word[:_MAX_SHOWN], names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean `{close[0]}`?"
     return f"; known: {', '.join(names)}" if names and len(names) <= 24 else ""  # noqa: PLR2004 - a line or two of text
@@ -201,7 +201,7 @@ def _translate(document: Document, at: KeyPath, model: type[BaseModel], item: Er
     elif kind in {"literal_error", "enum"}:
         choices = str(context.get("expected", "")).replace("'", "`")
         # Only what is close to a choice is repeated, in the shape of that choice.
-        close = difflib.get_close_matches(str(item["input"]), re.findall("`([^`]*)`", choices), n=1)
+        close = difflib.get_close_matches(str(item["input"])[:_MAX_SHOWN], re.findall("`([^`]*)`", choices), n=1)
         message = f"expected {choices}, found {found}" + (f"; did you mean `{close[0]}`?" if close else "")
     elif kind in _EXPECTED:
         message = f"expected {_EXPECTED[kind]}, found {found}"

@@ -32,6 +32,10 @@ MAX_NODES = 200_000
 MAX_KEY_SHOWN = 80
 """Of a key, in a message; the longest name that we ourselves allow."""
 
+MAX_DECEIVING = 20
+"""Such faults told; the rest are like them."""
+
+_DECEIVING = re.compile("\r(?!\n)|[\x85\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})\Z")
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})\.[0-9]{1,17}\Z")
 _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -96,6 +100,7 @@ def read_document(text: str, name: str) -> Document:
     if len(text) > MAX_TEXT_CHARS:
         document.problems.append(Problem(1, (), f"the file is larger than {MAX_TEXT_CHARS} characters"))
         return document
+    text = _shown_as_it_is(document, text)
     reader = _Reader(document)
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -111,6 +116,21 @@ def read_document(text: str, name: str) -> Document:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         document.problems.append(Problem(line, (), f"not valid YAML: {getattr(error, 'reason', 'unreadable')}"))
     return document
+
+
+def _shown_as_it_is(document: Document, text: str) -> str:
+    """Refuse characters that make a reviewer see another file than the one that is read.
+
+    YAML ends a line, and so a comment, at U+2028 and its like, where most editors show none; bidirectional controls
+    turn the order of what is shown. They are taken out here, so that the lines of all other faults are right.
+    """
+    for match in _DECEIVING.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        what = f"the invisible character U+{ord(match[0]):04X} can make this line read as another"
+        document.problems.append(Problem(line, (), what))
+        if len(document.problems) >= MAX_DECEIVING:
+            break
+    return _DECEIVING.sub(" ", text)
 
 
 @dataclass(slots=True)
@@ -188,6 +208,10 @@ class _Reader:
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         if event.anchor is not None or event.tag is not None:
             self._fault(event, "anchors (`&name`) and tags (`!name`) are not read")
+        if not _is_text(event.value):
+            # Half a character: only an escape (`"\ud800"`) can make one, and no file, log or peer could be given it.
+            self._fault(event, "an escape here makes half a character (a lone surrogate)")
+            event.value = "?"
         if self._awaits_key():
             self._key(event)
         else:
@@ -230,6 +254,10 @@ class _Reader:
             level.value[level.key] = value
         level.key = None
         level.duplicate = False
+
+
+def _is_text(value: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in value) if not value.isascii() else True
 
 
 def _line(event: yaml.Event) -> int:

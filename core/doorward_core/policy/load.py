@@ -35,7 +35,7 @@ def load_policy(path: Path) -> Policy:
     """Load a policy from a file, includes relative to it. Raises ConfigError with every fault."""
     name = str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")
     except (OSError, ValueError) as error:
         raise ConfigError((f"{name}:1: {_unreadable(error)}",)) from None
     return parse_policy(text, name, _from_files)
@@ -57,7 +57,7 @@ def shipped_text(name: str) -> str:
 
 def _from_files(including: str, what: str) -> tuple[str, str]:
     path = Path(including).parent / what
-    return str(path), path.read_text(encoding="utf-8")
+    return str(path), path.read_bytes().decode("utf-8")
 
 
 def _only_shipped(_including: str, what: str) -> tuple[str, str]:

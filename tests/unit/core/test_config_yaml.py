@@ -95,10 +95,21 @@ def test_a_duplicate_key_is_a_fault_that_names_both_lines_and_the_first_stays():
         ("\tа: 1", "not valid YAML"),
         ("a: " + "[" * (MAX_DEPTH + 5), "nested deeper"),
         ("*a : 1\n", "aliases"),
+        ('a: "\\ud800"\n', "half a character"),
+        ('"\\udfff": 1\n', "half a character"),
     ],
 )
 def test_what_is_not_plain_is_refused_in_words(text, said):
     assert any(said in problem for problem in problems(text)), problems(text)
+
+
+@pytest.mark.parametrize("char", ["\u2028", "\u2029", "\x85", "\r", "\u202e", "\u2066"])
+def test_a_file_that_reads_otherwise_than_it_looks_is_refused(char):
+    text = f"a: 1 # harm{char}less\nb: *x\n"
+    found = problems(text)
+    assert found[0] == f"f.yaml:1: the invisible character U+{ord(char):04X} can make this line read as another"
+    assert found[1].startswith("f.yaml:2: b: aliases")
+    assert data("a: 1\r\nb: 2\r\n") == {"a": 1, "b": 2}
 
 
 def test_no_document_is_too_deep_for_the_stack():

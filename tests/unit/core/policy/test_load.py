@@ -193,6 +193,12 @@ def test_a_rules_hash_changes_with_its_meaning_and_not_with_its_neighbours():
     assert before != changed
 
 
+def test_a_line_end_that_editors_hide_is_refused_in_files_too(tmp_path):
+    (tmp_path / "p.yaml").write_bytes(b"# allow nobody\rrules: []\n")
+    with pytest.raises(ConfigError, match=r"U\+000D"):
+        load_policy(tmp_path / "p.yaml")
+
+
 def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         load_policy(tmp_path / "none.yaml")
