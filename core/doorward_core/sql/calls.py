@@ -60,7 +60,6 @@ def _is_cast(work: Work, name: Name) -> bool:
         catalog is not None
         and not catalog.functions(name, work.lens.path)
         and catalog.type(name, work.lens.path) is not None
-        and work.complete
     )
 
 
@@ -85,6 +84,11 @@ def _special(node: Message, name: Name, work: Work) -> bool:
         _set_config(node, work)
     elif name[-1] in SEQUENCE_WRITERS and node.args:
         _sequence(node, name, work)
+    elif name[-1] == "pg_notify" and node.args:
+        work.atom(Action.TRANSFER, "channel", literal(node.args[0]) or "*")
+    elif name[-1] == "pg_advisory_unlock_all":
+        work.pure = False
+        work.atom(Action.SESSION, "session", "advisory unlock")
     else:
         return False
     work.seen_functions.add(name)
@@ -102,11 +106,12 @@ def literal(node: Message) -> str | None:
 
 def _set_config(node: Message, work: Work) -> None:
     name, value = literal(node.args[0]), literal(node.args[1])
-    if name is None or value is None:
+    work.pure = False
+    if name is None:
         work.atom(Action.ADMIN, "setting", "*", detail="set_config")
         return
-    work.pure = False
-    verdict = judge_setting(name, [value])
+    # Where only pinned values are harmless, one that is not written out is none of them.
+    verdict = judge_setting(name, [value or ""])
     if verdict.harmless and verdict.name != "search_path":
         work.atom(Action.SESSION, "setting", verdict.name)
     else:

@@ -11,6 +11,7 @@ Cancellation leaves nothing behind but a connection that the server will close.
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from doorward_core.sql.catalog import Cast, Catalog, Column, Contents, Function, Operator, Relation, Type
@@ -20,8 +21,10 @@ from doorward_core.sql.views import base_lineage
 # Extensions whose C code is as good as built in: they bring types and operators, and read no table by themselves.
 TRUSTED_EXTENSIONS = frozenset(
     {"citext", "hstore", "pg_trgm", "btree_gin", "btree_gist", "intarray", "ltree", "cube", "isn", "seg",
-     "unaccent", "fuzzystrmatch", "uuid-ossp", "vector"}
+     "unaccent", "fuzzystrmatch", "uuid-ossp", "vector", "pgcrypto"}
 )  # fmt: skip
+# Only a superuser can make a function in these: what they stand behind is the database owner's own choice.
+_COMPILED = frozenset({"c", "internal"})
 
 
 class Connection(Protocol):
@@ -34,29 +37,53 @@ class Connection(Protocol):
         """Close it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the server answered: rows of relations, functions, operators, casts, types and schemas, as JSON has them."""
+
+    database: str
+    server_version: int
+    rows: tuple[list[Any], ...]
+
+
 def load_catalog(connect: Callable[[], Connection]) -> Catalog:
     """Read everything through a new connection; whatever the driver raises is the caller's to handle."""
+    return build_catalog(read_answers(connect))
+
+
+def read_answers(connect: Callable[[], Connection]) -> Answers:
+    """Ask the questions, in one snapshot."""
     connection = connect()
     try:
         connection.run("START TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.run("SET LOCAL search_path = ''")
         database, server_version = connection.run(VERSION)[0]
-        answers = [_rows(connection, sql) for sql in (RELATIONS, FUNCTIONS, OPERATORS, CASTS, TYPES, SCHEMAS)]
+        questions = (RELATIONS, FUNCTIONS, OPERATORS, CASTS, TYPES, SCHEMAS)
+        rows = tuple(_rows(connection, question) for question in questions)
         connection.run("ROLLBACK")
     finally:
         connection.close()
-    relations, functions, operators, casts, types, schemas = answers
+    return Answers(str(database), int(server_version), rows)
+
+
+def build_catalog(answers: Answers) -> Catalog:
+    """Make the snapshot of what was answered; it asks nobody."""
+    relations, functions, operators, casts, types, schemas = answers.rows
     contents = Contents(
         relations=tuple(_relation(row) for row in relations),
         functions=tuple(_function(row) for row in functions),
-        operators=tuple(Operator(row[0], row[1], row[2], trusted=_trusted(row[3])) for row in operators),
-        casts=tuple(Cast(row[0], row[1], row[2], row[3], trusted=_trusted(row[4])) for row in casts),
+        operators=tuple(Operator(row[0], row[1], row[2], trusted=row[3] in _COMPILED) for row in operators),
+        casts=tuple(Cast(row[0], row[1], row[2], row[3], trusted=row[4] in _COMPILED) for row in casts),
         types=tuple(_type(row) for row in types),
         schemas=frozenset(schemas),
     )
-    digest = hashlib.sha256(json.dumps([database, server_version, answers]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([answers.database, answers.server_version, answers.rows]).encode()).hexdigest()
     return Catalog(
-        contents, database=database, server_version=int(server_version), version=digest[:32], lineage=base_lineage
+        contents,
+        database=answers.database,
+        server_version=answers.server_version,
+        version=digest[:32],
+        lineage=base_lineage,
     )
 
 
@@ -102,7 +129,7 @@ def _function(row: list[Any]) -> Function:
         fewest_args=max(0, count - defaults - (1 if variadic else 0)),
         most_args=None if variadic else count,
         outputs=tuple((item[0] or "", item[1]) for item in outputs or ()),
-        trusted=_trusted(owner) and language in {"c", "internal"},
+        trusted=_trusted(owner) and language in _COMPILED,
     )
 
 

@@ -1,6 +1,6 @@
 """The questions that the catalogue loader asks: each gives one row of one value, a JSON array of arrays, as text.
 
-They are put together from constants here alone, and run under an empty search_path, and are fit for PostgreSQL 13 to 18.
+They are put together from constants here alone, run under an empty search_path, and are fit for PostgreSQL 13 to 18.
 Temporary and TOAST schemas are left out: what is in them stays unknown.
 """
 
@@ -46,22 +46,22 @@ FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l 
 WHERE {_NOT_TEMPORARY}
 """  # noqa: S608 - constants of this file alone
 
-OPERATORS = f"""
+OPERATORS = """
 SELECT json_agg(json_build_array(n.nspname, o.oprname,
     CASE WHEN o.oprcode = 0 THEN o.oprname ELSE pn.nspname || '.' || p.proname END,
-    {_EXTENSION.format(table="pg_operator", oid="o.oid")}) ORDER BY o.oid)::text
+    (SELECT l.lanname FROM pg_language l WHERE l.oid = p.prolang)) ORDER BY o.oid)::text
 FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
 LEFT JOIN pg_proc p ON p.oid = o.oprcode LEFT JOIN pg_namespace pn ON pn.oid = p.pronamespace
 WHERE o.oid >= 16384
-"""  # noqa: S608 - constants of this file alone
+"""
 
-CASTS = f"""
+CASTS = """
 SELECT json_agg(json_build_array(c.castsource::int8, c.casttarget::int8,
-    CASE WHEN c.castfunc = 0 THEN 'input and output functions' ELSE pn.nspname || '.' || p.proname END,
-    c.castcontext, {_EXTENSION.format(table="pg_cast", oid="c.oid")}) ORDER BY c.oid)::text
-FROM pg_cast c LEFT JOIN pg_proc p ON p.oid = c.castfunc LEFT JOIN pg_namespace pn ON pn.oid = p.pronamespace
-WHERE c.oid >= 16384 AND c.castmethod <> 'b'
-"""  # noqa: S608 - constants of this file alone
+    pn.nspname || '.' || p.proname,
+    c.castcontext, (SELECT l.lanname FROM pg_language l WHERE l.oid = p.prolang)) ORDER BY c.oid)::text
+FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc JOIN pg_namespace pn ON pn.oid = p.pronamespace
+WHERE c.oid >= 16384 AND c.castmethod = 'f'
+"""
 
 TYPES = f"""
 SELECT json_agg(json_build_array(t.oid::int8, n.nspname, t.typname, t.typtype,

@@ -17,14 +17,13 @@ Name = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """Every function, relation, operator, type and column name in a tree, as written, and every kind of node."""
+    """Every function, relation, operator, type and column name in a tree, as written."""
 
     functions: frozenset[Name]
     relations: frozenset[Name]
     operators: frozenset[Name]
     types: frozenset[Name]
     columns: frozenset[Name]
-    kinds: frozenset[str]
 
 
 def strings(nodes: Iterable[Message]) -> Name:
@@ -42,16 +41,13 @@ def take_census(root: Message) -> Census:
     """Walk every field under `root`, with a stack of our own (trees are deeper than Python's)."""
     found: dict[str, set[Name]] = {"FuncCall": set(), "RangeVar": set(), "A_Expr": set(), "TypeName": set(),
                                    "ColumnRef": set()}  # fmt: skip
-    kinds: set[str] = set()
     stack: list[Message] = [root]
     while stack:
         message = stack.pop()
         kind = message.DESCRIPTOR.name
-        if kind not in _QUIET:
-            kinds.add(kind)
-            names = found.get(kind)
-            if names is not None:
-                names.add(_READ[kind](message))
+        names = found.get(kind)
+        if names is not None:
+            names.add(_READ[kind](message))
         for field, value in message.ListFields():
             if field.message_type is None:
                 continue
@@ -65,11 +61,9 @@ def take_census(root: Message) -> Census:
         operators=frozenset(found["A_Expr"]),
         types=frozenset(found["TypeName"]),
         columns=frozenset(found["ColumnRef"]),
-        kinds=frozenset(kinds),
     )
 
 
-_QUIET = frozenset({"Node", "String", "Integer"})
 _READ: dict[str, Callable[[Message], Name]] = {
     "FuncCall": lambda node: strings(node.funcname),
     "RangeVar": relation_name,

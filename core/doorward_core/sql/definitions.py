@@ -16,9 +16,9 @@ from doorward_core.sql.expressions import HANDLED, MIXING_NODES, SHOWING_NODES, 
 from doorward_core.sql.found import Found, Names
 from doorward_core.sql.lineage import UNPROVEN
 from doorward_core.sql.nested import creation_effect
-from doorward_core.sql.queries import read_query
+from doorward_core.sql.queries import new_relation, read_query
 from doorward_core.sql.scope import Item, Scope
-from doorward_core.sql.session import ChangeCatalog, Opaque, SessionEffect
+from doorward_core.sql.session import ChangeCatalog, Opaque
 from doorward_core.sql.work import Shape, Work
 from doorward_core.sql.writes import read_change, write_atoms
 
@@ -180,12 +180,9 @@ def creating(field: str) -> Handler:
 
     def handle(node: Message, work: Work, _names: Names) -> Found:
         relation = getattr(node, field)
-        parts = relation_name(relation)
-        change: SessionEffect = creation_effect(relation)
-        temporary = not isinstance(change, ChangeCatalog)
-        work.atom(Action.DEFINE, "relation", f"pg_temp.{parts[-1]}" if temporary else work.lens.new_name(parts))
+        work.atom(Action.DEFINE, "relation", new_relation(relation, work))
         sweep(node, _loose_scope(None, work), work)
-        return Found(effect=change)
+        return Found(effect=creation_effect(relation, work))
 
     return handle
 
@@ -200,6 +197,40 @@ def fixed(action: Action, kind: str, name_field: str = "") -> Handler:
         return Found(effect=ChangeCatalog())
 
     return handle
+
+
+def named(action: Action, kind: str, get: Callable[[Message], Name]) -> Handler:
+    """A handler for statements that define one object with a dotted name."""
+
+    def handle(node: Message, work: Work, _names: Names) -> Found:
+        parts = get(node) or ("?",)
+        work.atom(action, kind, work.lens.new_name(parts))
+        refuse_temporary(parts, work)
+        sweep(node, _loose_scope(None, work), work)
+        return Found(effect=ChangeCatalog())
+
+    return handle
+
+
+def each_role(get: Callable[[Message], "list[Message]"]) -> Handler:
+    """A handler for statements about roles."""
+
+    def handle(node: Message, work: Work, _names: Names) -> Found:
+        for part in get(node):
+            name = part.access_priv.priv_name if part.WhichOneof("node") == "access_priv" else part.role_spec.rolename
+            work.atom(Action.ADMIN, "role", name or "*")
+        if not work.atoms:
+            work.atom(Action.ADMIN, "role", "*")
+        sweep(node, Scope(), work)
+        return Found(effect=ChangeCatalog())
+
+    return handle
+
+
+def refuse_temporary(parts: Name, work: Work) -> None:
+    """Temporary types shadow every other type, and are in no snapshot: they are not followed."""
+    if work.lens.is_temporary(parts):
+        work.incomplete("temporary types and functions are not followed")
 
 
 def typed(type_field: str, object_field: str = "object") -> Handler:
@@ -240,6 +271,7 @@ def _alter_table(node: Message, work: Work, _names: Names) -> Found:
 
 def _create_function(node: Message, work: Work, _names: Names) -> Found:
     work.atom(Action.DEFINE, "function", work.lens.new_name(strings(node.funcname)))
+    refuse_temporary(strings(node.funcname), work)
     for wrapped in node.options:
         option = wrapped.def_elem
         if option.defname == "language" and option.arg.string.sval.lower() not in _CONFINED_LANGUAGES:
@@ -301,12 +333,9 @@ def _vacuum(node: Message, work: Work, _names: Names) -> Found:
 
 def _view(node: Message, work: Work, _names: Names) -> Found:
     """CREATE VIEW: what it shows is followed through it, but whoever makes it must be able to read it."""
-    change = creation_effect(node.view)
-    parts = relation_name(node.view)
-    temporary = not isinstance(change, ChangeCatalog)
-    work.atom(Action.DEFINE, "relation", f"pg_temp.{parts[-1]}" if temporary else work.lens.new_name(parts))
+    work.atom(Action.DEFINE, "relation", new_relation(node.view, work))
     sweep(node, Scope(), work)
-    return Found(effect=change)
+    return Found(effect=creation_effect(node.view, work))
 
 
 SPECIAL: dict[str, Handler] = {

@@ -7,7 +7,6 @@ of the path, and this room infers no types.
 It implements DESIGN section 7 ("The catalogue") and 14.9; ATTACKS PG-08, PG-20, PG-21, PG-24, PG-25.
 """
 
-from doorward_core.model import Action
 from doorward_core.sql.catalog import CATALOG_SCHEMA, Catalog, Function, Name, Type, qualified
 from doorward_core.sql.parse import UnreadableSQL, parse
 from doorward_core.sql.safe_functions import SAFE, SAFE_VOLATILE
@@ -28,7 +27,9 @@ LOOKING_UP = frozenset({"->", "->>", "#>", "#>>"})
 # Casts that never fail on any value.
 SHOWING_TYPES = frozenset({"text", "varchar", "bpchar", "name", "char"})
 SEQUENCE_WRITERS = frozenset({"nextval", "setval"})
-# Names that the grammar itself writes for special syntax, as pg_catalog functions.
+# Volatile functions of trusted extensions that only make a value up.
+_SAFE_IN_EXTENSIONS = frozenset({"uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "gen_random_uuid"})
+# The sampling methods that are built in.
 _TABLESAMPLE = frozenset({"system", "bernoulli"})
 
 
@@ -45,7 +46,7 @@ def _safe(function: Function) -> bool:
         return function.name in SAFE_VOLATILE or (function.name in SAFE and function.volatile != "v")
     if function.builtin and function.schema == "information_schema":
         return function.volatile != "v"
-    return function.trusted and function.volatile != "v"
+    return function.trusted and (function.volatile != "v" or function.name in _SAFE_IN_EXTENSIONS)
 
 
 def check_call(work: Work, name: Name, count: int) -> tuple[Function, ...]:
@@ -66,10 +67,7 @@ def check_call(work: Work, name: Name, count: int) -> tuple[Function, ...]:
         return ()
     unsafe = [item for item in candidates if not _safe(item)]
     for item in unsafe:
-        if item.builtin and item.name == "pg_notify":
-            work.atom(Action.TRANSFER, "channel", "*")
-        else:
-            work.opaque("function", item.qualified)
+        work.opaque("function", item.qualified)
     return () if unsafe else candidates
 
 
@@ -138,7 +136,8 @@ def _is_row_type(work: Work, name: Name) -> bool:
 
 def _harmless(catalog: Catalog, found: Type, seen: tuple[int, ...]) -> bool:
     """Whether making a value of the type runs no code but the server's own."""
-    if found.builtin or found.trusted or found.kind in {"e", "p"} or found.oid in seen:
+    # Base types are made by superusers, with functions in C; enums and ranges run no function of their maker's.
+    if found.builtin or found.trusted or found.kind in {"e", "p", "r", "m"} or found.oid in seen:
         return True
     seen = (*seen, found.oid)
     if found.kind == "d":
@@ -154,7 +153,9 @@ def _harmless(catalog: Catalog, found: Type, seen: tuple[int, ...]) -> bool:
             part is not None and _harmless(catalog, part, seen)
             for part in (catalog.type_by_oid(column.type_oid) for column in relation.columns)
         )
-    element = catalog.type_by_oid(found.related) if found.related else None
+    if not found.related:
+        return found.kind == "b"
+    element = catalog.type_by_oid(found.related)
     return element is not None and _harmless(catalog, element, seen)
 
 

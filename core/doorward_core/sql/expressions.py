@@ -208,9 +208,19 @@ def _a_expr(node: Message, scope: Scope, work: Work) -> Flow:
     return flow
 
 
+# BETWEEN is written as a word and works by operators of these names.
+_BETWEEN = ((">=",), ("<=",), ("<",), (">",))
+_IMPLIED = {
+    pb.AEXPR_BETWEEN: _BETWEEN,
+    pb.AEXPR_NOT_BETWEEN: _BETWEEN,
+    pb.AEXPR_BETWEEN_SYM: _BETWEEN,
+    pb.AEXPR_NOT_BETWEEN_SYM: _BETWEEN,
+}
+
+
 def _combine(node: Message, left: Flow, right: Flow, work: Work) -> Flow:
     name = strings(node.name)
-    known = check_operator(work, name)
+    known = not [part for part in (name, *_IMPLIED.get(node.kind, ())) if not check_operator(work, part)]
     flow = join((left, right))
     if not known:
         flow = join((flow, UNPROVEN))

@@ -193,13 +193,13 @@ def create_table_as(node: Message, work: Work, names: Names) -> Found:
         # Its lineage is followed through its definition, as a view's.
         shape = Shape(())
     make_relation(node.into, shape, work)
-    return Found(effect=creation_effect(node.into.rel))
+    return Found(effect=creation_effect(node.into.rel, work))
 
 
-def creation_effect(relation: Message) -> SessionEffect:
+def creation_effect(relation: Message, work: Work) -> SessionEffect:
     """What a new relation does to the session's names."""
     parts = relation_name(relation)
-    if relation.relpersistence == "t" or parts[0] == "pg_temp":
+    if relation.relpersistence == "t" or work.lens.is_temporary(parts):
         return MakeTemporary(parts[-1])
     return ChangeCatalog()
 
@@ -208,5 +208,5 @@ def select(node: Message, work: Work, _names: Names) -> Found:
     """SELECT in all its forms; SELECT INTO makes a relation and gives no rows."""
     shape = read_query(work, node, None)
     if node.HasField("into_clause"):
-        return Found(effect=creation_effect(node.into_clause.rel))
+        return Found(effect=creation_effect(node.into_clause.rel, work))
     return Found(shape)

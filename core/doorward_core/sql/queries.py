@@ -16,6 +16,7 @@ from doorward_core.sql.effects import check_operator
 from doorward_core.sql.expressions import condition, read
 from doorward_core.sql.from_items import read_from
 from doorward_core.sql.lineage import CLEAR, UNPROVEN, Flow, Named, alternative, join
+from doorward_core.sql.names import TEMPORARY_SCHEMA
 from doorward_core.sql.naming import column_name
 from doorward_core.sql.scope import Scope
 from doorward_core.sql.work import Shape, Work
@@ -225,9 +226,13 @@ def make_relation(into: Message, shape: Shape, work: Work) -> None:
     """SELECT INTO and CREATE TABLE AS: a new relation, holding what may be masked elsewhere."""
     parts = relation_name(into.rel)
     work.seen_relations.add(parts)
-    if into.rel.relpersistence == "t" or parts[0] == "pg_temp":
-        name = f"pg_temp.{parts[-1]}"
-    else:
-        name = work.lens.new_name(parts)
-    work.atom(Action.DEFINE, "relation", name)
+    work.atom(Action.DEFINE, "relation", new_relation(into.rel, work))
     _probe_all(shape, work)
+
+
+def new_relation(relation: Message, work: Work) -> str:
+    """The canonical name of a relation about to be made."""
+    parts = relation_name(relation)
+    if relation.relpersistence == "t":
+        parts = (TEMPORARY_SCHEMA, parts[-1])
+    return work.lens.new_name(parts)

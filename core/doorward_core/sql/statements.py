@@ -10,12 +10,13 @@ from google.protobuf.message import Message
 
 from doorward_core.model import Action
 from doorward_core.sql import transactions
+from doorward_core.sql.census import strings
 from doorward_core.sql.copying import copy
-from doorward_core.sql.definitions import SPECIAL, Handler, creating, fixed, on_relation, typed
+from doorward_core.sql.definitions import SPECIAL, Handler, creating, each_role, fixed, named, on_relation, typed
 from doorward_core.sql.found import Found, Names
 from doorward_core.sql.lineage import CLEAR, Named
 from doorward_core.sql.nested import create_table_as, declare, execute, explain, fetch, prepare, select
-from doorward_core.sql.session import SessionEffect
+from doorward_core.sql.session import ChangeCatalog, SessionEffect
 from doorward_core.sql.work import Shape, Work
 from doorward_core.sql.writes import read_change
 
@@ -41,6 +42,16 @@ def _show(node: Message, work: Work, _names: Names) -> Found:
     effect = transactions.variable_show(node, work)
     columns = ("name", "setting", "description") if node.name.lower() == "all" else (node.name,)
     return Found(Shape(tuple(Named(name, CLEAR) for name in columns)), effect)
+
+
+def _alter_role(node: Message, work: Work, _names: Names) -> Found:
+    work.atom(_ADMIN, "role", node.role.rolename or "*")
+    return Found(effect=ChangeCatalog())
+
+
+def _alter_system(node: Message, work: Work, _names: Names) -> Found:
+    work.atom(_ADMIN, "setting", node.setstmt.name.lower() or "*", detail="system")
+    return Found()
 
 
 HANDLERS: dict[str, Handler] = {
@@ -86,36 +97,36 @@ HANDLERS: dict[str, Handler] = {
     "alter_owner_stmt": typed("object_type"),
     "comment_stmt": typed("objtype"),
     # Types, functions, operators, text search, statistics
-    "define_stmt": fixed(_DEFINE, "object"),
-    "create_domain_stmt": fixed(_DEFINE, "type"),
-    "create_enum_stmt": fixed(_DEFINE, "type"),
-    "create_range_stmt": fixed(_DEFINE, "type"),
-    "alter_enum_stmt": fixed(_DEFINE, "type"),
-    "alter_type_stmt": fixed(_DEFINE, "type"),
-    "alter_domain_stmt": fixed(_DEFINE, "type"),
-    "alter_function_stmt": fixed(_DEFINE, "function"),
-    "alter_collation_stmt": fixed(_DEFINE, "collation"),
-    "alter_operator_stmt": fixed(_DEFINE, "operator"),
-    "create_op_class_stmt": fixed(_DEFINE, "operator"),
-    "create_op_family_stmt": fixed(_DEFINE, "operator"),
-    "alter_op_family_stmt": fixed(_DEFINE, "operator"),
+    "define_stmt": named(_DEFINE, "object", lambda node: strings(node.defnames)),
+    "create_domain_stmt": named(_DEFINE, "type", lambda node: strings(node.domainname)),
+    "create_enum_stmt": named(_DEFINE, "type", lambda node: strings(node.type_name)),
+    "create_range_stmt": named(_DEFINE, "type", lambda node: strings(node.type_name)),
+    "alter_enum_stmt": named(_DEFINE, "type", lambda node: strings(node.type_name)),
+    "alter_type_stmt": named(_DEFINE, "type", lambda node: strings(node.type_name)),
+    "alter_domain_stmt": named(_DEFINE, "type", lambda node: strings(node.type_name)),
+    "alter_function_stmt": named(_DEFINE, "function", lambda node: strings(node.func.objname)),
+    "alter_collation_stmt": named(_DEFINE, "collation", lambda node: strings(node.collname)),
+    "alter_operator_stmt": named(_DEFINE, "operator", lambda node: strings(node.opername.objname)),
+    "create_op_class_stmt": named(_DEFINE, "operator", lambda node: strings(node.opclassname)),
+    "create_op_family_stmt": named(_DEFINE, "operator", lambda node: strings(node.opfamilyname)),
+    "alter_op_family_stmt": named(_DEFINE, "operator", lambda node: strings(node.opfamilyname)),
     "create_cast_stmt": fixed(_DEFINE, "cast"),
-    "create_conversion_stmt": fixed(_DEFINE, "conversion"),
+    "create_conversion_stmt": named(_DEFINE, "conversion", lambda node: strings(node.conversion_name)),
     "create_transform_stmt": fixed(_DEFINE, "transform"),
-    "create_stats_stmt": fixed(_DEFINE, "statistics"),
-    "alter_stats_stmt": fixed(_DEFINE, "statistics"),
-    "alter_tsdictionary_stmt": fixed(_DEFINE, "text-search"),
-    "alter_tsconfiguration_stmt": fixed(_DEFINE, "text-search"),
+    "create_stats_stmt": named(_DEFINE, "statistics", lambda node: strings(node.defnames)),
+    "alter_stats_stmt": named(_DEFINE, "statistics", lambda node: strings(node.defnames)),
+    "alter_tsdictionary_stmt": named(_DEFINE, "text-search", lambda node: strings(node.dictname)),
+    "alter_tsconfiguration_stmt": named(_DEFINE, "text-search", lambda node: strings(node.cfgname)),
     # Administration
-    "grant_role_stmt": fixed(_ADMIN, "role"),
+    "grant_role_stmt": each_role(lambda node: list(node.granted_roles)),
     "alter_default_privileges_stmt": fixed(_ADMIN, "privilege"),
     "create_role_stmt": fixed(_ADMIN, "role", "role"),
-    "alter_role_stmt": fixed(_ADMIN, "role"),
-    "alter_role_set_stmt": fixed(_ADMIN, "role"),
-    "drop_role_stmt": fixed(_ADMIN, "role"),
-    "drop_owned_stmt": fixed(_ADMIN, "role"),
-    "reassign_owned_stmt": fixed(_ADMIN, "role"),
-    "alter_system_stmt": fixed(_ADMIN, "setting"),
+    "alter_role_stmt": _alter_role,
+    "alter_role_set_stmt": _alter_role,
+    "drop_role_stmt": each_role(lambda node: list(node.roles)),
+    "drop_owned_stmt": each_role(lambda node: list(node.roles)),
+    "reassign_owned_stmt": each_role(lambda node: list(node.roles)),
+    "alter_system_stmt": _alter_system,
     "createdb_stmt": fixed(_ADMIN, "database", "dbname"),
     "dropdb_stmt": fixed(_ADMIN, "database", "dbname"),
     "alter_database_stmt": fixed(_ADMIN, "database", "dbname"),

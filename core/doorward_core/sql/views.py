@@ -40,7 +40,12 @@ class AllReaders:
         key = ("view", relation.oid)
         if key not in catalog.memo:
             catalog.memo[key] = None
-            catalog.memo[key] = _read_view(catalog, relation)
+            try:
+                catalog.memo[key] = _read_view(catalog, relation)
+            except RecursionError:
+                # The statement around it is too deep, not the view: the next one may read it.
+                del catalog.memo[key]
+                raise
         found = catalog.memo[key]
         assert found is None or isinstance(found, ViewFacts)
         return found
@@ -57,10 +62,7 @@ def _read_view(catalog: Catalog, relation: Relation) -> ViewFacts | None:
     if len(statements) != 1 or statements[0].kind != "select_stmt":
         return None
     work = Work(_wide_lens(catalog))
-    try:
-        shape = read_query(work, statements[0].tree.select_stmt, None)
-    except RecursionError:
-        return None
+    shape = read_query(work, statements[0].tree.select_stmt, None)
     if shape.rest is not None or len(shape.columns) != len(relation.columns):
         return None
     flows = {column.name: named.flow for column, named in zip(relation.columns, shape.columns, strict=True)}

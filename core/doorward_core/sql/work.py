@@ -96,8 +96,15 @@ class Lens:
             return None
         return self.catalog.resolve(parts, self.path)
 
+    def is_temporary(self, parts: Name) -> bool:
+        """Whether a new object by this name would be temporary."""
+        place = parts[-2] if len(parts) > 1 else (self.path[0] if self.path else "")
+        return place.startswith(TEMPORARY_SCHEMA)
+
     def new_name(self, parts: Name) -> str:
         """The canonical name that a new object would get."""
+        if self.is_temporary(parts):
+            return qualified(TEMPORARY_SCHEMA, parts[-1])
         if len(parts) > 1:
             return qualified(parts[-2], parts[-1])
         schemas = self.catalog.schemas if self.catalog is not None else frozenset(self.path)
