@@ -77,6 +77,14 @@ def _certificate(folder):
 
 
 @pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A certificate for localhost and 127.0.0.1, and its key; it is its own authority."""
+    folder = tmp_path_factory.mktemp("tls")
+    _certificate(folder)
+    return folder / "server.crt", folder / "server.key"
+
+
+@pytest.fixture(scope="session")
 def tls_server(server_programs):
     """Ask for it together with `need_postgres`."""
     owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
