@@ -98,9 +98,14 @@ rules:
   - id: no-ddl
     effect: block
     resource: shop
-    do: [define, admin, unknown]
+    do: [define, admin]
     unless: {groups: [migrations]}
     reason: Schema changes go through migrations. Ask the crew's owner to open one; do not try again with other words.
+  - id: nothing-unread
+    effect: block
+    resource: shop
+    do: [unknown]
+    reason: This cannot be read whole, so nobody can say what it would do. Write it more plainly.
 masks:
   - id: pii
     resource: shop
@@ -108,6 +113,7 @@ masks:
     detect: [email, card, iban]
     with: partial
     except: {groups: [privacy-office]}
+    probe: {equality: allow, limit: 20/h} # looking one customer up by a value that one has; not searching for values
 """
 
 
