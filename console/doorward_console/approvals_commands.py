@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="See what waits for people, and decide it.")
 
-COMPLETION_TIMEOUT_S = 2.0
-
 GatewayOption = Annotated[
     str, typer.Option("--gateway", envvar="DOORWARD_GATEWAY", help="https://host:port, or unix:/path of the socket")
 ]
@@ -152,7 +150,7 @@ def _vote(
     detail = _detail(_ask(gateway, f"/v1/approvals/{name}"))
     if not as_json:
         _print_card(detail)
-    if not yes and sys.stdin.isatty() and sys.stdout.isatty():
+    if not yes and _at_terminal():
         typer.confirm(f"{verdict} this?", abort=True)
     body: dict[str, object] = {"verdict": verdict, "reason": reason, "content": detail.content}
     if key is not None:
@@ -170,6 +168,10 @@ def _vote(
     left = sum(after.missing.values())
     words = f"{left} more needed" if after.state == "pending" else f"it is {output.line(after.state)}"
     output.say(f"{name}: your vote counts; {words}")
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _signed(gateway: "Gateway", detail: "Detail", verdict: str, reason: str, key: Path) -> dict[str, object]:

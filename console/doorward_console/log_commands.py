@@ -83,17 +83,15 @@ def sessions(
         output.say("no sessions")
         return
     output.table(
-        ("session", "opened", "state", "who", "on", "permitted", "denied", "held", "lasted"),
+        ("session", "opened (UTC)", "state", "who", "on", "permitted/denied/held", "lasted"),
         [
             (
                 row.session[:12] or "-",
-                output.moment(row.opened_unix_ns)[:19],
+                output.moment(row.opened_unix_ns)[:16],
                 row.state,
                 row.subject or "-",
                 row.resource,
-                str(row.permitted),
-                str(row.denied),
-                str(row.held),
+                f"{row.permitted}/{row.denied}/{row.held}",
                 output.span(row.duration_ns) if row.state == "closed" else "-",
             )
             for row in rows

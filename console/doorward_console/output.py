@@ -65,12 +65,14 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
+    cells = [[line(cell) for cell in row] for row in rows]
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for index, header in enumerate(headers):
-        last = index == len(headers) - 1
-        made.add_column(header, overflow="fold", no_wrap=not last, ratio=1 if last else None)
-    for row in rows:
-        made.add_row(*(Text(line(cell)) for cell in row))
+        # The first column is an id, to be copied: it is never cut. What there is too little room for is folded.
+        longest = max((len(row[index]) for row in cells), default=0) if index == 0 else None
+        made.add_column(header, overflow="fold", no_wrap=index == 0, min_width=longest)
+    for row in cells:
+        made.add_row(*(Text(cell) for cell in row))
     Console(markup=False, highlight=False, emoji=False).print(made)
 
 

@@ -31,6 +31,7 @@ class Replay:
     max_rows: int = DEFAULT_ROWS
     _opened_unix_ns: int = 0
     _asked: set[bytes] = field(default_factory=set)
+    _last: bytes = b""
 
     def lines(self, entries: Iterable[Entry]) -> Iterator[str]:
         """Tell them; an empty line separates one thing asked from the next."""
@@ -40,6 +41,9 @@ class Replay:
             lines = [text for text in self._tell(entry) if text]
             if not lines:
                 continue
+            if entry.operation_id and entry.kind.startswith("operation.") and entry.operation_id != self._last:
+                self._last = entry.operation_id
+                yield ""
             first = f"{self._when(entry)}  {lines[0]}"
             if not entry.protected:
                 first += "  (no checkpoint covers this yet)"
@@ -75,7 +79,7 @@ class Replay:
 
     def _session_opened(self, entry: Entry) -> list[str]:
         head = entry.header
-        who = f"{_text(head, 'subject')} ({_text(head, 'principal')})"
+        who = f"{_text(head, 'subject')} ({_text(head, 'principal') or _text(head, 'agent')})"
         if head.get("sponsor"):
             who += f", sponsor {_text(head, 'sponsor')}"
         who += "".join(f", with {actor}" for actor in _texts(head, "act"))

@@ -30,11 +30,8 @@ def token(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Get a token from the development issuer."""
-    import json  # noqa: PLC0415 - loaded by this command alone
-
     with output.failing(OSError, ValueError):
-        known = json.loads(secrets.read_text(encoding="utf-8"))
-        endpoint, clients = str(known["token_endpoint"]), dict(known["clients"])
+        endpoint, clients = _known(secrets)
         if subject not in clients:
             output.fail(f"the issuer knows no {subject}; it knows {', '.join(sorted(clients))}", output.NO)
         form = {"grant_type": "client_credentials", "client_id": subject, "client_secret": clients[subject]}
@@ -47,6 +44,17 @@ def token(
         output.emit(answer)
     else:
         output.say(str(answer["access_token"]))
+
+
+def _known(secrets: Path) -> tuple[str, dict[str, str]]:
+    import json  # noqa: PLC0415 - loaded by this command alone
+
+    document = json.loads(secrets.read_text(encoding="utf-8"))
+    endpoint = document.get("token_endpoint") if isinstance(document, dict) else None
+    clients = document.get("clients") if isinstance(document, dict) else None
+    if not isinstance(endpoint, str) or not isinstance(clients, dict):
+        raise ValueError(f"{secrets} is not a development issuer's file of secrets")
+    return endpoint, {str(name): str(value) for name, value in clients.items()}
 
 
 def _post(endpoint: str, form: dict[str, str]) -> tuple[int, dict[str, object]]:

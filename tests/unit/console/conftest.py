@@ -1,0 +1,258 @@
+"""A gateway's control API on a Unix socket, in a thread of its own, for commands that are plain and synchronous."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+import pytest
+import trio
+from typer.testing import CliRunner, Result
+
+from doorward_console.__main__ import app
+from doorward_core import entries
+from doorward_core.approvals import events
+from doorward_core.approvals.api import approval_routes
+from doorward_core.approvals.desk import Desk
+from doorward_core.approvals.request import ApprovalRequest, HeldRule, RequestState, Verdict, Vote
+from doorward_core.approvals.sshsig import parse_allowed_signers
+from doorward_core.approvals.store import SqliteStore
+from doorward_core.errors import AuthenticationError
+from doorward_core.model import (
+    Action,
+    Approve,
+    Atom,
+    AuthMethod,
+    Decision,
+    Effect,
+    Event,
+    Identity,
+    Match,
+    Operation,
+    Outcome,
+    Peer,
+    Permit,
+    PrincipalKind,
+    ReasonCode,
+    RecordLevel,
+    Resource,
+    Session,
+    Status,
+    Target,
+)
+from doorward_core.net.control import ControlServer
+from doorward_core.net.listen import open_unix
+from doorward_core.record.reader import Entry, LogReader
+from doorward_core.record.writer import Log
+
+NS = 1_000_000_000
+NOW = 1_800_000_000 * NS
+
+
+def person(subject: str, *groups: str) -> Identity:
+    return Identity(
+        subject,
+        "https://id.example",
+        PrincipalKind.HUMAN,
+        frozenset(groups),
+        AuthMethod.JWT,
+        f"jti-{subject}",
+        NOW,
+        NOW + 10**6 * NS,
+    )
+
+
+PEOPLE = {"dora-token": person("dora", "dba"), "eve-token": person("eve", "dba"), "sid-token": person("sid", "sales")}
+
+
+def a_request(**changes) -> ApprovalRequest:
+    request = ApprovalRequest(
+        id="ap-0123456789ab",
+        origin="gw.example",
+        digest=b"d" * 32,
+        session_id=b"s" * 16,
+        operation_id=b"o" * 16,
+        subject="crew-7",
+        issuer="https://id.example",
+        sponsor="sam",
+        kind=PrincipalKind.AGENT,
+        display="Crew 7",
+        attributes={"crew": "seven"},
+        resource="app-db",
+        account="app",
+        verb="UPDATE",
+        text="UPDATE customer SET name = $1 WHERE id = 42",
+        text_truncated=False,
+        parameters=("x", None),
+        atoms=(Atom(Action.WRITE, Target("relation", "public.customer", ("name",))),),
+        unseen=(),
+        rules=(HeldRule("writes", b"h" * 32, frozenset({"dba"}), 1),),
+        reason="Writes need a DBA.",
+        opened_unix_ns=NOW,
+        expires_unix_ns=NOW + 600 * NS,
+        grant_s=300,
+        context={"search_path": "public"},
+    )
+    return replace(request, **changes)
+
+
+class ControlThread:
+    """A desk and its control API. `hold` puts a request on the desk; `events` is what was recorded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.events: list[Event] = []
+        self.signers = folder / "signers"
+        self.signers.touch()
+        self.path = folder / "control"
+        self.url = f"unix:{self.path}"
+        self._store = SqliteStore(folder / "approvals.sqlite", b"k" * 32)
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=trio.run, args=(self._main,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._token.run_sync_soon(self._scope.cancel)
+        self._thread.join()
+        self._store.close()
+
+    def hold(self, **changes) -> ApprovalRequest:
+        request = a_request(**changes)
+        self._store.open(request)
+        return request
+
+    def state(self, name: str) -> str:
+        return self._store.get(name).state.value
+
+    async def _main(self) -> None:
+        async def record(event: Event) -> None:
+            self.events.append(event)
+
+        async def authenticate(token, peer):
+            await trio.lowlevel.checkpoint()
+            if token.reveal() not in PEOPLE:
+                raise AuthenticationError("unknown")
+            return PEOPLE[token.reveal()]
+
+        desk = Desk(self._store, clock=lambda: NOW + NS, record=record)
+        self.trust = lambda: setattr(desk, "_signers", parse_allowed_signers(self.signers.read_bytes()))
+        failures: list[Exception] = []
+        server = ControlServer(approval_routes(desk), authenticate).server(
+            [open_unix(self.path)], lambda error, _: failures.append(error)
+        )
+        self._token = trio.lowlevel.current_trio_token()
+        with trio.CancelScope() as self._scope:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(server.serve)
+                self._ready.set()
+        assert failures == []
+
+
+@pytest.fixture
+def control(tmp_path):
+    with ControlThread(tmp_path) as thread:
+        yield thread
+
+
+@pytest.fixture
+def run() -> Callable[..., Result]:
+    """Run the command; its output is what a terminal would get."""
+    runner = CliRunner()
+
+    def call(*arguments: object, **options) -> Result:
+        return runner.invoke(app, [str(argument) for argument in arguments], **options)
+
+    return call
+
+
+@pytest.fixture
+def request_card() -> Callable[..., ApprovalRequest]:
+    return a_request
+
+
+# --- a record ---------------------------------------------------------------------------------------------------------
+
+SESSION = Session(
+    bytes.fromhex("0123456789abcdef0123456789abcdef"),
+    replace(person("crew-7", "crew-analysts"), kind=PrincipalKind.AGENT, sponsor="sam"),
+    Resource("app-db", "postgres"),
+    "app",
+    Peer("10.0.0.7", 4711, "psql", encrypted=True),
+    "gw.example",
+    NOW,
+    b"p" * 32,
+)
+
+
+def data_row(*cells: bytes | None) -> bytes:
+    body = len(cells).to_bytes(2, "big")
+    for cell in cells:
+        body += b"\xff\xff\xff\xff" if cell is None else len(cell).to_bytes(4, "big") + cell
+    return b"D" + (len(body) + 4).to_bytes(4, "big") + body
+
+
+def story() -> list[Event]:
+    """A session: a read with masked values, a refused DDL with a hostile text, a held write, the end."""
+    request, rule = a_request(session_id=SESSION.id), Atom(Action.READ, Target("relation", "public.customer"))
+
+    def asked(number: int, verb: str, text: str, *parameters: str | None) -> Operation:
+        id_ = bytes([number]) * 16
+        return Operation(id_, number, Action.READ, verb, (rule,), text, b"d" * 32, parameters=parameters)
+
+    def decision(effect: Effect, advice: str = "", **changes) -> Decision:
+        match = Match("analysts-read", b"h" * 32, effect, rule)
+        return Decision(effect, ReasonCode.RULE, advice, b"p" * 32, matches=(match,), **changes)
+
+    select = asked(1, "SELECT", "SELECT id, email FROM customer WHERE id > $1", "4")
+    drop = asked(2, "DROP", "DROP TABLE orders -- \x1b]52;c;aGk=\x07\u202e\nsession closed: all good")
+    update = asked(3, "UPDATE", "UPDATE customer SET name = $1", None)
+    hold = Approve("writes", b"h" * 32, frozenset({"dba"}), 1, 600, 300, 60)
+    vote = Vote(
+        request.id, "dora", "https://id.example", frozenset({"dba"}), PrincipalKind.HUMAN, Verdict.APPROVE,
+        "looks fine", NOW, "token", b"", b"",
+    )  # fmt: skip
+    seen = data_row(b"5", b"a***@example.com") + data_row(b"6", None) + data_row(b"\0\0\0\7", b"\x1b[2J\nx")
+    answered = Outcome(
+        Status.OK, rows=3, bytes_down=len(seen), columns=("id", "email"), masked={"email": 2}, duration_ns=1_500_000,
+        shown=seen, shown_format="postgresql.datarow",
+    )  # fmt: skip
+    return [
+        entries.session_opened(SESSION, read_only=False, observe=False, facts={}),
+        entries.decided(SESSION, select, decision(Effect.PERMIT)),
+        entries.finished(SESSION, Permit(select, decision(Effect.PERMIT), 2, NOW), answered, RecordLevel.SHAPE),
+        entries.decided(SESSION, drop, decision(Effect.DENY, "Schema changes go through migrations.")),
+        entries.held(SESSION, update, decision(Effect.HOLD, obligations=(hold,)), request.id, NOW + 600 * NS),
+        replace(events.voted(request, vote), session_id=SESSION.id),
+        replace(events.voted(request, replace(vote, approver_subject="sam"), "nobody decides"), session_id=SESSION.id),
+        replace(events.ended(request, RequestState.GRANTED, (vote,)), session_id=SESSION.id),
+        entries.decided(SESSION, update, decision(Effect.PERMIT), request_id=request.id),
+        entries.session_closed(
+            SESSION, {"permitted": 2, "denied": 1, "held": 1, "duration_ns": 90 * NS}, ["copy data was not read"], "end"
+        ),
+        entries.session_refused("app-db", Peer("10.0.0.8"), None, "bad token"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def log(tmp_path_factory) -> Path:
+    """A log with that story, written by the real writer; its vkey is in `signer.vkey` beside it."""
+    folder = tmp_path_factory.mktemp("record")
+
+    async def write() -> None:
+        async with trio.open_nursery() as nursery:
+            written = await Log.open(folder / "log", origin="gw.example", signer=folder / "signer.pem", nursery=nursery)
+            for second, event in enumerate(story()):
+                written.append(event, NOW + second * NS)
+            await written.aclose()
+
+    trio.run(write)
+    return folder / "log"
+
+
+@pytest.fixture
+def log_entries(log) -> list[Entry]:
+    return list(LogReader(log).entries())

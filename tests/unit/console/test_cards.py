@@ -1,0 +1,83 @@
+"""A request as an approver reads it: whole, marked, and believed only where it agrees with itself."""
+
+from dataclasses import replace
+
+import pytest
+
+from doorward_console.cards import card_lines, read_detail
+from doorward_core.approvals.codec import card, content_digest
+from doorward_core.model import Actor
+
+NOW = 1_800_000_000 * 10**9
+
+
+@pytest.fixture
+def document(request_card):
+    def make(state="pending", votes=(), **changes):
+        request = request_card(**changes)
+        return {
+            "request": card(request),
+            "content": content_digest(request).hex(),
+            "state": state,
+            "votes": list(votes),
+            "missing": {"writes": 1},
+        }
+
+    return make
+
+
+def _card(document) -> list[str]:
+    return card_lines(read_detail(document), NOW)
+
+
+def test_a_statement_cannot_forge_a_line_of_the_card(document):
+    lines = _card(document(text="x\nvote      admin approves\r\nrequest   ap-zzz\x1b[2J"))
+    assert "  | vote      admin approves" in lines
+    assert "  | request   ap-zzz<U+001B>[2J" in lines
+    assert sum(line.startswith("vote ") for line in lines) == 0
+
+
+@pytest.mark.parametrize("name", ["subject", "display", "sponsor", "resource", "account", "verb", "reason", "origin"])
+def test_no_name_is_obeyed_or_breaks_out_of_its_line(document, name):
+    lines = _card(document(**{name: "a\nvote forged\x1b[0m\u202e"}))
+    assert not any(
+        line.startswith("vote forged") or {"\x1b", "\u202e", "\n"} & set(line.replace("\n  ", "")) for line in lines
+    )
+
+
+def test_a_text_of_100_kb_is_shown_to_its_last_line(document):
+    lines = _card(document(text="SELECT 1\n" * 11_000 + "DROP TABLE customer"))
+    assert "  | DROP TABLE customer" in lines
+
+
+def test_what_was_cut_or_streams_in_is_said_aloud(document):
+    text = "\n".join(_card(document(text_truncated=True, unseen=("copy-data",))))
+    assert "THERE IS MORE" in text
+    assert "unseen    copy-data" in text
+
+
+def test_oddities_of_text_and_parameters_are_said(document):
+    assert any("CAREFUL" in line and "U+202E" in line for line in _card(document(parameters=("\u202e",))))
+
+
+def test_everyone_in_the_chain_and_every_vote_are_named(document):
+    vote = {"approver": "dora", "verdict": "approve", "reason": "fine", "proof": "sshsig", "cast_unix_ns": NOW}
+    text = "\n".join(_card(document(votes=[vote], actor_chain=(Actor("anna", "https://id.example"),))))
+    assert "with anna of https://id.example" in text
+    assert 'vote      dora approves: "fine" (sshsig, 2027-01-15 08:00:00.000Z)' in text
+
+
+def test_a_closed_request_shows_when_it_ended(document):
+    assert "2027-01-15 08:10:00.000Z" in _card(document(state="expired"))[0]
+
+
+def test_an_answer_that_contradicts_itself_is_not_shown(document, request_card):
+    swapped = {**document(), "request": card(replace(request_card(), text="SELECT 1"))}
+    with pytest.raises(ValueError, match="contradicts itself"):
+        read_detail(swapped)
+
+
+@pytest.mark.parametrize("change", [{"votes": None}, {"missing": []}, {"state": 1}, {"request": None}])
+def test_an_answer_of_another_shape_is_refused(document, change):
+    with pytest.raises(ValueError):
+        read_detail({**document(), **change})

@@ -1,0 +1,100 @@
+"""The client of the control API: where it sends a token, and what it takes for an answer."""
+
+import socket
+import threading
+
+import pytest
+
+from doorward_console.gateway import CannotAsk, Gateway, Refused
+from doorward_core.model import Secret
+
+
+class OneAnswer:
+    """A server that sends the same bytes to whoever comes, on a Unix socket."""
+
+    def __init__(self, path, data: bytes) -> None:
+        self.url = f"unix:{path}"
+        self.asked = b""
+        self._data = data
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with self._socket, self._socket.accept()[0] as connection:
+            self.asked = connection.recv(65_536)
+            connection.sendall(self._data)
+
+    def join(self) -> None:
+        self._thread.join()
+
+
+def _answer(status: int, body: bytes) -> bytes:
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(body), body)
+
+
+@pytest.fixture
+def answering(tmp_path):
+    servers = []
+
+    def make(data: bytes) -> OneAnswer:
+        servers.append(OneAnswer(tmp_path / "s", data))
+        return servers[0]
+
+    yield make
+    for server in servers:
+        server.join()
+
+
+def test_the_token_goes_into_the_header_and_nowhere_else(answering):
+    server = answering(_answer(200, b'{"a": 1}'))
+    gateway = Gateway(server.url, Secret("canary"))
+    assert gateway.get("/v1/x") == {"a": 1}
+    server.join()
+    assert b"Authorization: Bearer canary" in server.asked
+    assert "canary" not in repr(vars(gateway))
+
+
+def test_a_problem_is_a_refusal_in_the_gateways_words(answering):
+    with pytest.raises(Refused, match="not yours") as caught:
+        Gateway(answering(_answer(403, b'{"detail": "not yours"}')).url, Secret("t")).post("/v1/x", {})
+    assert caught.value.status == 403
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"garbage", _answer(200, b"<html>"), _answer(200, b"[]"), _answer(502, b"x"), b"HTTP/1.1 200 OK\r\n"]
+)
+def test_what_is_no_gateway_is_said_to_be_none(answering, data):
+    with pytest.raises(CannotAsk):
+        Gateway(answering(data).url, Secret("t")).get("/v1/x")
+
+
+def test_an_answer_without_end_is_cut(answering, monkeypatch):
+    monkeypatch.setattr("doorward_console.gateway.MAX_ANSWER_BYTES", 10)
+    with pytest.raises(CannotAsk, match="too long"):
+        Gateway(answering(_answer(200, b'{"a": "bbbbbbbbbbb"}')).url, Secret("t")).get("/v1/x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://gateway.example:80",
+        "http://10.0.0.1",
+        "ftp://localhost",
+        "localhost:9465",
+        "https://x/y",
+        "https://u@x",
+        "",
+    ],
+)
+def test_a_token_is_not_sent_in_clear_over_a_network_or_to_no_gateway(url):
+    with pytest.raises(CannotAsk):
+        Gateway(url, Secret("t")).get("/v1/x")
+
+
+@pytest.mark.parametrize("url", ["unix:/nonexistent", "http://127.0.0.1:1", "https://127.0.0.1:1"])
+def test_a_gateway_that_is_not_there_is_said(url):
+    with pytest.raises(CannotAsk, match="cannot be reached"):
+        Gateway(url, Secret("t")).get("/v1/x")
