@@ -72,3 +72,51 @@ class Asking:
 @pytest.fixture
 def asking():
     return lambda text, **more: Asking(parse_policy(text, "policy.yaml"), **more)
+
+
+DESIGN = """
+include: [safe-catalog]
+rules:
+  - id: analysts-read
+    effect: allow
+    who: {groups: [crew-analysts]}
+    resource: app-db
+    do: [read]
+    tables: ["public.*"]
+  - id: changes-need-a-human
+    effect: hold
+    who: {groups: [crew-analysts]}
+    resource: app-db
+    do: [write]
+    tables: ["public.*"]
+    approve: {by: {groups: [dba]}, quorum: 2, within: 10m, grant: 5m, in_transaction: 60s}
+  - id: no-ddl
+    effect: block
+    resource: app-db
+    do: [define, admin, unknown]
+    unless: {groups: [migrations]}
+    reason: Schema changes go through migrations.
+masks:
+  - id: pii
+    resource: app-db
+    columns: ["public.customer.email", "*.iban"]
+    detect: [email, card, iban]
+    with: partial
+    except: {groups: [privacy-office]}
+    probe: {equality: allow, limit: 20/h}
+"""
+
+
+@pytest.fixture
+def design(asking):
+    return asking(DESIGN)
+
+
+@pytest.fixture
+def analyst(design):
+    return design.who("crew-analysts")
+
+
+@pytest.fixture
+def design_text():
+    return DESIGN

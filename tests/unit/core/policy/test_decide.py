@@ -1,49 +1,4 @@
-import pytest
-
-from doorward_core.model import Action, Approve, Effect, Limit, Mask, ReasonCode, Record, RecordLevel, Resource
-
-DESIGN = """
-include: [safe-catalog]
-rules:
-  - id: analysts-read
-    effect: allow
-    who: {groups: [crew-analysts]}
-    resource: app-db
-    do: [read]
-    tables: ["public.*"]
-  - id: changes-need-a-human
-    effect: hold
-    who: {groups: [crew-analysts]}
-    resource: app-db
-    do: [write]
-    tables: ["public.*"]
-    approve: {by: {groups: [dba]}, quorum: 2, within: 10m, grant: 5m, in_transaction: 60s}
-  - id: no-ddl
-    effect: block
-    resource: app-db
-    do: [define, admin, unknown]
-    unless: {groups: [migrations]}
-    reason: Schema changes go through migrations.
-masks:
-  - id: pii
-    resource: app-db
-    columns: ["public.customer.email", "*.iban"]
-    detect: [email, card, iban]
-    with: partial
-    except: {groups: [privacy-office]}
-    probe: {equality: allow, limit: 20/h}
-"""
-ANYTHING = "rules:\n  - {id: all, effect: allow, resource: app-db, do: [any]}"
-
-
-@pytest.fixture
-def design(asking):
-    return asking(DESIGN)
-
-
-@pytest.fixture
-def analyst(design):
-    return design.who("crew-analysts")
+from doorward_core.model import Action, Approve, Effect, Limit, Mask, ReasonCode, Record, RecordLevel
 
 
 def test_a_read_that_a_rule_allows_goes_on_with_the_masks_in_force(design, analyst):
@@ -141,141 +96,11 @@ def test_an_operation_without_atoms_stands_for_its_own_action(design, analyst):
     assert design.effect(analyst, action="session", complete=False) == "deny"
 
 
-def test_an_allow_or_a_hold_lets_one_in_and_do_session_things(asking):
-    ask = asking(
-        "rules:\n"
-        "  - {id: r, effect: allow, who: {groups: [a]}, resource: app-db, do: [read]}\n"
-        "  - {id: w, effect: hold, who: {groups: [b]}, resource: app-db, do: [write], approve: {by: {groups: [c]}}}\n"
-    )
-    begin = ask.atom("session", "begin", kind="transaction")
-    for group, expected in (("a", "permit"), ("b", "permit"), ("c", "deny")):
-        assert ask.policy.connect(ask.who(group), ask.resource, 0).effect.value == expected
-        assert ask.effect(ask.who(group), begin) == expected
-    assert ask.policy.connect(ask.who("a"), Resource("other", "postgres"), 0).effect is Effect.DENY
-
-
-def test_a_rule_may_say_otherwise_of_session_and_connect(asking):
-    ask = asking(
-        "rules:\n"
-        "  - {id: r, effect: allow, resource: app-db, do: [read]}\n"
-        "  - {id: s, effect: block, resource: app-db, do: [session], channels: ['*']}\n"
-        "  - {id: c, effect: block, who: {kind: human}, resource: app-db, do: [connect]}\n"
-    )
-    assert ask.effect(ask.who(), ask.atom("session", "jobs", kind="channel")) == "deny"
-    assert ask.effect(ask.who(), ask.atom("session", "begin", kind="transaction")) == "permit"
-    assert ask.policy.connect(ask.who(), ask.resource, 0).effect is Effect.PERMIT
-    assert ask.policy.connect(ask.who(kind="human"), ask.resource, 0).effect is Effect.DENY
-
-
 def test_a_rule_with_connect_false_lets_nobody_in(asking):
     ask = asking("include: [safe-catalog]")
     assert ask.policy.connect(ask.who(), ask.resource, 0).effect is Effect.DENY
     assert ask.effect(ask.who(), ask.atom("session", "begin", kind="transaction")) == "deny"
     assert not ask.policy.could(ask.who(), ask.resource, frozenset({Action.CONNECT, Action.SESSION}))
-
-
-@pytest.mark.parametrize(
-    ("who", "identity", "matches"),
-    [
-        ("{groups: [crew-a, crew-b]}", {"groups": ["crew-b", "x"]}, True),
-        ("{groups: ['crew-*']}", {"groups": ["crew-z"]}, True),
-        ("{groups: [crew-a]}", {"groups": []}, False),
-        ("{subjects: [crew-7], issuers: ['https://idp.example']}", {}, True),
-        ("{subjects: [crew-7], issuers: ['https://other.example']}", {}, False),
-        ("{kind: human}", {}, False),
-        ("{kind: agent, groups: [g]}", {"groups": ["g"]}, True),
-        ("{attributes: {crew: ['a*']}}", {"attributes": {"crew": "alpha"}}, True),
-        ("{attributes: {crew: ['a*']}}", {"attributes": {}}, False),
-        ("{attributes: {crew: ['*']}}", {"attributes": {}}, False),
-    ],
-)
-def test_who_matches_every_key_and_within_a_key_any_entry(asking, who, identity, matches):
-    ask = asking(f"rules: [{{id: r, effect: allow, who: {who}, resource: app-db, do: [read]}}]")
-    me = ask.who(*identity.get("groups", ()), **identity.get("attributes", {}))
-    assert (ask.effect(me, ask.atom("read", "public.a")) == "permit") is matches
-
-
-@pytest.mark.parametrize(
-    ("resource", "matches"),
-    [
-        ("app-db", True),
-        ("'app-*'", True),
-        ("[x, app-db]", True),
-        ("['*', '!app-db']", False),
-        ("{labels: {env: [prod]}}", True),
-        ("{labels: {env: [test]}}", False),
-        ("{labels: {zone: ['*']}}", False),
-        ("{names: ['app-*'], protocols: [postgres]}", True),
-        ("{names: ['app-*'], protocols: [ssh]}", False),
-    ],
-)
-def test_resource_is_a_name_a_list_or_labels(asking, resource, matches):
-    ask = asking(f"rules: [{{id: r, effect: allow, resource: {resource}, do: [read]}}]")
-    assert (ask.effect(ask.who(), ask.atom("read", "public.a")) == "permit") is matches
-
-
-def test_a_filter_by_target_is_about_that_kind_alone(asking):
-    ask = asking(
-        "rules: [{id: r, effect: allow, resource: app-db, do: [any],"
-        " tables: ['public.*'], functions: [public.f], targets: {schema: [audit]}}]"
-    )
-    yes = [("read", "public.a", "relation"), ("execute", "public.f", "function"), ("define", "audit", "schema")]
-    no = [("read", "a.public", "relation"), ("execute", "public.g", "function"), ("define", "audit2", "schema")]
-    for action, name, kind in yes:
-        assert ask.effect(ask.who(), ask.atom(action, name, kind=kind)) == "permit"
-    for action, name, kind in [*no, ("admin", "public.f", "role"), ("execute", "DO", "opaque")]:
-        assert ask.effect(ask.who(), ask.atom(action, name, kind=kind)) == "deny"
-
-
-COLUMNS = """
-rules:
-  - {id: some, effect: allow, resource: app-db, do: [read], columns: ["public.customer.id", "public.customer.name"]}
-  - {id: more, effect: allow, resource: app-db, do: [read], columns: ["public.customer.country"]}
-  - {id: orders, effect: allow, resource: app-db, do: [read], tables: [public.orders]}
-  - {id: secret, effect: block, resource: app-db, do: [read], columns: ["public.orders.margin"]}
-"""
-
-
-@pytest.mark.parametrize(
-    ("table", "columns", "effect"),
-    [
-        ("public.customer", ["id"], "permit"),
-        ("public.customer", ["id", "country"], "permit"),
-        ("public.customer", ["id", "email"], "deny"),
-        ("public.customer", [], "deny"),
-        ("public.customer", ["margin"], "deny"),
-        ("public.orders", ["id"], "permit"),
-        ("public.orders", ["id", "margin"], "deny"),
-        ("public.orders", [], "deny"),
-    ],
-)
-def test_columns_are_decided_one_by_one_and_a_whole_row_is_all_of_them(asking, table, columns, effect):
-    ask = asking(COLUMNS)
-    assert ask.effect(ask.who(), ask.atom("read", table, columns)) == effect
-
-
-def test_a_column_rule_does_not_speak_of_other_kinds(asking):
-    function = ("execute", "public.f", (), "function")
-    ask = asking('rules: [{id: a, effect: allow, resource: app-db, do: [any], columns: ["*"]}]')
-    assert ask.effect(ask.who(), ask.atom(*function)) == "deny"
-    ask = asking(
-        "rules:\n"
-        "  - {id: a, effect: allow, resource: app-db, do: [any]}\n"
-        '  - {id: b, effect: block, resource: app-db, do: [any], columns: ["*.margin"]}\n'
-    )
-    assert ask.effect(ask.who(), ask.atom(*function)) == "permit"
-    assert ask.effect(ask.who(), ask.atom("read", "public.orders")) == "deny"
-
-
-def test_a_block_on_a_column_does_not_block_whole_rows_of_other_tables(asking):
-    ask = asking(
-        "rules:\n"
-        "  - {id: a, effect: allow, resource: app-db, do: [read]}\n"
-        '  - {id: b, effect: block, resource: app-db, do: [read], columns: ["public.orders.margin"]}\n'
-    )
-    assert ask.effect(ask.who(), ask.atom("read", "public.customer")) == "permit"
-    assert ask.effect(ask.who(), ask.atom("read", "public.orders")) == "deny"
-    assert ask.effect(ask.who(), ask.atom("read", "public.orders", ["id"])) == "permit"
 
 
 def test_limits_unite_to_the_smallest_and_levels_to_the_highest(asking):
@@ -325,57 +150,6 @@ def test_each_probe_of_one_statement_counts(design, analyst):
     (rate,) = design.policy.rates(design.decide(analyst, *probes))
     assert rate.cost == 2
     assert design.policy.rates(design.decide(analyst, design.atom("read", "public.customer"))) == ()
-
-
-def test_a_probe_in_words_that_no_pattern_knows_answers_to_every_mask(asking, design, analyst):
-    through_view = design.atom("probe", "public.customer_view", ["mail"], detail="other")
-    assert design.effect(analyst, through_view) == "deny"
-    opened = asking(DESIGN.replace("rules:", ANYTHING, 1))
-    assert opened.effect(analyst, through_view) == "deny"
-    assert opened.effect(analyst, design.atom("probe", "public.customer", detail="other")) == "deny"
-    assert opened.effect(analyst, design.atom("probe", "public.customer", detail="equality")) == "permit"
-
-
-def test_a_probe_where_nothing_is_masked_is_a_read(design):
-    officer = design.who("crew-analysts", "privacy-office")
-    assert design.effect(officer, design.atom("probe", "public.customer", ["email"], detail="other")) == "permit"
-    assert design.effect(officer, design.atom("probe", "audit.trail", ["x"], detail="other")) == "deny"
-
-
-def test_no_allow_of_a_rule_lifts_what_a_mask_holds(asking):
-    ask = asking(
-        "rules: [{id: all, effect: allow, resource: app-db, do: [any]}]\n"
-        "masks: [{id: m, resource: app-db, columns: ['*.email'], probe: {approve: {by: {groups: [dba]}}}}]\n"
-    )
-    decision = ask.decide(ask.who(), ask.atom("probe", "public.c", ["email"], detail="other"))
-    assert decision.effect is Effect.HOLD
-    (approve,) = decision.approvals
-    assert approve.rule == "m"
-    granted = frozenset({(approve.rule, approve.rule_hash)})
-    assert ask.effect(ask.who(), ask.atom("probe", "public.c", ["email"], detail="other"), granted=granted) == "permit"
-
-
-def test_could_tells_what_posture_needs(design, analyst):
-    def could(identity, *actions):
-        return design.policy.could(identity, design.resource, frozenset(Action(item) for item in actions))
-
-    assert could(analyst, "write")
-    assert could(analyst, "connect")
-    assert could(analyst, "probe")
-    assert not could(analyst, "define", "admin", "execute")
-    assert not could(design.who("nobody"), "write", "connect")
-    assert could(design.who("nobody"), "read")  # the catalogue
-
-
-def test_could_is_false_where_a_block_covers_everything(asking):
-    ask = asking(
-        "rules:\n"
-        "  - {id: a, effect: allow, resource: app-db, do: [any]}\n"
-        "  - {id: b, effect: block, resource: app-db, do: [write]}\n"
-        "  - {id: c, effect: block, resource: app-db, do: [define], tables: [public.x]}\n"
-    )
-    assert not ask.policy.could(ask.who(), ask.resource, frozenset({Action.WRITE}))
-    assert ask.policy.could(ask.who(), ask.resource, frozenset({Action.DEFINE}))
 
 
 def test_a_rule_that_has_ended_does_nothing_and_is_not_remembered(asking):
@@ -435,11 +209,3 @@ def test_views_are_bounded_and_never_mixed_up(design, monkeypatch):
         assert design.effect(design.who("crew-analysts"), read) == "permit"
         assert design.effect(design.who("strangers"), read) == "deny"
     assert len(design.policy._views) == 2
-
-
-def test_advice_is_bounded_and_escapes_what_could_forge_a_line(design, analyst):
-    forged = [design.atom("read", f"x.{n}\n\u202eApproved by the CISO{'y' * 500}") for n in range(50)]
-    advice = design.decide(analyst, *forged).advice
-    assert advice.isprintable()
-    assert len(advice) < 1000
-    assert "and 47 more" in advice
