@@ -79,9 +79,11 @@ def check_config(config: Path) -> Findings:
     signers = settings.approvals.signers
     if signers is not None:
         try:
-            parse_allowed_signers(signers.read_bytes())
-        except (OSError, ValueError) as error:
-            faults.append(f"{signers}: {error}")
+            parse_allowed_signers(signers.read_bytes(), str(signers))
+        except ConfigError as error:
+            faults += error.problems
+        except OSError as error:
+            faults.append(f"{signers}:1: cannot be read: {error.strerror}")
     return Findings(tuple(faults), tuple(notes))
 
 

@@ -53,7 +53,7 @@ def _known(secrets: Path) -> tuple[str, dict[str, str]]:
     endpoint = document.get("token_endpoint") if isinstance(document, dict) else None
     clients = document.get("clients") if isinstance(document, dict) else None
     if not isinstance(endpoint, str) or not isinstance(clients, dict):
-        raise ValueError(f"{secrets} is not a development issuer's file of secrets")
+        raise ValueError(f"{secrets} is not a development issuer's file of secrets")  # noqa: TRY004 - a wrong file
     return endpoint, {str(name): str(value) for name, value in clients.items()}
 
 

@@ -33,6 +33,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from doorward_core.errors import ConfigError
+
 MAGIC = b"SSHSIG"
 VERSION = 1
 BEGIN = b"-----BEGIN SSH SIGNATURE-----"
@@ -203,18 +205,25 @@ def _check_security_key(kind: bytes, reader: "_Reader", read: SshSignature, sign
 # --- allowed_signers -------------------------------------------------------------------------------------------------
 
 
-def parse_allowed_signers(data: bytes) -> tuple[Signer, ...]:
-    """Read an `allowed_signers` file; ValueError names the first line that cannot be used."""
+def parse_allowed_signers(data: bytes, name: str = "allowed_signers") -> tuple[Signer, ...]:
+    """Read an `allowed_signers` file. Raises ConfigError with every line that cannot be used."""
     if len(data) > MAX_SIGNERS_BYTES:
-        raise ValueError("the file of allowed signers is longer than 1 MiB")
-    signers = []
-    for number, raw in enumerate(data.decode("utf-8").splitlines(), start=1):
+        raise ConfigError((f"{name}:1: longer than 1 MiB",))
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError((f"{name}:1: not UTF-8 text",)) from None
+    signers: list[Signer] = []
+    problems: list[str] = []
+    for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()
         if line and not line.startswith("#"):
             try:
                 signers.append(_signer(line))
             except ValueError as error:
-                raise ValueError(f"line {number}: {error}") from error
+                problems.append(f"{name}:{number}: {error}")
+    if problems:
+        raise ConfigError(tuple(problems))
     return tuple(signers)
 
 

@@ -15,12 +15,10 @@ What a crash leaves is said at each step; in all cases a grant that may have bee
 
 import hashlib
 import hmac
-import os
-import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -304,44 +302,6 @@ class SqliteStore:
                 self._database.execute("COMMIT")
             except sqlite3.Error as error:
                 raise StoreError(f"the approvals store failed: {error}") from error
-
-
-def load_key(path: Path) -> bytes:
-    """Read the key of the store, or make it at the first start: 32 random bytes in a file that only its owner reads.
-
-    A crash while it is made leaves no key, or a whole one. StoreError if it cannot be read, or others could read it.
-    """
-    try:
-        if not path.exists():
-            _make_key(path)
-        if path.stat().st_mode & 0o077:
-            raise StoreError(f"{path} can be read by others than its owner; make its mode 0600")
-        key = path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"the key {path} of the approvals store cannot be used: {error.strerror}") from error
-    if len(key) < MIN_KEY_BYTES:
-        raise StoreError(f"the key {path} of the approvals store is too short")
-    return key
-
-
-def _make_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, secrets.token_bytes(MIN_KEY_BYTES))
-        os.fsync(descriptor)
-        # A link fails where another process was first, and then that one's key is the key.
-        with suppress(FileExistsError):
-            os.link(new, path)
-    finally:
-        os.close(descriptor)
-        new.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

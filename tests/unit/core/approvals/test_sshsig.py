@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorward_core.approvals.sshsig import BadSignature, Signer, parse_allowed_signers, parse_armour, verify
+from doorward_core.errors import ConfigError
 
 NAMESPACE = "doorward-vote@1"
 NOW = 1_800_000_000 * 1_000_000_000
@@ -247,13 +248,24 @@ dora,d?ra namespaces="doorward-vote@1,git",valid-after="20260101",valid-before=2
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(key, line):
-    with pytest.raises(ValueError, match="line 2"):
-        parse_allowed_signers(f"\n{line.format(key=base64.b64encode(key.blob).decode())}\n".encode())
+    with pytest.raises(ConfigError, match="signers:2: "):
+        parse_allowed_signers(f"\n{line.format(key=base64.b64encode(key.blob).decode())}\n".encode(), "signers")
 
 
 def test_a_file_beyond_its_bound_is_refused():
-    with pytest.raises(ValueError, match="1 MiB"):
+    with pytest.raises(ConfigError, match="1 MiB"):
         parse_allowed_signers(b"#" * (1024 * 1024 + 1))
+
+
+def test_a_file_that_is_no_text_is_refused():
+    with pytest.raises(ConfigError, match="UTF-8"):
+        parse_allowed_signers(b"\xff")
+
+
+def test_every_bad_line_is_named_at_once():
+    with pytest.raises(ConfigError) as caught:
+        parse_allowed_signers(b"dora\n\neve\n")
+    assert [problem.split(": ")[0] for problem in caught.value.problems] == ["allowed_signers:1", "allowed_signers:3"]
 
 
 @pytest.mark.need_ssh_keygen

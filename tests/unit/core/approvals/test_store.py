@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from doorward_core.approvals.request import RequestState, Verdict
-from doorward_core.approvals.store import Quota, RequestRefused, SqliteStore, load_key
+from doorward_core.approvals.store import Quota, RequestRefused, SqliteStore
 from doorward_core.errors import StoreError
 
 NS = 1_000_000_000
@@ -251,24 +251,3 @@ def test_a_crash_right_after_the_use_leaves_it_used(path, store, a_request, a_vo
     assert ended.returncode == -9
     assert store.get(a_request().id).state is USED
     assert store.use_grant(b"d" * 32, "crew-7", "https://id.example", START + 2 * NS) is None
-
-
-def test_the_key_is_made_once_and_is_its_owners_alone(tmp_path):
-    path = tmp_path / "keys" / "approvals.key"
-    key = load_key(path)
-    assert (len(key), load_key(path), path.stat().st_mode & 0o777) == (32, key, 0o600)
-    assert [child.name for child in path.parent.iterdir()] == ["approvals.key"]
-
-
-def test_a_key_that_others_can_read_or_that_is_short_is_refused(tmp_path):
-    path = tmp_path / "approvals.key"
-    load_key(path)
-    path.chmod(0o640)
-    with pytest.raises(StoreError, match="0600"):
-        load_key(path)
-    path.chmod(0o600)
-    path.write_bytes(b"short")
-    with pytest.raises(StoreError, match="too short"):
-        load_key(path)
-    with pytest.raises(StoreError, match="cannot be used"):
-        load_key(path / "x")
