@@ -31,7 +31,7 @@ from typing import IO
 import psycopg
 from psycopg import sql
 
-from doorward_demo import dataset
+from doorward_demo import children, dataset
 
 DATABASE = "shop"
 SUPERUSER = "postgres"
@@ -164,9 +164,7 @@ def _start(folder: Path) -> Server:
     command = [str(programs / "postgres"), "-D", str(data)]
     command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     log = (folder / "server.log").open("wb")
-    process = subprocess.Popen(
-        command, user=owner, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-    )
+    process = children.start(command, output=log, errors=log, user=owner, ends_by=signal.SIGINT)
     server = Server(folder, programs, port, process, log, {SUPERUSER: password})
     try:
         _wait_until_ready(server)

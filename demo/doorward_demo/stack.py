@@ -24,8 +24,8 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
+from doorward_demo import children
 from doorward_demo.certificates import write_certificates
 from doorward_demo.postgres import DATABASE, DemoError, Server, free_port
 
@@ -205,7 +205,7 @@ def _port(preferred: int) -> int:
     return preferred
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
+def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ask a process to end as a service manager does; what does not end in time is killed."""
     if process.poll() is not None:
         return
@@ -221,7 +221,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 def issuer(stack: Stack) -> Iterator[None]:
     """Run the development issuer, and take a token for each one who appears in the story."""
     command = [sys.executable, "-m", "doorward_demo.issuer", "--state", str(stack.state)]
-    with _process(command, stack.state / "issuer.log") as process:
+    with _process(command, stack.state / "issuer.log", speaks=True) as process:
         assert process.stdout is not None
         said = process.stdout.readline()
         if not said:
@@ -277,11 +277,14 @@ def gateway(stack: Stack, target: Server) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _process(
-    command: list[str], log: Path, environment: dict[str, str] | None = None
-) -> Iterator[subprocess.Popen[str]]:
-    """A process in a session of its own, so that Ctrl-C reaches us alone and we end it in order."""
-    with log.open("w") as output:
-        process = _spawn(command, output, environment or {})
+    command: list[str], log: Path, environment: dict[str, str] | None = None, *, speaks: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process for the length of a block; one that `speaks` is listened to, any other only logs."""
+    with log.open("wb") as errors:
+        output = subprocess.PIPE if speaks else errors
+        process = children.start(
+            command, output=output, errors=errors, environment={**os.environ, **(environment or {})}
+        )
         try:
             yield process
         finally:
@@ -290,20 +293,7 @@ def _process(
                 process.stdout.close()
 
 
-def _spawn(command: list[str], errors: IO[str], environment: dict[str, str]) -> subprocess.Popen[str]:
-    wants_line = "doorward_demo.issuer" in command  # it says where it listens; everything else only logs
-    return subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if wants_line else errors,
-        stderr=errors,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def _wait_until_ready(process: subprocess.Popen[str], admin_port: int, log: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], admin_port: int, log: Path) -> None:
     end = time.monotonic() + READY_WITHIN_S
     while not _is_ready(admin_port):
         if process.poll() is not None:
