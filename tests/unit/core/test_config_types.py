@@ -106,10 +106,7 @@ def test_paths_are_relative_to_the_file_and_may_be_absolute(tmp_path):
     assert "there is no such file" in read("there: y", tmp_path)[1][0]
     assert "expected a path" in read("path: ''", tmp_path)[1][0]
     assert "expected a path" in read("path: 3", tmp_path)[1][0]
-    assert (
-        "cannot be looked at" in read(f"there: {'x' * 5000}", tmp_path)[1][0]
-        or "no such file" in read(f"there: {'x' * 5000}", tmp_path)[1][0]
-    )
+    assert "cannot be looked at" in read(f"there: {'x' * 5000}", tmp_path)[1][0]
 
 
 def test_an_unknown_key_is_told_with_the_nearest_at_any_depth():
