@@ -22,6 +22,7 @@ SHELLS = {
     "doorward_core.identity.authenticate": "asks the key cache, counts failures by the clock",
     "doorward_core.identity.jwks": "fetches keys",
     "doorward_core.policy.load": "reads the policy's files",
+    "doorward_core.record.bundles": "reads the log's files, several at a time",
     "doorward_core.record.engine": "the writer's work: owns the log's files",
     "doorward_core.record.journal": "writes and flushes files",
     "doorward_core.record.keys": "reads and writes key files",
