@@ -1,6 +1,7 @@
 """kill -9 of the writer, and of the gateway, while events pour in: nothing acknowledged is missing."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -109,3 +110,45 @@ async def test_a_killed_gateway_leaves_a_writer_that_finishes(tmp_path, lines):
     checked(tmp_path, acknowledged)
     openings = [entry for entry in LogReader(tmp_path / "log").entries() if entry.kind == "log.opened"]
     assert [entry.header["previous"] for entry in openings] == ["none", "unclean"]
+
+
+async def test_a_full_disk_fails_the_log_and_space_brings_it_back(tmp_path):
+    """A file size limit on the writer stands in for the disk: the kernel refuses the write, half of it done."""
+    async with trio.open_nursery() as nursery:
+        log = await Log.open(
+            tmp_path / "log", origin="gateway.example/a", signer=tmp_path / "keys" / "s.pem", nursery=nursery
+        )
+        await log.durable(log.append(Event(EventKind.OPERATION_DECIDED, {"n": 1}), NOW))
+        resource.prlimit(log._process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+        lost = log.append(Event(EventKind.OPERATION_DECIDED, {"n": 99}, {"text": "x" * 9000}), NOW)
+        with pytest.raises(RecordError):
+            await log.durable(lost)
+        assert "too large" in log.failed
+        with pytest.raises(RecordError):
+            log.append(Event(EventKind.OPERATION_DECIDED, {"n": 2}), NOW)
+        await log.recover()
+        await log.durable(log.append(Event(EventKind.OPERATION_DECIDED, {"n": 2}), NOW))
+        await log.aclose()
+    checked(tmp_path, 2)
+    assert [entry.kind for entry in LogReader(tmp_path / "log").entries()].count("log.repaired") == 1
+
+
+async def test_a_disk_that_stays_full_keeps_the_log_closed(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await Log.open(
+            tmp_path / "log", origin="gateway.example/a", signer=tmp_path / "keys" / "s.pem", nursery=nursery
+        )
+        log._process.kill()
+        with pytest.raises(RecordError):
+            await log.durable(log.append(Event(EventKind.OPERATION_DECIDED, {"n": 1}), NOW))
+        (tmp_path / "log" / "journal").rename(tmp_path / "away")
+        for _ in range(2):
+            with pytest.raises(RecordError):
+                await log.recover()
+            assert log.failed
+        (tmp_path / "log" / "journal").rmdir()
+        (tmp_path / "away").rename(tmp_path / "log" / "journal")
+        await log.recover()
+        assert log.failed is None
+        await log.aclose()
+    assert verify(tmp_path / "log", public_key=(tmp_path / "keys" / "s.vkey").read_text()).ok

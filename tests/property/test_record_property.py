@@ -1,7 +1,7 @@
 """Properties of the event log's format, over generated values and events."""
 
 import msgpack
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from doorward_core.record import entry, merkle, proof, strict
@@ -23,6 +23,7 @@ def same(one, other):
 
 
 @given(VALUES)
+@UNHURRIED
 def test_what_is_encoded_comes_back_from_both_decoders(value):
     data = encode(value)
     assert decode(data) == value
@@ -30,6 +31,7 @@ def test_what_is_encoded_comes_back_from_both_decoders(value):
 
 
 @given(VALUES, st.randoms())
+@UNHURRIED
 def test_a_value_has_one_spelling_whatever_the_order_of_its_keys(value, random):
     def shuffled(item):
         if isinstance(item, dict):
@@ -55,7 +57,7 @@ def judged(data):
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=500)
+@settings(UNHURRIED, max_examples=500)
 def test_both_decoders_agree_on_garbage(data):
     first, second = judged(data)
     assert (first is None) == (second is None)
@@ -65,7 +67,7 @@ def test_both_decoders_agree_on_garbage(data):
 
 
 @given(VALUES, st.data())
-@settings(max_examples=500)
+@settings(UNHURRIED, max_examples=500)
 def test_both_decoders_agree_on_damaged_values(value, data):
     good = bytearray(encode(value))
     at = data.draw(st.integers(0, len(good) - 1))
@@ -75,6 +77,7 @@ def test_both_decoders_agree_on_damaged_values(value, data):
 
 
 @given(st.floats() | st.datetimes().map(lambda moment: msgpack.Timestamp.from_unix_nano(moment.year)))
+@UNHURRIED
 def test_whatever_msgpack_can_say_beyond_the_format_is_refused(value):
     first, second = judged(msgpack.packb({"x": value}))
     assert first is None
@@ -82,6 +85,7 @@ def test_whatever_msgpack_can_say_beyond_the_format_is_refused(value):
 
 
 @given(MAPS, MAPS, st.integers(0, 2**63), st.sampled_from([b"", bytes(16), bytes(range(16))]))
+@UNHURRIED
 def test_an_event_is_read_as_it_was_built_by_reader_and_verifier(head, body, index, ident):
     packed = encode(body) if body else b""
     salt = bytes(32)
@@ -102,7 +106,7 @@ def test_an_event_is_read_as_it_was_built_by_reader_and_verifier(head, body, ind
 
 
 @given(st.lists(st.binary(max_size=20), max_size=600), st.data())
-@settings(max_examples=40)
+@settings(UNHURRIED, max_examples=40)
 def test_trees_agree_whatever_their_size(leaves, data):
     hashes, tree = [merkle.leaf_hash(leaf) for leaf in leaves], merkle.Tree()
     for leaf in hashes:
@@ -121,6 +125,7 @@ def test_trees_agree_whatever_their_size(leaves, data):
 
 
 @given(st.binary(max_size=300))
+@UNHURRIED
 def test_garbage_is_no_entry_note_or_frame_and_nothing_but_refused(data):
     for read, error in (
         (strict.entry, strict.StrictError),
@@ -136,6 +141,7 @@ def test_garbage_is_no_entry_note_or_frame_and_nothing_but_refused(data):
 
 
 @given(st.lists(st.lists(st.binary(max_size=50), min_size=1, max_size=5), max_size=6), st.data())
+@UNHURRIED
 def test_a_journal_cut_anywhere_gives_whole_frames_only(batches, data):
     pieces, count = [], 0
     for batch in batches:

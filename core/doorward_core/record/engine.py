@@ -26,11 +26,13 @@ from doorward_core.record.recover import Found, recover
 
 FORMAT = "doorward-event-log@1"
 LOCK = "lock"
-# A start reads one segment, so this bounds its time (about a second); bundles are flushed once per segment.
+# A start reads one segment, so this bounds its time (about a second).
 SEGMENT_BYTES = 32 * 1024 * 1024
 # Entries that nobody waits for are flushed when this much is unflushed, so that one flush never takes long.
 UNFLUSHED_BYTES = 4 * 1024 * 1024
 _SALTS = 256
+# At a fifth of a millisecond each, no step takes longer than a flush or two of the journal itself.
+_SYNC_STEP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,9 @@ class Engine:
         """Take what is durable into bundles and tiles; call after the report, it is off the durable path."""
         if self._backlog and self.durable == self._journal.written:
             self._publish()
+            if self._segment_full():
+                self._publisher.checkpoint()
+                self._rotate()
 
     def _publish(self) -> None:
         self._publisher.add(self._backlog)
@@ -213,15 +218,23 @@ class Engine:
         self.flush()
         self._publish()
         self._publisher.checkpoint()
-        if self._journal.bytes >= SEGMENT_BYTES:
+        if self._segment_full():
             self._rotate()
+
+    def _segment_full(self) -> bool:
+        """Whether it is time for a new segment; before that, flush some of the bundles that hold the old one's entries.
+
+        Some at a time, because hundreds of flushes in a row would hold up everybody who waits.
+        """
+        if self._journal.bytes < SEGMENT_BYTES:
+            return False
+        return self._publisher.sync(max(_SYNC_STEP, len(self._publisher.unsynced) // (2 * _SYNC_STEP)))
 
     def _rotate(self) -> None:
         """Begin a new segment.
 
         Crash after the flush of the bundles, or before the old segment is gone: both segments are there and agree.
         """
-        self._publisher.sync()
         kept = self._publisher.bundle
         assert (self.size - len(kept)) % TILE_WIDTH == 0
         self._journal.start(self.size - len(kept), kept)

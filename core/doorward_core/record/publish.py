@@ -36,6 +36,7 @@ class Publisher:
         self.tree = Tree()
         self.bundle: list[bytes] = []
         self.unsynced: list[Path] = []
+        self._folders: set[Path] = set()
         self.signed_size = -1
         self.mirror_problem = ""
 
@@ -96,22 +97,25 @@ class Publisher:
             self.unsynced.append(path)
             _remove_partial(path)
 
-    def sync(self) -> None:
-        """Flush every full tile and bundle put in place so far, so that journal segments may go.
+    def sync(self, at_most: int | None = None) -> bool:
+        """Flush full tiles and bundles, oldest first; give whether all are, so that journal segments may go.
 
         Crash: the journal is still there.
         """
-        folders: set[Path] = set()
-        for path in self.unsynced:
+        now, self.unsynced = self.unsynced[:at_most], self.unsynced[len(self.unsynced[:at_most]) :]
+        for path in now:
             _sync(path)
             # The folder and those above it, up to the tree's: any of them may be new.
             parent = path.parent
-            while parent not in folders and parent != self._folder.parent:
-                folders.add(parent)
+            while parent not in self._folders and parent != self._folder.parent:
+                self._folders.add(parent)
                 parent = parent.parent
-        for folder in folders:
+        if self.unsynced:
+            return False
+        for folder in self._folders:
             _sync(folder)
-        self.unsynced.clear()
+        self._folders.clear()
+        return True
 
     def checkpoint(self) -> bool:
         """Sign and publish the tree as it is, if it has grown; give whether it had.

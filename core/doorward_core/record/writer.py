@@ -51,10 +51,12 @@ class Log:
         self._waiters: list[tuple[int, int, trio.Event]] = []
         self._waiter_count = 0
         self._room = trio.Event()
+        self._recovering = trio.Lock()
         self._reset()
 
     def _reset(self) -> None:
-        self._failed: str | None = None
+        # Until the writer has said where the log ends, no index can be given out.
+        self._failed: str | None = "the log is not open yet"
         self._queue: deque[bytes] = deque()
         self._queued = 0
         self._size = self._durable = self._last_at = self._asked = 0
@@ -84,6 +86,7 @@ class Log:
         `signer` is the file of the signing key, made on first start, outside of `folder`; the vkey is put beside it.
         `keys` is the folder of wrapped payload keys, by default `payload` beside the signing key.
         Two tasks run in `nursery` until `aclose`; neither ever raises.
+        Call `aclose` before that nursery is cancelled: otherwise all is kept, but the log does not end in `log.closed`.
         Cancelled while opening: the writer is told to go, and the log is left as after a crash.
         """
         try:
@@ -108,31 +111,35 @@ class Log:
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
         messages = Messages(_REPLY_BYTES)
         first = pack_message((process.SETTINGS, process.settings_text(self._settings, self._interval_s)))
+        refusal = f"the log did not open within {OPEN_TIMEOUT_S:.0f} s"
         try:
-            with trio.fail_after(OPEN_TIMEOUT_S):
+            with trio.move_on_after(OPEN_TIMEOUT_S):
                 await stream.send_all(first)
-                await self._hello(stream, messages)
-        except trio.TooSlowError:
-            self._failed = f"the log did not open within {OPEN_TIMEOUT_S:.0f} s"
+                refusal = await self._hello(stream, messages)
         except (trio.BrokenResourceError, OSError) as error:
-            self._failed = f"the writer process could not be reached: {error}"
+            refusal = f"the writer process could not be reached: {error}"
         finally:
             if not self.vkey:
+                self._ended.set()
                 await trio.aclose_forcefully(stream)
                 await self._reap()
-        if self._failed is not None:
-            raise RecordError(self._failed)
+        if refusal:
+            self._failed = refusal
+            raise RecordError(refusal)
+        self._failed = None
         self._nursery.start_soon(self._run, stream, messages, name="event log")
 
-    async def _hello(self, stream: trio.SocketStream, messages: Messages) -> None:
-        """Wait until the writer has opened the log, or has said why not."""
-        while not self.vkey and self._failed is None:
-            chunk = await stream.receive_some(_CHUNK)
-            if not chunk:
-                self._failed = "the writer process ended at once"
+    async def _hello(self, stream: trio.SocketStream, messages: Messages) -> str:
+        """Wait until the writer has opened the log; give why not, or nothing."""
+        while chunk := await stream.receive_some(_CHUNK):
             messages.feed(chunk)
             for message in messages:
+                if message[0] == process.FAILED:
+                    return str(message[1])
                 self._take(message)
+                if self.vkey:
+                    return ""
+        return "the writer process ended at once"
 
     # --- the interface ------------------------------------------------------------------------------------------------
 
@@ -234,20 +241,14 @@ class Log:
         What was never durable is gone, and every `durable` that waited for it has raised.
         Call it as often as readiness is asked; it costs one process each time.
         """
-        if self._failed is None:
-            return
-        self._scope.cancel()
-        await self._ended.wait()
-        await self._reap()
-        failed = self._failed
-        self._reset()
-        try:
+        async with self._recovering:
+            if self._failed is None:
+                return
+            self._scope.cancel()
+            await self._ended.wait()
+            await self._reap()
+            self._reset()
             await self._start()
-        except RecordError:
-            raise
-        except BaseException:
-            self._failed = failed
-            raise
 
     # --- the two tasks ------------------------------------------------------------------------------------------------
 
