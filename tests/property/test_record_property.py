@@ -8,6 +8,8 @@ from doorward_core.record import entry, merkle, proof, strict
 from doorward_core.record.encode import EncodingError, decode, encode
 from doorward_core.record.journal import pack_frame
 
+# A busy machine is no failure.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=40) | st.binary(max_size=300)
 VALUES = st.recursive(
     SCALARS,
