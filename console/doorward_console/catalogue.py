@@ -11,6 +11,7 @@ import pg8000.exceptions
 import pg8000.native
 import trio
 
+from doorward_core.errors import GatewayError
 from doorward_core.net.secrets import resolve_secret
 from doorward_core.net.tls import client_context
 from doorward_core.sql.catalog_load import load_catalog
@@ -54,5 +55,5 @@ def read_catalogue(resource: "ResourceSettings", folder: Path) -> "Catalog":
 
     try:
         return load_catalog(connect)
-    except (pg8000.exceptions.Error, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (pg8000.exceptions.Error, GatewayError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise NoCatalogue(f"the target's catalogue cannot be read: {error}") from error

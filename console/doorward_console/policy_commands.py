@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from doorward_core.config import Config
     from doorward_core.model import Identity, Mask, Operation, Resource
     from doorward_core.policy.decide import Policy
+    from doorward_core.policy.test_cases import CaseResult
     from doorward_core.sql.catalog import Catalog
 
 app = typer.Typer(no_args_is_help=True, help="Check, explain and test a policy.")
@@ -86,29 +87,36 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Why something would be allowed, held or blocked, atom by atom; nothing is run."""
-    from doorward_core.policy.explain import explain as told  # noqa: PLC0415 - pydantic takes a while to load
-    from doorward_core.policy.explain import explain_connect  # noqa: PLC0415 - as above
-
     if sum((bool(sql), bool(do), connect)) != 1:
         output.fail("give exactly one of --sql, --do and --connect")
     loaded, settings = _load(policy, config)
     place = _place(resource, settings, label or [])
     known = settings.identity.issuers[0].issuer if settings else "https://issuer.example"
     identity = _identity(subject, issuer or known, kind, group or [], attribute or [])
+    operation = None
+    if do:
+        operation = _deed(do, on)
+    elif sql:
+        text = sys.stdin.read() if sql == "-" else sql
+        source = None if offline else settings
+        masks = loaded.masks(identity, place, time.time_ns())
+        operation = _read(text, masks, place.name, source, folder=_folder(config), search_path=search_path)
+    _explain(loaded, identity, place, operation, as_json=as_json)
+
+
+def _explain(
+    policy: "Policy", identity: "Identity", place: "Resource", operation: "Operation | None", *, as_json: bool
+) -> None:
+    """Explain an operation; None is opening a session."""
+    from doorward_core.policy.explain import explain as told  # noqa: PLC0415 - pydantic takes a while to load
+    from doorward_core.policy.explain import explain_connect  # noqa: PLC0415 - as above
+
     now = time.time_ns()
-    if connect:
-        explanation = explain_connect(loaded, identity, place, now)
-        problem = ""
+    if operation is None:
+        explanation, problem = explain_connect(policy, identity, place, now), ""
     else:
-        if sql:
-            text = sys.stdin.read() if sql == "-" else sql
-            source = None if offline else settings
-            masks = loaded.masks(identity, place, now)
-            operation = _read(text, masks, place.name, source, folder=_folder(config), search_path=search_path)
-        else:
-            operation = _deed(do, on)
+        explanation = told(policy, identity, place, operation, now_unix_ns=now)
         problem = operation.attributes.get("problem", "")
-        explanation = told(loaded, identity, place, operation, now_unix_ns=now)
     if as_json:
         output.emit({**explanation.as_data(), "problem": problem})
         return
@@ -135,34 +143,24 @@ def run_tests(
         results = run_policy_tests(
             cases, loaded, settings, _folder(config), offline=offline, now_unix_ns=time.time_ns()
         )
-    failed = [result for result in results if not result.passed]
-    if as_json:
-        output.emit(
-            {
-                "passed": len(results) - len(failed),
-                "failed": len(failed),
-                "cases": [
-                    {
-                        "name": result.name,
-                        "source": result.source,
-                        "must": result.must,
-                        "got": result.got,
-                        "problem": result.problem,
-                    }
-                    for result in results
-                ],
-            }
-        )
-    else:
-        for result in failed:
-            output.say(
-                f"FAILED {output.line(result.source)}: {output.line(result.name)}: {output.line(result.problem)}"
-            )
-            if result.explanation is not None:
-                output.say("\n".join(f"    {text}" for text in output.shown(result.explanation.as_text()).split("\n")))
-        output.say(f"{len(results) - len(failed)} passed, {len(failed)} failed")
-    if failed:
+    _tell_cases(results, as_json=as_json)
+    if not all(result.passed for result in results):
         raise typer.Exit(output.NO)
+
+
+def _tell_cases(results: "list[CaseResult]", *, as_json: bool) -> None:
+    failed = [result for result in results if not result.passed]
+    passed = len(results) - len(failed)
+    if as_json:
+        names = ("name", "source", "must", "got", "problem")
+        told = [{name: getattr(result, name) for name in names} for result in results]
+        output.emit({"passed": passed, "failed": len(failed), "cases": told})
+        return
+    for result in failed:
+        output.say(f"FAILED {output.line(result.source)}: {output.line(result.name)}: {output.line(result.problem)}")
+        if result.explanation is not None:
+            output.say("\n".join(f"    {text}" for text in output.shown(result.explanation.as_text()).split("\n")))
+    output.say(f"{passed} passed, {len(failed)} failed")
 
 
 def _report(faults: tuple[str, ...], remarks: tuple[str, ...], *, as_json: bool) -> None:

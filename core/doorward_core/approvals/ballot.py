@@ -45,11 +45,10 @@ def cast(
     now_unix_ns: int,
 ) -> tuple[Vote, str]:
     """Make the vote, and say why it may not count ("" if it may)."""
-    request = case.request
     signed_unix_ns = proof.cast_unix_ns if proof else now_unix_ns
-    said = reason[:MAX_REASON_CHARACTERS]
+    said, by = reason[:MAX_REASON_CHARACTERS], {"subject": identity.subject, "issuer": identity.issuer}
     vote = Vote(
-        request_id=request.id,
+        request_id=case.request.id,
         approver_subject=identity.subject,
         approver_issuer=identity.issuer,
         approver_groups=identity.groups,
@@ -59,18 +58,11 @@ def cast(
         cast_unix_ns=now_unix_ns,
         proof_kind=PROOF_SSHSIG if proof else PROOF_TOKEN,
         proof=proof.armour if proof else hashlib.sha256(identity.credential_id.encode("utf-8")).digest(),
-        statement=statement(
-            request,
-            verdict,
-            subject=identity.subject,
-            issuer=identity.issuer,
-            reason=said,
-            cast_unix_ns=signed_unix_ns,
-        ),
+        statement=statement(case.request, verdict, **by, reason=said, cast_unix_ns=signed_unix_ns),
         approver_display=identity.display,
         approver_chain=identity.actor_chain,
     )
-    refusal = _unfit(reason) or check_vote(request, vote, case.votes) or ""
+    refusal = _unfit(reason) or check_vote(case.request, vote, case.votes) or ""
     if not refusal and now_unix_ns >= identity.expires_unix_ns:
         refusal = "your credential has expired"
     if not refusal and proof:

@@ -230,12 +230,7 @@ def request_for(
 
     Raises ValueError without a hold: a request that nobody's rule asked for could never be granted.
     """
-    if not holds:
-        raise ValueError("a request needs at least one rule that holds it")
-    identity = session.identity
-    within_s = min(hold.within_s for hold in holds)
-    if operation.in_transaction:
-        within_s = min(within_s, *(hold.in_transaction_s for hold in holds))
+    identity, expires_unix_ns = session.identity, _expires_unix_ns(session, operation, holds, now_unix_ns)
     return ApprovalRequest(
         id=name,
         origin=session.origin,
@@ -259,12 +254,22 @@ def request_for(
         rules=held_rules(holds),
         reason=reason,
         opened_unix_ns=now_unix_ns,
-        expires_unix_ns=min(now_unix_ns + within_s * NS_PER_S, identity.expires_unix_ns),
+        expires_unix_ns=expires_unix_ns,
         grant_s=min(hold.grant_s for hold in holds),
         retry=all(hold.retry for hold in holds),
         actor_chain=identity.actor_chain,
         context=operation.attributes,
     )
+
+
+def _expires_unix_ns(session: Session, operation: Operation, holds: tuple[Approve, ...], now_unix_ns: int) -> int:
+    """How long to wait at most: an open transaction holds locks, and is kept waiting for less."""
+    if not holds:
+        raise ValueError("a request needs at least one rule that holds it")
+    bounds_s = [hold.within_s for hold in holds]
+    if operation.in_transaction:
+        bounds_s += [hold.in_transaction_s for hold in holds]
+    return min(now_unix_ns + min(bounds_s) * NS_PER_S, session.identity.expires_unix_ns)
 
 
 def canonical_json(value: object) -> bytes:

@@ -1,7 +1,7 @@
 """A gateway's control API on a Unix socket, in a thread of its own, for commands that are plain and synchronous."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -45,6 +45,7 @@ from doorward_core.net.control import ControlServer
 from doorward_core.net.listen import open_unix
 from doorward_core.record.reader import Entry, LogReader
 from doorward_core.record.writer import Log
+from doorward_demo import postgres
 
 NS = 1_000_000_000
 NOW = 1_800_000_000 * NS
@@ -256,3 +257,64 @@ def log(tmp_path_factory) -> Path:
 @pytest.fixture
 def log_entries(log) -> list[Entry]:
     return list(LogReader(log).entries())
+
+
+# --- a configuration and a policy -------------------------------------------------------------------------------------
+
+POLICY = """\
+version: 1
+include: [safe-catalog]
+rules:
+  - {id: analysts-read, effect: allow, who: {groups: [crew-analysts]}, resource: shop, do: [read], tables: ["public.*"]}
+  - id: changes-need-a-human
+    effect: hold
+    who: {groups: [crew-analysts]}
+    resource: shop
+    do: [write]
+    tables: ["public.*"]
+    approve: {by: {groups: [dba]}, quorum: 1, within: 10m, grant: 5m, in_transaction: 60s}
+  - {id: no-ddl, effect: block, resource: shop, do: [define, admin, unknown], reason: Go through migrations.}
+masks:
+  - {id: pii, resource: shop, columns: ["public.customer.email"], with: partial}
+"""
+
+CONFIG = """\
+version: 1
+origin: gw.example
+listen: [{{unix: pg.sock}}]
+approvals: {{store: approvals.sqlite, listen: {{unix: control.sock}}, signers: signers}}
+identity: {{issuers: [{{issuer: "https://id.example", audience: [doorward]}}]}}
+record: {{folder: log, keys: keys}}
+policy: policy.yaml
+resources:
+  shop:
+    protocol: postgres
+    target: {{host: 127.0.0.1, port: {port}, database: shop, tls: {{mode: disable}}}}
+    accounts: {{app: {{user: app, password: {{file: password}}}}}}
+"""
+
+
+@pytest.fixture
+def config(tmp_path) -> Path:
+    """A configuration whose target nobody listens at."""
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "signers").touch()
+    (tmp_path / "password").write_text("secret\n")
+    (tmp_path / "config.yaml").write_text(CONFIG.format(port=1))
+    return tmp_path / "config.yaml"
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[postgres.Server]:
+    """A real PostgreSQL with the demonstration's shop."""
+    with postgres.running() as server:
+        postgres.load_shop(server, lambda _done, _whole: None, count=10)
+        yield server
+
+
+@pytest.fixture
+def live_config(config, shop) -> Path:
+    """The same configuration, with a target that is there."""
+    (config.parent / "password").write_text(shop.passwords["app"])
+    config.write_text(CONFIG.format(port=shop.port))
+    return config
