@@ -38,7 +38,9 @@ def read_call(node: Message, scope: Scope, work: Work, read: Reader) -> Flow:
         flows.append(read_window(node.over, scope, work, read))
     flow = join(flows)
     if _special(node, name, work):
-        return flow
+        # It goes where it can be read back: a setting, a channel.
+        work.probe(flow)
+        return flow.changed()
     count = len(node.args)
     known = check_call(work, name, count)
     if flow.taint and not _only_shows(name, bool(known), arguments):
@@ -66,7 +68,8 @@ def _is_cast(work: Work, name: Name) -> bool:
 def read_window(node: Message, scope: Scope, work: Work, read: Reader) -> Flow:
     """Read a window: its order is the order in which rows tend to come, so that a masked column in it is probed."""
     flow = join(
-        [read(part, scope, work) for part in (*node.partition_clause, *node.order_clause)]
+        [scope.window(node.refname or node.name)]
+        + [read(part, scope, work) for part in (*node.partition_clause, *node.order_clause)]
         + [read(part, scope, work) for part in (node.start_offset, node.end_offset)]
     )
     work.probe(flow)

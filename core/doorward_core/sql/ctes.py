@@ -39,6 +39,10 @@ class Cte:
         self.busy = True
         shape = self._settle(work)
         self.busy = False
+        for value in (self.node.cycle_clause.cycle_mark_value, self.node.cycle_clause.cycle_mark_default):
+            # Both are constants in a statement that the server takes.
+            if value.WhichOneof("node") not in {None, "a_const", "type_cast"}:
+                work.incomplete("a CYCLE mark is not a constant")
         self.shape = _with_search_and_cycle(self.node, shape)
         return self.shape
 

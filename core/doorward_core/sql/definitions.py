@@ -281,7 +281,9 @@ def _create_function(node: Message, work: Work, _names: Names) -> Found:
 
 
 def _create_schema(node: Message, work: Work, names: Names) -> Found:
-    work.atom(Action.DEFINE, "schema", node.schemaname or node.authrole.rolename or "*")
+    name = node.schemaname or node.authrole.rolename or "*"
+    work.atom(Action.DEFINE, "schema", name)
+    work.lens = work.lens.within(name)
     for wrapped in node.schema_elts:
         kind = str(wrapped.WhichOneof("node"))
         names.dispatch(kind, getattr(wrapped, kind), work, names)

@@ -301,6 +301,8 @@ def _field_or_call(names: tuple[str, ...], flow: Flow, work: Work) -> None:
 def _array_query(node: Message, scope: Scope, work: Work) -> Flow:
     if work.lens.server_version < MIXING_NODES["json_array_query_constructor"]:
         work.incomplete("the server is older than the syntax of JSON_ARRAY(query)")
+    if node.output.HasField("type_name"):
+        read_type(node.output.type_name, scope, work)
     return shape_flow(work.lens.readers.query(work, node.query.select_stmt, scope))
 
 

@@ -272,6 +272,7 @@ def _json_table(node: Message, scope: Scope, work: Work) -> list[Named] | None:
         work.incomplete("the server is older than JSON_TABLE")
     flows = [read(node.context_item.raw_expr, scope, work)]
     flows += [read(part.json_argument.val.raw_expr, scope, work) for part in node.passing]
+    flows += [read(node.pathspec.string, scope, work), read(node.on_error.expr, scope, work)]
     names: list[str] = []
     _json_columns(list(node.columns), names, scope, work)
     flow = join(flows)
@@ -284,8 +285,8 @@ def _json_columns(nodes: "list[Message]", names: list[str], scope: Scope, work: 
         column = wrapped.json_table_column
         if column.HasField("type_name"):
             read_type(column.type_name, scope, work)
-        for behaviour in (column.on_empty, column.on_error):
-            work.probe(read(behaviour.expr, scope, work))
+        for part in (column.on_empty.expr, column.on_error.expr, column.pathspec.string):
+            work.probe(read(part, scope, work))
         if column.columns:
             _json_columns(list(column.columns), names, scope, work)
         else:

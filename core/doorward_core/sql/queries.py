@@ -43,9 +43,10 @@ def _select(node: Message, scope: Scope, work: Work) -> Shape:
     read_from(list(node.from_clause), scope, work)
     if node.HasField("where_clause"):
         condition(node.where_clause, scope, work)
-    shape = read_targets(list(node.target_list), scope, work)
     for part in node.window_clause:
-        read_window(part.window_def, scope, work, read)
+        flow = read_window(part.window_def, scope, work, read)
+        scope.windows[part.window_def.name] = flow
+    shape = read_targets(list(node.target_list), scope, work)
     for part in node.group_clause:
         _key(part, shape, scope, work)
     if node.HasField("having_clause"):

@@ -59,13 +59,15 @@ class Item:
 class Scope:
     """One level of a query: its row sources, what `*` gives, its WITH names; `parent` is the level around it."""
 
-    __slots__ = ("ctes", "items", "parent", "star")
+    __slots__ = ("ctes", "items", "parent", "star", "windows")
 
     def __init__(self, parent: "Scope | None" = None) -> None:
         self.parent = parent
         self.items: list[Item] = []
         self.star: list[Named] | None = []
         self.ctes: dict[str, object] = {}
+        # What flows into the windows that the WINDOW clause names.
+        self.windows: dict[str, Flow] = {}
 
     def levels(self) -> "Iterator[Scope]":
         """This level and those around it, inmost first."""
@@ -73,6 +75,10 @@ class Scope:
         while level is not None:
             yield level
             level = level.parent
+
+    def window(self, name: str) -> Flow:
+        """What flows into a window by its name; nothing where it has none, and nothing of what is not known yet."""
+        return self.windows.get(name, CLEAR)
 
     def item(self, parts: Name) -> Item | None:
         """The row source that a one- or two-part name refers to."""

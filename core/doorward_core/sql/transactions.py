@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
 from doorward_core.model import Action
+from doorward_core.sql.census import relation_name
 from doorward_core.sql.names import join_path
 from doorward_core.sql.session import (
     Begin,
@@ -186,8 +187,9 @@ def discard(node: Message, work: Work) -> SessionEffect | None:
     return Discard(what)
 
 
-def constraints_set(_node: Message, work: Work) -> SessionEffect | None:
+def constraints_set(node: Message, work: Work) -> SessionEffect | None:
     """SET CONSTRAINTS: checks that were deferred run now."""
     work.pure = False
+    work.seen_relations |= {relation_name(part.range_var) for part in node.constraints}
     work.atom(Action.SESSION, "transaction", "set constraints")
     return None

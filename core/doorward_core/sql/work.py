@@ -59,7 +59,7 @@ class Readers(Protocol):
 class Lens:
     """A session's view of the database."""
 
-    __slots__ = ("_memo", "_readers", "catalog", "masks", "path", "temp_names")
+    __slots__ = ("_memo", "_readers", "catalog", "home", "masks", "path", "temp_names")
 
     def __init__(
         self,
@@ -70,8 +70,11 @@ class Lens:
         *,
         temp_names: frozenset[str] = frozenset(),
         memo: dict[object, object] | None = None,
+        home: str = "",
     ) -> None:
         self.catalog = catalog
+        # The schema that new names go to, where it is not the first of the path that exists.
+        self.home = home
         self.path = path
         self.masks = masks
         self.temp_names = temp_names
@@ -96,6 +99,13 @@ class Lens:
             return None
         return self.catalog.resolve(parts, self.path)
 
+    def within(self, home: str) -> "Lens":
+        """The same view, from inside a schema that is being made."""
+        return Lens(
+            self.catalog, (home, *self.path), self.masks, self._readers,
+            temp_names=self.temp_names, memo=self._memo, home=home,
+        )  # fmt: skip
+
     def is_temporary(self, parts: Name) -> bool:
         """Whether a new object by this name would be temporary."""
         place = parts[-2] if len(parts) > 1 else (self.path[0] if self.path else "")
@@ -108,7 +118,7 @@ class Lens:
         if len(parts) > 1:
             return qualified(parts[-2], parts[-1])
         schemas = self.catalog.schemas if self.catalog is not None else frozenset(self.path)
-        place = next((schema for schema in self.path if schema in schemas), "")
+        place = self.home or next((schema for schema in self.path if schema in schemas), "")
         return qualified(place, parts[-1])
 
     def facts(self, relation: Relation) -> ViewFacts | None:
