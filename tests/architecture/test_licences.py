@@ -22,11 +22,15 @@ LESSER = re.compile(r"LGPL|Lesser General Public", re.IGNORECASE)
 MAX_FIELD_CHARS = 200  # some put the whole text into the field: its title is enough
 
 
+def _field(dist: Distribution, name: str) -> str:
+    return "; ".join(dist.metadata.get_all(name) or [])
+
+
 def _licence(dist: Distribution) -> str:
     meta = dist.metadata
-    expression = meta.get("License-Expression") or ""
+    expression = _field(dist, "License-Expression")
     classifiers = [line.split("::")[-1].strip() for line in meta.get_all("Classifier") or [] if "License ::" in line]
-    field = (meta.get("License") or "")[:MAX_FIELD_CHARS]
+    field = _field(dist, "License")[:MAX_FIELD_CHARS]
     return expression or "; ".join(classifiers) or field or _file_title(dist)
 
 

@@ -26,7 +26,7 @@ def _expected(source: Any, root: Path) -> Path:
 
 
 def _is_code(source: Any) -> bool:
-    return source.path.name != "__init__.py"
+    return bool(source.path.name != "__init__.py")
 
 
 def test_every_module_has_its_test_file(sources: tuple[Any, ...], root: Path) -> None:

@@ -56,7 +56,7 @@ def test_every_row_has_a_state_and_a_partial_one_says_what_is_open(rows: tuple[R
 def _named_file(row: Row, root: Path) -> bool:
     """Whether the note names the tests that hold the row, where those are not one for each row."""
     found = re.search(r"`(tests/[\w./]+)`", row.note)
-    return bool(found) and (root / found[1]).exists()
+    return found is not None and (root / found[1]).exists()
 
 
 def test_what_is_closed_has_a_test_of_its_name(rows: tuple[Row, ...], tested: set[str], root: Path) -> None:
