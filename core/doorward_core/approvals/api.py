@@ -21,6 +21,8 @@ from doorward_core.model import Identity
 from doorward_core.net.control import Call, Problem, Reply, Route, json_reply, read_json
 
 MAX_LISTED = 200
+MAX_READ = 2_000
+"""How many requests one question makes the store read; more than ever wait at once (`store.Quota`)."""
 MAX_LISTED_TEXT_CHARACTERS = 400
 """A list is for finding a request; whoever decides reads the whole of it on its own."""
 
@@ -59,7 +61,7 @@ class _Api:
         if unknown or (wanted != "all" and wanted not in set(RequestState)):
             raise Problem(400, f"state is one of all, {', '.join(RequestState)}; there is no other filter")
         state = None if wanted == "all" else RequestState(wanted)
-        cases = [case for case in await self._desk.list(state) if _visible_to(call.who, case.request)]
+        cases = [case for case in await self._desk.list(state, MAX_READ) if _visible_to(call.who, case.request)]
         shown = [_summary(case) for case in cases[:MAX_LISTED]]
         return json_reply({"approvals": shown, "more": max(0, len(cases) - MAX_LISTED)})
 

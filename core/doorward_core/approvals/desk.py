@@ -36,7 +36,7 @@ from doorward_core.approvals.request import (
 )
 from doorward_core.approvals.store import SqliteStore
 from doorward_core.approvals.votes import tally
-from doorward_core.errors import StoreError
+from doorward_core.errors import RecordError, StoreError
 from doorward_core.model import Event, Identity
 
 SWEEP_INTERVAL_S = 5.0
@@ -66,6 +66,8 @@ class Desk:
         self._clock = clock
         self._record = record
         self._signers = signers
+        self.problem = ""
+        """Why the last round of `run` failed; empty while all is well. For readiness to look at."""
         self._thread = trio.CapacityLimiter(1)
         # One thing at a time: votes, endings and withdrawals are rare, and their order is what the log must show.
         self._turn = trio.Lock()
@@ -90,22 +92,28 @@ class Desk:
                 await self.withdraw(case.request.id, "the gateway restarted while it was held")
 
     async def run(self) -> None:
-        """Expire what nobody waits for, and forget what is long closed; runs until cancelled."""
+        """Expire what nobody waits for, and forget what is long closed; runs until cancelled.
+
+        A round that fails leaves `problem`, and everything as it was; the next one tries again.
+        """
         while True:
             await trio.sleep(SWEEP_INTERVAL_S)
-            await self.sweep()
+            try:
+                await self.sweep()
+            except (StoreError, RecordError) as error:
+                self.problem = str(error)
+            else:
+                self.problem = ""
 
     async def sweep(self) -> None:
         """One round of `run`."""
         await self._settle()
         now = self._clock()
-        async with self._turn:
-            with trio.CancelScope(shield=True):
-                for case in await self._call(self._store.expire, now):
-                    undecided = case.state is RequestState.PENDING
-                    why = "nobody decided in time" if undecided else "the grant was not used in time"
-                    await self._record(events.ended(case.request, RequestState.EXPIRED, case.votes, why))
-                    self._wake(case.request.id)
+        for case in await self._call(self._store.overdue, now):
+            undecided = case.state is RequestState.PENDING
+            why = "nobody decided in time" if undecided else "the grant was not used in time"
+            async with self._turn:
+                await self._end(case.request.id, RequestState.EXPIRED, why, case.state)
         await self._call(self._store.purge, now - RETENTION_S * NS_PER_S)
         self._used = {name: until for name, until in self._used.items() if until > now}
         self._held = {name: until for name, until in self._held.items() if until > now}
@@ -212,17 +220,19 @@ class Desk:
             with trio.move_on_after((until - now) / NS_PER_S):
                 await woken.wait()
 
-    async def _end(self, request_id: str, state: RequestState, why: str) -> bool:
-        """Take a request out of PENDING, holding the turn; False if it is not there. Finished even when cancelled."""
+    async def _end(
+        self, request_id: str, state: RequestState, why: str, old: RequestState = RequestState.PENDING
+    ) -> bool:
+        """Take a request out of a state, holding the turn; False if it is not in it. Finished even when cancelled."""
         changed = False
         with trio.CancelScope(shield=True):
             case = await self._call(self._store.get, request_id)
-            if case is not None and case.state is RequestState.PENDING:
+            if case is not None and case.state is old:
                 # First the log: a crash between the two leaves an ending on record whose request is still undecided; it
                 # then ends once more, and what can be used is never ahead of what is on record.
                 try:
                     await self._record(events.ended(case.request, state, case.votes, why))
-                    change = partial(self._store.transition, request_id, RequestState.PENDING, state)
+                    change = partial(self._store.transition, request_id, old, state)
                     changed = await self._call(change, self._clock())
                 finally:
                     self._wake(request_id)

@@ -210,20 +210,16 @@ class SqliteStore:
                     return request
         return None
 
-    def expire(self, now_unix_ns: int) -> tuple[Case, ...]:
-        """Expire what has waited too long and grants that were not used in time; give those that changed."""
-        changed = []
+    def overdue(self, now_unix_ns: int) -> tuple[Case, ...]:
+        """What has waited too long, and grants that were not used in time."""
         with self._transaction() as database:
             rows = database.execute(
                 f"SELECT {_COLUMNS} FROM request "  # noqa: S608 - a constant
                 "WHERE (state = ? AND expires <= ?) OR (state = ? AND granted_until <= ?)",
                 (RequestState.PENDING.value, now_unix_ns, RequestState.GRANTED.value, now_unix_ns),
             ).fetchall()
-            for row in rows:
-                case = self._case(database, row)
-                if case and self._change(database, case, case.state, RequestState.EXPIRED, now_unix_ns):
-                    changed.append(case)
-        return tuple(changed)
+            cases = [self._case(database, row) for row in rows]
+        return tuple(case for case in cases if case is not None)
 
     def purge(self, before_unix_ns: int) -> int:
         """Delete what was closed before a time; the event log keeps its history. Gives how many."""

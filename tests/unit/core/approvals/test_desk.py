@@ -261,3 +261,25 @@ async def test_ids_are_new_each_time_and_can_be_typed(room):
     names = {room.desk.new_id() for _ in range(100)}
     assert len(names) == 100
     assert all(canonical_id(name.upper()) == name for name in names)
+
+
+async def test_a_round_that_fails_changes_nothing_and_is_tried_again(room, a_request, autojump_clock):
+    request = a_request()
+    await room.desk.open(request)
+    room.now = request.expires_unix_ns
+    states, ended = [], trio.Event()
+
+    async def record(event):
+        states.append((room.desk.problem, (await trio.to_thread.run_sync(room.store.get, request.id)).state))
+        if len(states) == 1:
+            raise RecordError("the disk is full")
+        room.events.append(event)
+        ended.set()
+
+    room.desk._record = record
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.desk.run)
+        await ended.wait()
+        nursery.cancel_scope.cancel()
+    assert states == [("", RequestState.PENDING), ("the disk is full", RequestState.PENDING)]
+    assert room.kinds == [EventKind.APPROVAL_EXPIRED]
