@@ -12,6 +12,7 @@ app = typer.Typer(
     help="Doorward: access gateways for AI agents. Decide what waits, read and prove the record, check the rules.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich and its markdown would take longer to load than everything else
 )
 app.add_typer(approvals_commands.app, name="approvals")
 app.add_typer(policy_commands.app, name="policy")

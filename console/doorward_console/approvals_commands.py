@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from doorward_console.cards import Detail
     from doorward_console.gateway import Gateway
 
-app = typer.Typer(no_args_is_help=True, help="See what waits for people, and decide it.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See what waits for people, and decide it.")
 
 GatewayOption = Annotated[
     str, typer.Option("--gateway", envvar="DOORWARD_GATEWAY", help="https://host:port, or unix:/path of the socket")
@@ -70,7 +70,7 @@ def list_(
     ca_file: CaOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What waits for people, newest first, as far as it is yours to decide."""
+    """List what waits. Newest first, as far as it is yours to decide, or you asked for it."""
     from urllib.parse import quote  # noqa: PLC0415 - beside its only use
 
     document = _ask(_gateway(gateway, token, token_file, ca_file), f"/v1/approvals?state={quote(state)}")
@@ -97,7 +97,7 @@ def show(
     ca_file: CaOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """One request, whole: who asks, what for, the full text, and what is odd about it."""
+    """Show one request whole. Who asks, what for, the full text, and what is odd about it."""
     document = _ask(_gateway(gateway, token, token_file, ca_file), f"/v1/approvals/{_id(request)}")
     if as_json:
         output.emit(document)
@@ -118,7 +118,7 @@ def approve(
     ca_file: CaOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a request through, as the one whose token this is."""
+    """Let a request through. The vote is that of the one whose token this is."""
     reached = _gateway(gateway, token, token_file, ca_file)
     _vote(reached, "approve", request, reason=reason, key=sign_with, yes=yes, as_json=as_json)
 
@@ -136,7 +136,7 @@ def reject(
     ca_file: CaOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Refuse a request, as the one whose token this is."""
+    """Refuse a request. The vote is that of the one whose token this is."""
     reached = _gateway(gateway, token, token_file, ca_file)
     _vote(reached, "reject", request, reason=reason, key=sign_with, yes=yes, as_json=as_json)
 

@@ -37,7 +37,7 @@ def verify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove that a log is whole and unaltered; else name the first bad entry, and end with status 1."""
+    """Prove that a log is whole. Where it is not, name the first bad entry and end with status 1."""
     from doorward_core.errors import RecordError  # noqa: PLC0415 - loaded by the commands that read a log
     from doorward_core.record.verify import verify as prove  # noqa: PLC0415 - as above
 
@@ -64,7 +64,7 @@ def sessions(
     resource: Annotated[str, typer.Option(help="On this resource only.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """The sessions that a log tells of, in the order in which they were opened."""
+    """List a log's sessions. They come in the order in which they were opened."""
     from dataclasses import asdict  # noqa: PLC0415 - beside its only use
 
     from doorward_console.sessions import list_sessions  # noqa: PLC0415 - loaded by the commands that read a log
@@ -126,7 +126,7 @@ def replay(
     rows: Annotated[int, typer.Option("--rows", min=0, help="How many rows of each answer to show.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """What a session asked and saw: with the times, the holds and votes, and what was not covered."""
+    """Tell what a session asked and saw. With the times, the holds and votes, and what was not covered."""
     from doorward_console.replay import Replay  # noqa: PLC0415 - loaded by the commands that read a log
     from doorward_core.errors import RecordError  # noqa: PLC0415 - as above
 

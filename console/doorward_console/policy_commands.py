@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from doorward_core.policy.test_cases import CaseResult
     from doorward_core.sql.catalog import Catalog
 
-app = typer.Typer(no_args_is_help=True, help="Check, explain and test a policy.")
-config_app = typer.Typer(no_args_is_help=True, help="Check a configuration.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check, explain and test a policy.")
+config_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check a configuration.")
 
 
 ConfigOption = Annotated[
@@ -43,7 +43,7 @@ def config_check(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Every fault of a configuration and of the files it names: file, line and key; status 1 if there is one."""
+    """Name every fault. Of the configuration and of the files it names, with line and key; status 1 if there is one."""
     from doorward_console.checks import check_config  # noqa: PLC0415 - pydantic takes a while to load
 
     found = check_config(config)
@@ -57,7 +57,7 @@ def check(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Every fault of a policy, and what its author may not have meant; status 1 if there is a fault."""
+    """Name every fault. Also what the author may not have meant; status 1 if there is a fault."""
     from doorward_console.checks import check_policy  # noqa: PLC0415 - pydantic takes a while to load
 
     found = check_policy(policy, config, time.time_ns())
@@ -86,7 +86,7 @@ def explain(
     offline: OfflineOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Why something would be allowed, held or blocked, atom by atom; nothing is run."""
+    """Say why it is decided so. Allowed, held or blocked, atom by atom; nothing is run."""
     if sum((bool(sql), bool(do), connect)) != 1:
         output.fail("give exactly one of --sql, --do and --connect")
     loaded, settings = _load(policy, config)
@@ -134,7 +134,7 @@ def run_tests(
     offline: OfflineOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the cases kept beside a policy: what it must allow, hold and block; status 1 if one fails."""
+    """Run the cases kept beside a policy. What it must allow, hold and block; status 1 if one fails."""
     from doorward_console.checks import run_policy_tests  # noqa: PLC0415 - pydantic takes a while to load
     from doorward_core.errors import ConfigError  # noqa: PLC0415 - as above
 
