@@ -20,6 +20,7 @@ from doorward_core.model import (
     Outcome,
     Peer,
     Permit,
+    Record,
     RecordLevel,
     Session,
     Value,
@@ -177,7 +178,10 @@ def held(session: Session, operation: Operation, decision: Decision, request_id:
 
 
 def finished(session: Session, permit: Permit, outcome: Outcome, level: RecordLevel) -> Event:
-    """A permitted operation ended. What was shown is payload, and only where the level asks for it."""
+    """A permitted operation ended. What was shown is payload, and only where a level asks for it.
+
+    `level` is the configuration's; a rule that matched may ask for more (the obligation `Record`), never for less.
+    """
     header: dict[str, Value] = {
         **who(session.identity),
         "resource": session.resource.name,
@@ -192,7 +196,8 @@ def finished(session: Session, permit: Permit, outcome: Outcome, level: RecordLe
         "decided": permit.entry,
     }
     payload: dict[str, Value] = {}
-    if level is not RecordLevel.DECISION:
+    asked = {item.level for item in permit.decision.obligations if isinstance(item, Record)}
+    if {level, *asked} != {RecordLevel.DECISION}:
         payload = {
             "columns": _texts(outcome.columns),
             "shown": outcome.shown,

@@ -363,7 +363,9 @@ class SessionGate:
             settled = state is not RequestState.PENDING
         finally:
             # The client hung up, cancelled, or the gateway drains: an undecided request does not outlive its asker.
-            if not settled and not request.retry:
+            if not settled and request.retry:
+                self._gate.desk.leave(request.id)
+            elif not settled:
                 with trio.CancelScope(shield=True):
                     await self._gate.desk.withdraw(request.id)
         code, words, retry = REFUSED_WORDS.get(state, (ReasonCode.WITHDRAWN, "the request was withdrawn", True))

@@ -167,6 +167,10 @@ class Desk:
         async with self._turn:
             return await self._end(request_id, RequestState.WITHDRAWN, why)
 
+    def leave(self, request_id: str) -> None:
+        """The requester is gone, and the request stays as it is: its grant may be redeemed by an identical retry."""
+        self._held.pop(request_id, None)
+
     async def use(self, request_id: str) -> bool:
         """Use a grant, once; False if there is none (any more). A crash from here on leaves it used."""
         self._held.pop(request_id, None)
