@@ -41,6 +41,7 @@ from doorward_core.net import listen
 from doorward_core.net.control import ControlServer, probes
 from doorward_core.net.secrets import SecretKeeper
 from doorward_core.net.tls import ServerTls
+from doorward_core.policy.lint import remarks
 from doorward_core.policy.load import load_policy
 from doorward_core.record.writer import Log
 
@@ -79,6 +80,7 @@ class Maker:
     """A protocol: its name, the obligations that its proxy honours, the model of its targets, and its proxy.
 
     `alpn` are the protocol names that its TLS listeners offer.
+    `busy_answer` is what a connection over the limit is told before it is closed.
     """
 
     protocol: str
@@ -86,6 +88,7 @@ class Maker:
     target_model: type[Strict]
     make: Callable[[Room], Proxy]
     alpn: tuple[str, ...] = ()
+    busy_answer: bytes = b""
 
 
 def main(maker: Maker, arguments: Sequence[str]) -> int:
@@ -195,7 +198,10 @@ def _issuer(given: Issuer) -> IssuerSettings:
     settings = given.settings()
     if "replay" in settings:
         settings["replay"] = Replay(settings["replay"])
-    return IssuerSettings(**settings)
+    try:
+        return IssuerSettings(**settings)
+    except ValueError as error:
+        raise ConfigError((f"identity.issuers: {given.issuer}: {error}",)) from None
 
 
 def _key(path: Path) -> bytes:
@@ -226,7 +232,7 @@ class Gateway:
     def __init__(self, room: Room, maker: Maker, desk: Desk) -> None:
         self._room = room
         self._proxy = maker.make(room)
-        self._alpn = maker.alpn
+        self._maker = maker
         self._desk = desk
         self._config = room.config
         self._tls: list[ServerTls] = []
@@ -242,7 +248,7 @@ class Gateway:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             for server in (*doors, control, admin):
                 await background.start(server.serve)
-            for words in self._proxy.warnings():
+            for words in (*self._proxy.warnings(), *remarks(self._room.gate.policy, config.nouns(), time.time_ns())):
                 log.warning("gateway.warning", words=words)
             self._state.listening(doors)
             log.info("gateway.ready", origin=config.origin, listeners=len(doors))
@@ -266,12 +272,13 @@ class Gateway:
                 ending.cancel_scope.cancel()
 
     def _proxy_server(self, settings: Listener) -> listen.Server:
-        tls = self._server_tls(settings, self._alpn)
+        tls = self._server_tls(settings, self._maker.alpn)
 
         async def handle(connection: listen.Connection) -> None:
             await self._proxy.serve(connection, tls)
 
-        limits = listen.Limits(connections=self._config.limits.connections, handshake_s=self._config.limits.handshake)
+        bounds = self._config.limits
+        limits = listen.Limits(bounds.connections, handshake_s=bounds.handshake, busy_answer=self._maker.busy_answer)
         return listen.Server([_open(settings)], handle, on_error=self._on_error, limits=limits)
 
     def _control_server(self, settings: Listener) -> listen.Server:

@@ -18,7 +18,7 @@ import structlog
 import trio
 
 from doorward_core.errors import GatewayError
-from doorward_core.mask.detect import Detectors
+from doorward_core.mask.detect import Detectors, detectors_for
 from doorward_core.mask.select import column_masks
 from doorward_core.model import Mask
 from doorward_core.sql.catalog import Catalog
@@ -85,8 +85,7 @@ class Catalogue:
     def detectors(self, masks: tuple[Mask, ...]) -> Detectors | None:
         """The content detectors that these masks ask for, compiled once; None where they ask for none."""
         if masks not in self._detectors:
-            names = {name: mask.transform for mask in masks for name in mask.detect}
-            self._detectors[masks] = Detectors(names, names) if names else None
+            self._detectors[masks] = detectors_for(masks)
             if len(self._detectors) > MAX_VIEWS:
                 self._detectors.popitem(last=False)
         return self._detectors[masks]

@@ -19,11 +19,10 @@ from dataclasses import dataclass, field, replace
 from struct import Struct
 from typing import Final
 
-from doorward_core.sql.analyze import analyze
-
 from doorward_core.model import Action, Atom, Decision, Mask, Operation, Target
 from doorward_core.sql import session as sql
 from doorward_core.sql.analysis import Context, StatementAnalysis
+from doorward_core.sql.analyze import analyze
 from doorward_core.sql.catalog import Catalog
 from doorward_core.sql.parse import ParsedMessage, UnreadableSQL, parse
 from doorward_postgres import wire_decode

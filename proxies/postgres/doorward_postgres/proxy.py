@@ -281,4 +281,4 @@ async def _say(link: Link, data: bytes) -> None:
             log.debug("client.gone")
 
 
-POSTGRES: Final = Maker("postgres", DISCHARGES, PostgresTarget, PostgresProxy, (startup.ALPN,))
+POSTGRES: Final = Maker("postgres", DISCHARGES, PostgresTarget, PostgresProxy, (startup.ALPN,), refusals.BUSY)

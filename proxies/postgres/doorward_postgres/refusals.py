@@ -30,6 +30,7 @@ UNTRUSTED: Final = fatal(
 )
 EXPIRED: Final = fatal("28000", "the credential of this session has expired", "Get a new token and connect again.")
 GOING_DOWN: Final = fatal("57P01", "the gateway is going down", "Connect again.")
+BUSY: Final = fatal("53300", "the gateway serves as many connections as it may; try again later")
 NO_RECORD: Final = fatal(
     "58030", "the gateway cannot write its record, and lets nothing pass without one", "Try again later."
 )

@@ -178,6 +178,7 @@ class MessagePlan:
             lookup=self._lookup,
             closed_world=closed,
             detectors=self.duty.detectors,
+            iso_dates=self.duty.iso_dates,
             key=self.duty.key,
         )
 

@@ -67,6 +67,7 @@ def masker(
     lookup: rows.Lookup,
     closed_world: bool,
     detectors: Detectors | None,
+    iso_dates: bool,
     key: bytes,
 ) -> Copied:
     """The masker for a COPY that `objection` has nothing against."""
@@ -74,7 +75,9 @@ def masker(
     if outputs is None or len(outputs) != len(response.column_formats):
         raise UpstreamProtocolError("a COPY has other columns than were derived for it")
     fields = tuple(_field(one, view, response.format) for one in outputs)
-    plan = rows.plan(fields, outputs, lookup=lookup, closed_world=closed_world, detectors=detectors)
+    plan = rows.plan(
+        fields, outputs, lookup=lookup, closed_world=closed_world, detectors=detectors, iso_dates=iso_dates
+    )
     if isinstance(plan, rows.Refusal):
         raise UpstreamProtocolError("a strict mask is owed on a COPY that was not refused")
     return Copied(plan, key, _form(copy))

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 import trio
 
 from doorward_core.config import Limits
@@ -47,6 +48,8 @@ AFTER_WRITE: Final = (
     "this transaction has already changed something, and would hold its locks while people decide; "
     "commit it, then run this statement on its own"
 )
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -107,7 +110,14 @@ class Conversation:
             self._cancelled = True
             self._hold.cancel()
         elif self._line.expected and self._nursery is not None:
-            self._nursery.start_soon(self._upstream.cancel)
+            self._nursery.start_soon(self._cancel_upstream)
+
+    async def _cancel_upstream(self) -> None:
+        """Pass the wish on; a target that takes no cancel request leaves the statement running, as it may anyway."""
+        try:
+            await self._upstream.cancel()
+        except (UpstreamUnavailable, UpstreamProtocolError) as error:
+            log.warning("cancel.not_taken", problem=str(error))
 
     # --- the loops ---------------------------------------------------------------------------------------------------
 
