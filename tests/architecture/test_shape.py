@@ -12,12 +12,13 @@ MAX_FUNCTION_LINES = 40  # of code: a docstring is not counted, so that nobody s
 # module -> why it may catch everything: elsewhere that would hide a defect.
 SUPERVISORS = {
     "doorward_core.net.listen": "one connection's failure must not touch another",
-    "doorward_postgres.catalogue": "a driver that reads a hostile server can raise anything; the old snapshot stays",
 }
 VAGUE = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
 
 
 def _ceiling(path: Path) -> int:
+    if path.name == "model.py" and path.parent.name == "doorward_core":
+        return MAX_MACHINE_LINES  # the nouns stand on one page (ARCHITECTURE.md)
     tabular = any(path.stem == word or path.stem.startswith(f"{word}_") for word in ("wire", "machine"))
     return MAX_MACHINE_LINES if tabular else MAX_FILE_LINES
 
