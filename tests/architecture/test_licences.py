@@ -77,7 +77,7 @@ def test_no_tool_is_under_a_licence_that_is_barred() -> None:
 
 def test_lesser_licences_stay_with_the_tests_and_the_demonstration() -> None:
     lesser = {canonicalize_name(dist.name) for dist in distributions() if LESSER.search(_licence(dist))}
-    assert lesser <= {"psycopg", "psycopg-binary"}
+    assert lesser <= {"psycopg", "psycopg-binary", "psycopg2-binary"}
     assert not lesser & set(_closure(*SHIPPED))
 
 
