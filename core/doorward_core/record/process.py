@@ -51,6 +51,7 @@ class _Loop:
 
     def run(self) -> None:
         """Until the gateway closes the log or is gone."""
+        self._take(b"")  # what came in one chunk with the settings
         poller = select.poll()
         poller.register(_SOCKET, select.POLLIN)
         while not self._closed:

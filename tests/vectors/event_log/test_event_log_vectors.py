@@ -4,7 +4,7 @@ import importlib.util
 import json
 from pathlib import Path
 
-VECTORS = Path(__file__).parents[3] / "vectors" / "event_log"
+VECTORS = Path(__file__).parent
 
 
 def test_the_vectors_are_made_as_they_were():
