@@ -45,6 +45,8 @@ class State:
             return f"the log cannot be written: {self._gate.log.failed}"
         if self.draining:
             return "draining"
+        if self._gate.desk.problem:
+            return f"approvals cannot be kept: {self._gate.desk.problem}"
         return "" if self._doors else "starting"
 
     def probes(self) -> Mapping[str, Callable[[], Reply]]:

@@ -12,12 +12,10 @@ last thing to close.
 """
 
 import os
-import secrets
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -27,39 +25,22 @@ import trio
 
 from doorward_core import entries, readiness
 from doorward_core.approvals.api import approval_routes
-from doorward_core.approvals.desk import Desk
-from doorward_core.approvals.sshsig import parse_allowed_signers
-from doorward_core.approvals.store import SqliteStore
-from doorward_core.config import Config, Endpoint, Issuer, Listener, load_config
+from doorward_core.config import Config, Endpoint, Listener, load_config
 from doorward_core.config_types import Strict
 from doorward_core.errors import ConfigError, GatewayError, RecordError, StoreError
-from doorward_core.gate import Gate, Setting
-from doorward_core.identity.authenticate import Authenticator, BearerToken
-from doorward_core.identity.token import IssuerSettings, Replay
-from doorward_core.model import Event, Identity, Obligation, Peer, Secret
+from doorward_core.identity.authenticate import BearerToken
+from doorward_core.model import Identity, Obligation, Peer, Secret
 from doorward_core.net import listen
 from doorward_core.net.control import ControlServer, probes
-from doorward_core.net.secrets import SecretKeeper
 from doorward_core.net.tls import ServerTls
 from doorward_core.policy.lint import remarks
 from doorward_core.policy.load import load_policy
-from doorward_core.record.writer import Log
+from doorward_core.rooms import Room, opened
 
-KEY_BYTES: Final = 32
 EXIT_CONFIG: Final = 2
 EXIT_FAILED: Final = 1
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What a proxy is given: the configuration, the gate, secrets, and the key of its stable tokens (masks `hash`)."""
-
-    config: Config
-    gate: Gate
-    secrets: SecretKeeper
-    mask_key: bytes
 
 
 class Proxy(Protocol):
@@ -128,112 +109,19 @@ def _failed(protocol: str, error: BaseException) -> int:
 
 
 async def _run(maker: Maker, config: Config) -> None:
-    async with trio.open_nursery() as background, _opened(maker, config, background) as gateway:
-        await gateway.serve(background)
+    async with trio.open_nursery() as background:
+        async with opened(config, maker.protocol, maker.discharges, background) as room:
+            await Gateway(room, maker).serve(background)
         background.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def _opened(maker: Maker, config: Config, background: trio.Nursery) -> AsyncIterator["Gateway"]:
-    """Open every room, and close the log last. A crash in between leaves a log that the next start repairs."""
-    keys = config.record.keys
-    keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-    policy = load_policy(config.policy).observing(config.observing())
-    record = await Log.open(
-        config.record.folder,
-        origin=config.origin,
-        signer=keys / "log.key",
-        nursery=background,
-        keys=keys / "payload",
-        recipients=config.record.recipients,
-        checkpoint_interval_s=config.record.checkpoint_interval,
-        mirror=config.record.mirror,
-    )
-    try:
-
-        async def keep(event: Event) -> None:
-            await record.durable(record.append(event, time.time_ns()))
-
-        signers = config.approvals.signers
-        desk = Desk(
-            SqliteStore(config.approvals.store, _key(keys / "approvals.key")),
-            clock=time.time_ns,
-            record=keep,
-            signers=parse_allowed_signers(signers.read_bytes()) if signers else (),
-        )
-        gate = Gate(
-            origin=config.origin,
-            policy=policy,
-            resources=_settings(config, maker.protocol),
-            authenticator=Authenticator(
-                tuple(_issuer(issuer) for issuer in config.identity.issuers), clock=time.time_ns
-            ),
-            log=record,
-            desk=desk,
-            binding_key=_key(keys / "binding.key"),
-            discharges=maker.discharges,
-            level=config.record.level,
-            clock=time.time_ns,
-        )
-        room = Room(config, gate, SecretKeeper(time.time_ns), _key(keys / "mask.key"))
-        gate.reload(policy, time.time_ns())
-        await desk.recover()
-        background.start_soon(desk.run)
-        yield Gateway(room, maker, desk)
-    finally:
-        with trio.CancelScope(shield=True):
-            await record.aclose()
-
-
-def _settings(config: Config, protocol: str) -> dict[str, Setting]:
-    nouns = config.nouns()
-    return {
-        name: Setting(nouns[name], frozenset(item.accounts), item.default_account, item.read_only_account or "")
-        for name, item in config.resources.items()
-        if item.protocol == protocol
-    }
-
-
-def _issuer(given: Issuer) -> IssuerSettings:
-    settings = given.settings()
-    if "replay" in settings:
-        settings["replay"] = Replay(settings["replay"])
-    try:
-        return IssuerSettings(**settings)
-    except ValueError as error:
-        raise ConfigError((f"identity.issuers: {given.issuer}: {error}",)) from None
-
-
-def _key(path: Path) -> bytes:
-    """Read a key file, made on first start; a crash between making and filling it leaves an empty one, made again."""
-    try:
-        key = path.read_bytes()
-    except FileNotFoundError:
-        key = b""
-    if len(key) == KEY_BYTES:
-        return key
-    if key:
-        raise ConfigError((f"{path}: not a key of {KEY_BYTES} bytes; it was changed or cut",))
-    key = secrets.token_bytes(KEY_BYTES)
-    draft = path.with_suffix(".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(descriptor, key)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    draft.replace(path)
-    return key
 
 
 class Gateway:
     """A gateway whose rooms are open; `serve` runs it."""
 
-    def __init__(self, room: Room, maker: Maker, desk: Desk) -> None:
+    def __init__(self, room: Room, maker: Maker) -> None:
         self._room = room
         self._proxy = maker.make(room)
         self._maker = maker
-        self._desk = desk
         self._config = room.config
         self._tls: list[ServerTls] = []
         self._servers: list[listen.Server] = []
@@ -282,7 +170,9 @@ class Gateway:
         return listen.Server([_open(settings)], handle, on_error=self._on_error, limits=limits)
 
     def _control_server(self, settings: Listener) -> listen.Server:
-        server = ControlServer(approval_routes(self._desk), self._authenticate, self._server_tls(settings, ()))
+        server = ControlServer(
+            approval_routes(self._room.gate.desk), self._authenticate, self._server_tls(settings, ())
+        )
         return server.server([_open(settings)], self._on_error)
 
     async def _authenticate(self, token: Secret, peer: Peer) -> Identity:

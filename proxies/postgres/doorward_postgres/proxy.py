@@ -32,7 +32,8 @@ from doorward_core.model import Approve, Mask, Obligation, Peer, Record, Secret
 from doorward_core.net.link import Link
 from doorward_core.net.listen import Connection
 from doorward_core.net.tls import ServerTls, client_context
-from doorward_core.run import Maker, Room
+from doorward_core.rooms import Room
+from doorward_core.run import Maker
 from doorward_postgres import refusals, startup, wire_encode
 from doorward_postgres.cancel import CancelKeys
 from doorward_postgres.catalogue import Catalogue

@@ -1,0 +1,180 @@
+"""The rooms of a running gateway, opened in order and closed in the other: keys, log, approvals, identity, gate.
+
+What it is: configuration in, a `Room` out, which is all that a proxy needs.
+What it will not do: listen, or know a protocol.
+
+Invariants: the log is opened before anything that writes to it and closed after it; keys are made once, with mode 0600,
+and a key file that was changed is not used.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+import trio
+
+from doorward_core.approvals.desk import Desk
+from doorward_core.approvals.sshsig import parse_allowed_signers
+from doorward_core.approvals.store import SqliteStore
+from doorward_core.config import Config, Issuer
+from doorward_core.errors import ConfigError, RecordError
+from doorward_core.gate import Gate, Setting
+from doorward_core.identity.authenticate import Authenticator
+from doorward_core.identity.token import IssuerSettings, Replay
+from doorward_core.model import Event, Obligation
+from doorward_core.net.secrets import SecretKeeper
+from doorward_core.policy.load import load_policy
+from doorward_core.record.writer import Log
+
+KEY_BYTES: Final = 32
+RECOVER_S: Final = (
+    2.0  # between attempts to bring a failed log back: soon enough for people, rare enough for a full disk
+)
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a proxy is given: the configuration, the gate, secrets, and the key of its stable tokens (masks `hash`)."""
+
+    config: Config
+    gate: Gate
+    secrets: SecretKeeper
+    mask_key: bytes
+
+
+@asynccontextmanager
+async def opened(
+    config: Config, protocol: str, discharges: frozenset[type[Obligation]], background: trio.Nursery
+) -> AsyncIterator[Room]:
+    """Open every room, and close the log last. A crash in between leaves a log that the next start repairs."""
+    config.record.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = await _open_log(config, background)
+    try:
+        desk, store = _open_desk(config, log)
+        try:
+            room = _open_gate(config, protocol, discharges, log, desk)
+            room.gate.reload(room.gate.policy, time.time_ns())
+            await desk.recover()
+            background.start_soon(desk.run)
+            background.start_soon(_recover, log)
+            yield room
+        finally:
+            store.close()
+    finally:
+        with trio.CancelScope(shield=True):
+            await log.aclose()
+
+
+async def _recover(log: Log) -> None:
+    """Bring a failed log back once its disk takes writes again: until then nothing passes, and readiness is red."""
+    while True:
+        await trio.sleep(RECOVER_S)
+        if log.failed is None:
+            continue
+        try:
+            await log.recover()
+        except RecordError as error:
+            logger.warning("log.still_failed", problem=str(error))
+        else:
+            logger.info("log.recovered")
+
+
+async def _open_log(config: Config, background: trio.Nursery) -> Log:
+    keys, record = config.record.keys, config.record
+    return await Log.open(
+        record.folder,
+        origin=config.origin,
+        signer=keys / "log.key",
+        nursery=background,
+        keys=keys / "payload",
+        recipients=record.recipients,
+        checkpoint_interval_s=record.checkpoint_interval,
+        mirror=record.mirror,
+    )
+
+
+def _open_desk(config: Config, log: Log) -> tuple[Desk, SqliteStore]:
+    async def keep(event: Event) -> None:
+        await log.durable(log.append(event, time.time_ns()))
+
+    signers = config.approvals.signers
+    trusted = parse_allowed_signers(signers.read_bytes(), str(signers)) if signers else ()
+    store = SqliteStore(config.approvals.store, _key(config.record.keys / "approvals.key"))
+    return Desk(store, clock=time.time_ns, record=keep, signers=trusted), store
+
+
+def _open_gate(config: Config, protocol: str, discharges: frozenset[type[Obligation]], log: Log, desk: Desk) -> Room:
+    keys = config.record.keys
+    issuers = tuple(_issuer(issuer) for issuer in config.identity.issuers)
+    gate = Gate(
+        origin=config.origin,
+        policy=load_policy(config.policy).observing(config.observing()),
+        resources=_settings(config, protocol),
+        authenticator=Authenticator(issuers, clock=time.time_ns),
+        log=log,
+        desk=desk,
+        binding_key=_key(keys / "binding.key"),
+        discharges=discharges,
+        level=config.record.level,
+        clock=time.time_ns,
+    )
+    return Room(config, gate, SecretKeeper(time.time_ns), _key(keys / "mask.key"))
+
+
+def _settings(config: Config, protocol: str) -> dict[str, Setting]:
+    nouns = config.nouns()
+    return {
+        name: Setting(nouns[name], frozenset(item.accounts), item.default_account, item.read_only_account or "")
+        for name, item in config.resources.items()
+        if item.protocol == protocol
+    }
+
+
+def _issuer(given: Issuer) -> IssuerSettings:
+    settings = given.settings()
+    if "replay" in settings:
+        settings["replay"] = Replay(settings["replay"])
+    try:
+        return IssuerSettings(**settings)
+    except ValueError as error:
+        raise ConfigError((f"identity.issuers: {given.issuer}: {error}",)) from None
+
+
+def _key(path: Path) -> bytes:
+    """Read a key file, made on first start.
+
+    A crash between making and renaming leaves a draft beside it, which the next start writes anew.
+    """
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        return _make_key(path)
+    if len(key) != KEY_BYTES:
+        raise ConfigError((f"{path}: not a key of {KEY_BYTES} bytes; it was changed or cut",))
+    return key
+
+
+def _make_key(path: Path) -> bytes:
+    key = secrets.token_bytes(KEY_BYTES)
+    draft = path.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, key)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name is on stable storage too: a grant bound under a key that is lost is void
+    finally:
+        os.close(folder)
+    return key
