@@ -34,6 +34,7 @@ from doorward_core.sql.session import (
     SessionEffect,
     SetSetting,
 )
+from doorward_core.sql.set_config import read_path_setting
 from doorward_core.sql.settings import ROLE_SETTINGS
 from doorward_core.sql.statements import dispatch
 from doorward_core.sql.views import READERS
@@ -93,7 +94,9 @@ def _one(statement: ParsedStatement, context: Context, running: _Running) -> Sta
     names = Names(running.prepared, running.cursors, statement.text, 0, dispatch)
     found = Found()
     try:
-        found = dispatch(statement.kind, getattr(statement.tree, statement.kind), work, names)
+        node = getattr(statement.tree, statement.kind)
+        setting = read_path_setting(node, work) if statement.kind == "select_stmt" else None
+        found = setting or dispatch(statement.kind, node, work, names)
     except RecursionError:
         work.unknown(statement.verb, "the statement is nested too deeply to be read")
     check_census(statement, work)

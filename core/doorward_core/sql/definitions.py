@@ -155,9 +155,18 @@ def _truncate(node: Message, work: Work, _names: Names) -> Found:
     return Found()
 
 
+_ACCESS_SHARE = 1  # AccessShareLock of src/include/storage/lockdefs.h
+
+
 def _lock(node: Message, work: Work, _names: Names) -> Found:
     for part in node.relations:
-        work.atom(Action.WRITE, "relation", existing(relation_name(part.range_var), work), detail="lock")
+        parts = relation_name(part.range_var)
+        relation = work.lens.resolve(parts) if node.mode == _ACCESS_SHARE else None
+        if relation is not None:
+            # What every SELECT takes, and pg_dump before it begins.
+            work.atom(Action.READ, "relation", relation.qualified, detail="lock")
+        else:
+            work.atom(Action.WRITE, "relation", existing(parts, work), detail="lock")
     sweep(node, Scope(), work)
     return Found()
 

@@ -27,6 +27,8 @@ from doorward_postgres.wire import Backend, FrameReader, Side
 PINNED: Final = {"client_encoding": ("UTF8",), "standard_conforming_strings": ("on",)}
 TURNS: Final = frozenset({Kind.SYNC, Kind.QUERY, Kind.FUNCTION_CALL})  # what ReadyForQuery answers
 RESULTS: Final = frozenset({Kind.QUERY, Kind.EXECUTE})
+SUSPENDED: Final = "SELECT"
+NO_ROWS: Final = "SELECT 0"
 
 
 class Ambient(Protocol):
@@ -122,7 +124,7 @@ class Replies:
             if portal.fields is None and running.plan.needs_fields:
                 raise UpstreamProtocolError("rows without a description where a mask is owed")
             running.masker = running.plan.rows(running.index, portal.fields)
-            running.columns = tuple(one.name for one in portal.fields or ())
+            running.fields = portal.fields or ()
         return running, running.masker
 
     def _start_streaming(self) -> None:
@@ -188,7 +190,7 @@ class Replies:
             if running is None or running.masker is not None or running.code:
                 raise UpstreamProtocolError("a description inside a result")
             running.masker = running.plan.rows(running.index, fields)
-            running.columns = tuple(one.name for one in fields)
+            running.fields = fields
             self._pass(head, start, end)
             return
         self._described(fields)
@@ -238,6 +240,7 @@ class Replies:
         running = self._line.answered().running
         if running is not None:
             self._show(running, running.end_result())
+            self._effects(running, SUSPENDED)  # a function in the rows so far has done what it does
             self._line.finish(running, self._now_ns)
         self._pass(head, start, end)
 
@@ -255,8 +258,8 @@ class Replies:
         line.touched_masked |= analysis.touches_masked
         line.state.wrote |= running.permit.operation.changes
         effect = analysis.effect
-        if effect is None:
-            return
+        if effect is None or (tag == NO_ROWS and isinstance(effect, sql.SetSetting)):
+            return  # a call of set_config whose portal is run again past its row sets nothing more
         line.state.apply(effect, tag)
         match effect:
             case sql.Prepare(name=name, text=text):

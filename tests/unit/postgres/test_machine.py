@@ -355,3 +355,22 @@ def test_the_verdict_is_the_same_however_the_bytes_are_cut(bench):
             step = bench.allow(step)
     assert steps == [Phase.PARSE, Phase.BIND]
     assert bench.sent() == data
+
+
+def test_pg_06_a_setting_made_by_a_function_counts_once_its_row_is_there(bench):
+    plan = Plan((analysis(sql.SetSetting("search_path", "a")),))
+    question = bench.client(parse(), bind("p"), enc.encode_execute("p", 1), enc.FLUSH)
+    bench.allow(bench.allow(question, plan), plan)
+    bench.server(enc.PARSE_COMPLETE, enc.BIND_COMPLETE, ROW, enc.PORTAL_SUSPENDED)
+    assert bench.line.state.search_path == "a"
+
+
+def test_pg_06_a_portal_run_past_its_row_sets_nothing_more(bench):
+    plan = Plan((analysis(sql.SetSetting("search_path", "a")),))
+    question = bench.client(parse(), bind("p"), enc.encode_execute("p", 1), enc.FLUSH)
+    bench.allow(bench.allow(question, plan), plan)
+    bench.server(enc.PARSE_COMPLETE, enc.BIND_COMPLETE, ROW, enc.PORTAL_SUSPENDED)
+    bench.line.state.apply(sql.SetSetting("search_path", "b"), "SET")
+    bench.client(enc.encode_execute("p"), enc.SYNC)
+    bench.server(enc.encode_command_complete("SELECT 0"), enc.encode_ready_for_query("I"))
+    assert bench.line.state.search_path == "b"

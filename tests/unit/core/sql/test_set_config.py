@@ -1,0 +1,74 @@
+"""set_config of the search path: read as SET where it stands alone and is written out, administration elsewhere."""
+
+import pytest
+from sql_stand import actions, atoms, look, looks, with_functions
+
+from doorward_core.model import Action
+from doorward_core.sql.session import SetSetting
+
+SHADOW = [90001, "public", "set_config", "sql", "v", "f", False, 25, 3, 0, False, None, None]
+
+
+@pytest.mark.parametrize(
+    ("sql", "effect"),
+    [
+        ("select pg_catalog.set_config('search_path', '', false)", SetSetting("search_path", "")),
+        ("select set_config('Search_Path', 'a, \"B\"', true) as x", SetSetting("search_path", 'a, "B"', local=True)),
+    ],
+)
+def test_alone_it_is_a_set(sql, effect):
+    found = look(sql)
+    assert atoms(found) == {"session setting search_path"}
+    assert found.effect == effect
+    assert found.complete
+    assert not found.pure
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select set_config('search_path', $1, false)",
+        "select set_config($1, '', false)",
+        "select set_config('search_path', '', $1)",
+        "select set_config('search_path', 'a,', false)",
+        "select set_config('search_path', lower('A'), false)",
+        "select set_config('search_path', '', false), 1",
+        "select set_config('search_path', '', false) limit 0",
+        "select set_config('search_path', '', false) where false",
+        "select set_config('search_path', '', false) from customer",
+        "select set_config('search_path', '', false) union all select 'x'",
+        "select set_config('search_path', 'x', false) || ''",
+        "select set_config('search_path', 'x', false) offset 1",
+        "with x as (select 1) select set_config('search_path', 'x', false)",
+        "explain analyze select set_config('search_path', 'x', false)",
+        "prepare p as select set_config('search_path', 'x', false)",
+        "declare c cursor for select set_config('search_path', 'x', false)",
+        "copy (select set_config('search_path', 'x', false)) to stdout",
+        "select * from set_config('search_path', 'x', false)",
+        "select other.set_config('search_path', 'x', false)",
+    ],
+)
+def test_pg_06_anything_else_is_administration_or_unread(sql):
+    found = look(sql)
+    assert not isinstance(found.effect, SetSetting)
+    assert actions(found) & {Action.ADMIN, Action.EXECUTE, Action.UNKNOWN} or not found.complete
+
+
+def test_pg_06_executing_a_prepared_one_is_administration():
+    prepared = {"p": "prepare p as select set_config('search_path', 'x', false)"}
+    found = look("execute p", prepared=prepared)
+    assert Action.ADMIN in actions(found)
+
+
+def test_pg_08_a_function_of_that_name_is_not_it():
+    found = look("select set_config('search_path', '', false)", catalog=with_functions(SHADOW))
+    assert Action.EXECUTE in actions(found)
+    assert found.effect is None
+
+
+def test_a_statement_behind_it_is_read_under_its_path():
+    first, second = looks("select set_config('search_path', '', false); select * from customer")
+    assert first.effect is not None
+    assert not second.complete
+    first, second = looks("select set_config('search_path', 'public', false); select id from customer")
+    assert "read public.customer(id)" in atoms(second)
