@@ -157,8 +157,10 @@ def decided(session: Session, operation: Operation, decision: Decision, *, reque
     )
 
 
-def held(session: Session, operation: Operation, decision: Decision, request_id: str, expires_unix_ns: int) -> Event:
-    """An operation waits for people."""
+def held(
+    session: Session, operation: Operation, decision: Decision, *, request_id: str, expires_unix_ns: int, card: bytes
+) -> Event:
+    """An operation waits for people; `card` is what they are shown, whose digest their votes name."""
     return Event(
         EventKind.OPERATION_HELD,
         {
@@ -171,7 +173,7 @@ def held(session: Session, operation: Operation, decision: Decision, request_id:
                 for approve in decision.approvals
             ],
         },
-        _content(operation),
+        {**_content(operation), "card": card},
         session_id=session.id,
         operation_id=operation.id,
     )
@@ -200,6 +202,8 @@ def finished(session: Session, permit: Permit, outcome: Outcome, level: RecordLe
     if {level, *asked} != {RecordLevel.DECISION}:
         payload = {
             "columns": _texts(outcome.columns),
+            "column_types": list(outcome.column_types),
+            "column_formats": list(outcome.column_formats),
             "shown": outcome.shown,
             "shown_format": outcome.shown_format,
             "shown_digest": outcome.shown_digest,

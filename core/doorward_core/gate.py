@@ -23,6 +23,7 @@ from typing import Protocol
 import trio
 
 from doorward_core import entries
+from doorward_core.approvals.codec import card_bytes
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, RequestState, binding, request_for
 from doorward_core.approvals.store import RequestRefused
@@ -338,7 +339,14 @@ class SessionGate:
                 reason=decision.advice,
                 now_unix_ns=self._gate.clock(),
             )
-            event = entries.held(self.session, operation, decision, request.id, request.expires_unix_ns)
+            event = entries.held(
+                self.session,
+                operation,
+                decision,
+                request_id=request.id,
+                expires_unix_ns=request.expires_unix_ns,
+                card=card_bytes(request),
+            )
             await self._gate.log.durable(self._gate.log.append(event, self._gate.clock()))
             self._count("held")
             await self._gate.desk.open(request)

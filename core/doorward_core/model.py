@@ -390,6 +390,7 @@ class Outcome:
     `native_code` is the protocol's own (SQLSTATE, exit status, HTTP status).
     `masked` counts masked values by label, never values.
     `shown` is what the client saw, after masking, bounded; `shown_format` names its encoding (docs/spec/event-log.md).
+    `column_types` and `column_formats` are the protocol's own numbers, one for each of `columns`, or empty.
     """
 
     status: Status
@@ -398,6 +399,8 @@ class Outcome:
     bytes_up: int = 0
     bytes_down: int = 0
     columns: tuple[str, ...] = ()
+    column_types: tuple[int, ...] = ()
+    column_formats: tuple[int, ...] = ()
     masked: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     duration_ns: int = 0
     shown: bytes = b""

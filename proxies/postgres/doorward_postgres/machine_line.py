@@ -22,6 +22,7 @@ from doorward_core.model import Outcome, Permit, Status
 from doorward_postgres.names import Change, NameTable, Portal, Prepared
 from doorward_postgres.plan import Masker, Plan
 from doorward_postgres.state import SessionState, Snapshot
+from doorward_postgres.wire_decode import Field
 
 SHOWN_BYTES: Final = 64 * 1024  # of each result kept in the record at level `shape`
 SHOWN_FORMAT_ROWS: Final = "postgresql.datarow"
@@ -60,7 +61,7 @@ class Running:
     masker: Masker | None = None
     rows: int = 0
     bytes_down: int = 0
-    columns: tuple[str, ...] = ()
+    fields: tuple[Field, ...] = ()
     code: str = ""
     masked: dict[str, int] = field(default_factory=dict)
     shown_format: str = SHOWN_FORMAT_ROWS
@@ -98,7 +99,9 @@ class Running:
             self.rows,
             self.bytes_up,
             self.bytes_down,
-            self.columns,
+            tuple(one.name for one in self.fields),
+            tuple(one.type_oid for one in self.fields),
+            tuple(one.format for one in self.fields),
             self.masked,
             now_ns - self.started_ns,
             b"".join(self._shown),
