@@ -76,7 +76,7 @@ class TileAudit:
         if data.startswith(wanted) and (len(data) == len(wanted) or not whole):
             return None
         if name.level < 0:
-            return name.start
+            return name.start + _entries_alike(wanted, data)
         slots = range(0, max(len(data), len(wanted)), proof.HASH)
         slot = next(at for at in slots if data[at : at + proof.HASH] != wanted[at : at + proof.HASH])
         span: int = WIDTH**name.level
@@ -92,6 +92,17 @@ class TileAudit:
             row = self._rows[name.level] if name.level < len(self._rows) else []
             pieces = row[first * WIDTH : first * WIDTH + name.width]
         return b"".join(pieces), len(pieces) == name.width
+
+
+def _entries_alike(wanted: bytes, data: bytes) -> int:
+    """How many entries two bundles have in common from their beginning; `wanted` is well formed."""
+    count = at = 0
+    while at < len(wanted):
+        end = at + 2 + int.from_bytes(wanted[at : at + 2], "big")
+        if data[at:end] != wanted[at:end]:
+            break
+        count, at = count + 1, end
+    return count
 
 
 def _full_roots(row: list[bytes]) -> list[bytes]:

@@ -49,6 +49,19 @@ def test_a_leftover_partial_file_must_agree_with_the_full_one(workshop):
     assert problems(workshop) == [0]
 
 
+def test_a_leftover_partial_bundle_blames_the_entry_that_differs(workshop):
+    workshop.fill(600)
+    full = (workshop.folder / "tile" / "entries" / "000").read_bytes()
+    ends, at = [], 0
+    while len(ends) < 3:
+        at += 2 + int.from_bytes(full[at : at + 2], "big")
+        ends.append(at)
+    partial = workshop.folder / "tile" / "entries" / "000.p"
+    partial.mkdir()
+    (partial / "3").write_bytes(full[: ends[2] - 1] + bytes([full[ends[2] - 1] ^ 1]))
+    assert problems(workshop) == [2]
+
+
 def test_upper_tiles_are_required(tmp_path):
     hashes = [merkle.leaf_hash(bytes([number % 256])) for number in range(512)]
     roots = [proof.pair_up(hashes[:256]), proof.pair_up(hashes[256:])]
