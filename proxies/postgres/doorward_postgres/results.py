@@ -46,6 +46,11 @@ class MaskDuty:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def owes(self) -> bool:
+        """Tell whether anything may have to be hidden in this session."""
+        return self.hides_columns or self.detectors is not None
+
+    @property
     def iso_dates(self) -> bool:
         """Tell whether dates in text format are ISO."""
         return self.parameters.get("DateStyle", "ISO").startswith("ISO")
@@ -134,7 +139,8 @@ class MessagePlan:
     @property
     def needs_fields(self) -> bool:
         """Tell whether rows may only pass when their RowDescription is known."""
-        return self.duty.detectors is not None or (self.duty.hides_columns and self._closed(0))
+        silent = bool(self.statements) and all(one.complete and not one.returns_rows for one in self.statements)
+        return self.duty.owes and not silent
 
     @property
     def copies_in(self) -> bool:
@@ -144,11 +150,12 @@ class MessagePlan:
     def rows(self, index: int, fields: tuple[Field, ...] | None) -> Masker:
         """The masker for the result of statement `index`."""
         if fields is None:
-            if self.needs_fields:
+            if self.duty.owes:
                 raise UpstreamProtocolError("rows without a description where a mask is owed")
             return Clear()
         known = self.statements[index] if index < len(self.statements) else None
-        closed = self._closed(index)
+        # A column that the catalogue does not know was added since it was read: nothing proves what it owes.
+        closed = self._closed(index) or (self.duty.hides_columns and not all(map(self._known_clear, fields)))
         if not closed and self.duty.detectors is None:
             return Clear()
         plan = rows.plan(
@@ -202,6 +209,9 @@ class MessagePlan:
             return True
         one = self.statements[index]
         return one.touches_masked or not one.complete or any(atom.action in OPAQUE for atom in one.atoms)
+
+    def _known_clear(self, field: Field) -> bool:
+        return not field.table_oid or self._lookup(field.table_oid, field.attnum) == "clear"
 
     def _lookup(self, table_oid: int, attnum: int) -> Mask | Literal["clear"] | None:
         return lookup(self.view, table_oid, attnum)

@@ -48,6 +48,7 @@ AFTER_WRITE: Final = (
     "this transaction has already changed something, and would hold its locks while people decide; "
     "commit it, then run this statement on its own"
 )
+FAST_PATH: Final = "the result of a fast-path function call cannot be masked, and masks are in force; use SELECT"
 
 log = structlog.get_logger()
 
@@ -91,6 +92,7 @@ class Conversation:
         self._answered = trio.Event()  # replaced after each answer of the server
         self._turn = trio.Lock()  # one release at a time, in order
         self._hold: trio.CancelScope | None = None
+        self._watching = trio.CancelScope()  # of the current hold: one task may watch a connection
         self._cancelled = False
         self._ending: Ending | None = None
         self._nursery: trio.Nursery | None = None
@@ -248,6 +250,8 @@ class Conversation:
         operation = self._reader.operation(question, reading, line.state, os.urandom(16))
         plan = MessagePlan(reading.analyses, self._view, self._duty)
         objection = plan.objection()
+        if question.phase is Phase.FUNCTION_CALL and self._duty.owes:
+            objection = FAST_PATH
         if objection:
             verdict: Permit | Denial | None = await self._door.refuse(operation, objection)
         elif question.phase is Phase.PARSE:
@@ -275,6 +279,7 @@ class Conversation:
                 return await self._door.decide(operation, self, memo)
             finally:
                 self._hold = None
+                self._watching.cancel()
         if self._cancelled:
             self._refuse(question, refusals.CANCELLED)
         return None
@@ -294,17 +299,18 @@ class Conversation:
     async def notify(self, request_id: str, advice: str, within_s: int) -> None:
         """Tell the client that it waits, and begin to watch whether it is still there."""
         if self._nursery is not None and self._hold is not None:
-            self._nursery.start_soon(self._watch, self._hold)
+            self._watching = trio.CancelScope()
+            self._nursery.start_soon(self._watch, self._hold, self._watching)
         self._line.to_client.append(refusals.held(request_id, advice, within_s))
         await self._release()
 
-    async def _watch(self, scope: trio.CancelScope) -> None:
-        """A hang-up hides behind unread bytes: watch the connection itself while an operation is held."""
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+    async def _watch(self, hold: trio.CancelScope, watching: trio.CancelScope) -> None:
+        """A hang-up hides behind unread bytes: watch the connection itself for as long as an operation is held."""
+        with watching, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._client.wait_hangup()
-        if self._hold is scope:
-            scope.cancel()
-        self._end(Ending("the client hung up"))
+        if self._hold is hold:
+            hold.cancel()
+            self._end(Ending("the client hung up"))
 
     def _refuse(self, question: Question, error: bytes) -> None:
         if question.phase in (Phase.PARSE, Phase.BIND):
