@@ -34,7 +34,7 @@ from doorward_core.sql.session import (
     SessionEffect,
     SetSetting,
 )
-from doorward_core.sql.set_config import read_path_setting
+from doorward_core.sql.set_config import name_chosen_setting, read_path_setting
 from doorward_core.sql.settings import ROLE_SETTINGS
 from doorward_core.sql.statements import dispatch
 from doorward_core.sql.views import READERS
@@ -97,10 +97,12 @@ def _one(statement: ParsedStatement, context: Context, running: _Running) -> Sta
         node = getattr(statement.tree, statement.kind)
         setting = read_path_setting(node, work) if statement.kind == "select_stmt" else None
         found = setting or dispatch(statement.kind, node, work, names)
+        if statement.kind == "select_stmt" and setting is None:
+            name_chosen_setting(node, work)
     except RecursionError:
         work.unknown(statement.verb, "the statement is nested too deeply to be read")
     check_census(statement, work)
-    if running.uncertain and _uses_names(work):
+    if running.uncertain and (found.inner or _uses_names(work)):
         work.incomplete(_UNCERTAIN)
         work.reaches_masked = True
     return _answer(statement, work, found)
@@ -158,6 +160,9 @@ def _apply_effect(effect: SessionEffect, running: _Running) -> None:
         running.temp_names |= {effect.name}
     elif isinstance(effect, ChangeCatalog | Opaque | ResetAll | Discard):
         running.uncertain = True
+        if isinstance(effect, Discard):
+            running.prepared.clear()
+            running.cursors.clear()
     elif isinstance(effect, SetSetting):
         if effect.name == "search_path":
             _apply_path(effect, running)

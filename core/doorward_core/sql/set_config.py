@@ -1,25 +1,30 @@
-"""`SELECT set_config('search_path', '...', false)`, alone: a SET of the search path in the clothes of a query.
+"""Two queries that are settings in disguise, both of pg_dump: what they set is written out, so it can be judged.
 
-pg_dump begins with it, and it is as plain as SET: its effect can be told beforehand and tracked.
+`SELECT set_config('search_path', '...', false)`, alone, is a SET whose effect is tracked as SET's is.
+`SELECT set_config(name, '...', false) FROM pg_settings WHERE name = '...'` sets one setting where the server knows it.
+
 It implements DESIGN section 7 ("State that changes meaning"); ATTACKS PG-06, PG-08.
-It will not read a call that has anything beside it (a row source, a second column, a condition, an argument that is
-not written out), nor one inside another statement: whether and when such a call runs is not told by the text.
+It will not read a call that has anything else beside it (another row source, a second column, an argument that is not
+written out), nor one inside another statement: whether and when such a call runs is not told by the text.
 """
 
 from google.protobuf.message import Message
+from postgast import pg_query_pb2 as pb
 
-from doorward_core.model import Action
+from doorward_core.model import Action, Atom, Target
 from doorward_core.sql.calls import literal
 from doorward_core.sql.catalog import CATALOG_SCHEMA, Name
-from doorward_core.sql.census import strings
+from doorward_core.sql.census import relation_name, strings
 from doorward_core.sql.found import Found
 from doorward_core.sql.lineage import CLEAR, Named
 from doorward_core.sql.names import split_path
 from doorward_core.sql.session import SetSetting
+from doorward_core.sql.settings import judge_setting
 from doorward_core.sql.work import Shape, Work
 
 # What the parser fills in for `SELECT f(...)`: anything more is more than a call.
 _QUERY_FIELDS = frozenset({"target_list", "limit_option", "op"})
+_ROW_FIELDS = _QUERY_FIELDS | {"from_clause", "where_clause"}
 _CALL_FIELDS = frozenset({"funcname", "args", "funcformat", "location"})
 _ARGUMENTS = 3
 _NAMES: frozenset[Name] = frozenset({("set_config",), (CATALOG_SCHEMA, "set_config")})
@@ -27,23 +32,64 @@ _NAMES: frozenset[Name] = frozenset({("set_config",), (CATALOG_SCHEMA, "set_conf
 
 def read_path_setting(node: Message, work: Work) -> Found | None:
     """Read a SELECT that does nothing but set the search path; None where it is anything else."""
-    if _fields(node) - _QUERY_FIELDS or len(node.target_list) != 1:
+    call = _only_call(node, _QUERY_FIELDS, work)
+    if call is None or (literal(call.args[0]) or "").lower() != "search_path":
         return None
-    target = node.target_list[0].res_target
-    call = target.val.func_call
-    if target.val.WhichOneof("node") != "func_call" or _fields(call) - _CALL_FIELDS or len(call.args) != _ARGUMENTS:
-        return None
-    name = strings(call.funcname)
     path, local = literal(call.args[1]), _boolean(call.args[2])
-    if name not in _NAMES or not _built_in(name, work) or path is None or local is None:
+    if path is None or local is None or split_path(path) is None:
         return None
-    if (literal(call.args[0]) or "").lower() != "search_path" or split_path(path) is None:
-        return None
-    work.seen_functions.add(name)
+    work.seen_functions.add(strings(call.funcname))
     work.pure = False
     work.atom(Action.SESSION, "setting", "search_path")
-    shape = Shape((Named(target.name or "set_config", CLEAR),))
+    shape = Shape((Named(node.target_list[0].res_target.name or "set_config", CLEAR),))
     return Found(shape, SetSetting("search_path", path, local))
+
+
+def name_chosen_setting(node: Message, work: Work) -> None:
+    """Put the one setting that a row of pg_settings names in the place of "any", in the notes of a SELECT just read."""
+    call = _only_call(node, _ROW_FIELDS, work)
+    any_setting = Atom(Action.ADMIN, Target("setting", "*", detail="set_config"))
+    if call is None or any_setting not in work.atoms or _plain_column(call.args[0]) != "name":
+        return
+    name, value, local = _chosen(node, work), literal(call.args[1]), _boolean(call.args[2])
+    if name is None or value is None or local is None:
+        return
+    verdict = judge_setting(name, [value])
+    if verdict.harmless and verdict.name != "search_path":
+        del work.atoms[any_setting]
+        work.atom(Action.SESSION, "setting", verdict.name)
+
+
+def _only_call(node: Message, fields: frozenset[str], work: Work) -> Message | None:
+    """Give the call of the built-in set_config that is all that a query computes."""
+    if _fields(node) - fields or len(node.target_list) != 1:
+        return None
+    value = node.target_list[0].res_target.val
+    call = value.func_call
+    if value.WhichOneof("node") != "func_call" or _fields(call) - _CALL_FIELDS or len(call.args) != _ARGUMENTS:
+        return None
+    name = strings(call.funcname)
+    return call if name in _NAMES and _built_in(name, work) else None
+
+
+def _chosen(node: Message, work: Work) -> str | None:
+    """Which name `FROM pg_settings WHERE name = '...'` leaves."""
+    if len(node.from_clause) != 1 or node.from_clause[0].WhichOneof("node") != "range_var":
+        return None
+    source = node.from_clause[0].range_var
+    relation = None if source.HasField("alias") else work.lens.resolve(relation_name(source))
+    if relation is None or not relation.builtin or relation.qualified != f"{CATALOG_SCHEMA}.pg_settings":
+        return None
+    test = node.where_clause.a_expr
+    if node.where_clause.WhichOneof("node") != "a_expr" or test.kind != pb.AEXPR_OP or strings(test.name) != ("=",):
+        return None
+    return literal(test.rexpr) if _plain_column(test.lexpr) == "name" else None
+
+
+def _plain_column(node: Message) -> str | None:
+    if node.WhichOneof("node") != "column_ref" or len(node.column_ref.fields) != 1:
+        return None
+    return strings(node.column_ref.fields)[0]
 
 
 def _fields(node: Message) -> frozenset[str]:

@@ -72,3 +72,37 @@ def test_a_statement_behind_it_is_read_under_its_path():
     assert not second.complete
     first, second = looks("select set_config('search_path', 'public', false); select id from customer")
     assert "read public.customer(id)" in atoms(second)
+
+
+CHOSEN = "select set_config(name, 'view', false) from pg_settings where name = 'restrict_nonsystem_relation_kind'"
+
+
+def test_a_setting_that_a_row_of_pg_settings_names_is_that_setting():
+    found = look(CHOSEN)
+    assert atoms(found) == {
+        "read pg_catalog.pg_settings(name)",
+        "session setting restrict_nonsystem_relation_kind",
+    }
+    assert found.complete
+    assert not found.pure
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name = ", "name <> "),
+        ("name = ", "name like "),
+        ("name = ", "name = 'x' or name = "),
+        ("(name", "(setting"),
+        ("where name", "where setting"),
+        ("pg_settings", "pg_settings as s(x, name)"),
+        ("pg_settings", "pg_settings, customer c"),
+        ("'restrict_nonsystem_relation_kind'", "'search_path'"),
+        ("'restrict_nonsystem_relation_kind'", "'row_security' || ''"),
+        ("'restrict_nonsystem_relation_kind'", "'session_replication_role'"),
+        ("'view'", "$1"),
+    ],
+)
+def test_pg_06_any_other_row_is_administration_or_unread(old, new):
+    found = look(CHOSEN.replace(old, new))
+    assert actions(found) & {Action.ADMIN, Action.UNKNOWN} or not found.complete
