@@ -10,7 +10,7 @@ MEMBERS := core proxies/postgres console demo
 INSTALLED := .venv/.installed
 WORKERS ?= 2
 
-.PHONY: help demo test check format locks clean
+.PHONY: help demo test check bench format locks clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1  -- /p' Makefile
@@ -31,6 +31,10 @@ check: $(INSTALLED) ## lint, format, types, who may import whom, and the rules o
 	$(BIN)/mypy $(PACKAGES)
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/architecture
+
+bench: $(INSTALLED) ## compare with direct and pgbouncer in one run (QUICK=1: rougher, under two minutes)
+	bench/system-packages
+	@$(BIN)/python -m bench
 
 format: $(INSTALLED) ## put every file into the one format
 	$(BIN)/ruff check --fix

@@ -1,0 +1,112 @@
+"""The results as a table, and each target beside what was measured."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Results = dict[str, Any]
+
+
+def table(results: Results) -> str:
+    """All of it, as text."""
+    return "\n".join(_lines(results))
+
+
+def _lines(results: Results) -> Iterator[str]:
+    yield ""
+    yield f"{results['when']}  {results['machine']['cpus']} cpus  Python {results['machine']['python']}"
+    yield f"record level {results['record']['level']}; one flush of the disk: {results['flush_us']} us"
+    for name, words in results["record"].items():
+        if name != "level":
+            yield f"  {name}: {words}"
+    for leg, title in (("plain", "TLS off (Unix sockets)"), ("tls", "TLS on every leg")):
+        part = results.get(leg) or {}
+        if part:
+            yield f"\n== {title}"
+            yield from _pgbench(part.get("pgbench", {}))
+            yield from _connect(part.get("connect", {}))
+            yield from _bulk(part.get("bulk", {}))
+    if "log" in results:
+        log = results["log"]
+        yield "\n== event log"
+        yield f"  appended until durable  {log['events_s']:>9,} events/s ({log['append_cpu_us']} us CPU each)"
+        yield f"  verified ({log['verify_jobs']} processes)  {log['verified_s']:>9,} entries/s"
+    yield "\n== memory (resident MB, the log's writer included)"
+    for name, megabytes in results["idle_mb"].items():
+        yield f"  {name:<20} idle {megabytes:>7}   after the run {results['after_mb'].get(name, 0):>7}"
+    yield "\n== targets"
+    for words, value, bound, most in _targets(results):
+        said = "met " if (value <= bound if most else value >= bound) else "MISS"
+        yield f"  {said}  {words:<68} {value:>9.2f}  ({'at most' if most else 'at least'} {bound:g})"
+
+
+def _pgbench(part: Results) -> Iterator[str]:
+    if part:
+        yield f"  {'pgbench -S':<13} {'place':<20} {'TPS':>9} {'p50 us':>8} {'p99 us':>8} {'CPU us/query':>13}"
+    for case, places in part.items():
+        for name, one in places.items():
+            cpu = f"{one['cpu_us']:>13}" if name != "direct" else ""
+            yield f"  {case:<13} {name:<20} {one['tps']:>9,.0f} {one['p50_us']:>8} {one['p99_us']:>8} {cpu}"
+
+
+def _connect(part: Results) -> Iterator[str]:
+    for name, one in part.items():
+        times = f"{one['tps']:>9,.0f} {one['p50_us']:>8} {one['p99_us']:>8}"
+        yield f"  {'connect+row 4':<13} {name:<20} {times} {one['cpu_us']:>13}"
+
+
+def _bulk(part: Results) -> Iterator[str]:
+    if part:
+        yield f"  {'bulk':<24} {'place':<20} {'MB/s':>8} {'CPU ms/MB':>10}"
+    for case, places in part.items():
+        for name, one in places.items():
+            cpu = f"{one['cpu_ms_mb']:>10}" if name != "direct" else ""
+            yield f"  {case:<24} {name:<20} {one['mb_s']:>8} {cpu}"
+
+
+def _targets(results: Results) -> Iterator[tuple[str, float, float, bool]]:
+    for leg, words in (("plain", "TLS off"), ("tls", "TLS on")):
+        part = results.get(leg) or {}
+        eight = part.get("pgbench", {}).get("prepared 8", {})
+        if "pgbouncer" in eight:
+            base = max(eight["pgbouncer"]["cpu_us"], 0.1)
+            for name, how, bound in (("doorward-unflushed", "unflushed", 5), ("doorward", "flushed", 10)):
+                yield (
+                    f"{words}: CPU a query at 8, prepared, {how}, over pgbouncer's",
+                    eight[name]["cpu_us"] / base,
+                    bound,
+                    True,
+                )
+        one = part.get("pgbench", {}).get("prepared 1", {})
+        if one:
+            added = one["doorward"]["p50_us"] - one["direct"]["p50_us"] - results["flush_us"]
+            yield f"{words}: added p50 at 1 client less one flush, us", added, 250, True
+        links = part.get("connect", {})
+        if links:
+            yield (
+                f"{words}: connect and first row over direct's",
+                links["doorward"]["tps"] / links["direct"]["tps"],
+                0.8,
+                False,
+            )
+        yield from _bulk_targets(part.get("bulk", {}), words)
+    if "log" in results:
+        yield "log: events appended a second", results["log"]["events_s"], 100_000, False
+        yield "log: entries verified a second", results["log"]["verified_s"], 100_000, False
+    yield "idle gateway, MB", results["idle_mb"]["doorward"], 100, True
+
+
+def _bulk_targets(part: Results, words: str) -> Iterator[tuple[str, float, float, bool]]:
+    for verb in ("SELECT", "COPY"):
+        plain = part.get(f"{verb} unmasked", {})
+        if "pgbouncer" in plain:
+            ratio = plain["doorward"]["cpu_ms_mb"] / max(plain["pgbouncer"]["cpu_ms_mb"], 0.001)
+            yield f"{words}: {verb} unmasked, CPU a MB over pgbouncer's", ratio, 2, True
+        for what, bound in (("column mask", 0.2), ("detectors, clean", 0.3), ("detectors, dense", 0.07)):
+            case = part.get(f"{verb} {what}", {})
+            if case:
+                yield (
+                    f"{words}: {verb} {what}, MB/s over direct's",
+                    case["doorward"]["mb_s"] / case["direct"]["mb_s"],
+                    bound,
+                    False,
+                )
