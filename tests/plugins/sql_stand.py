@@ -7,8 +7,10 @@ The captures hold `tests/vectors/sql_schema.sql`; `tests/integration/test_sql_ca
 import functools
 import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from doorward_core.model import Action
 from doorward_core.sql.analysis import Context, StatementAnalysis
@@ -39,10 +41,17 @@ def catalog(version: int = 15) -> Catalog:
     return build_catalog(answers(version))
 
 
-def with_functions(*rows: list[object], version: int = 15) -> Catalog:
-    """The same catalogue with more functions in it (rows as the loader gets them)."""
+def rebuilt(which: str, change: Callable[[list[Any]], list[Any]], version: int = 15) -> Catalog:
+    """The same catalogue with one of its answers changed (rows as the loader gets them)."""
     known = answers(version)
-    return build_catalog(replace(known, rows=(known.rows[0], [*known.rows[1], *rows], *known.rows[2:])))
+    place = ("relations", "functions", "operators", "casts", "types", "schemas").index(which)
+    rows = (*known.rows[:place], change(known.rows[place]), *known.rows[place + 1 :])
+    return build_catalog(replace(known, rows=rows))
+
+
+def with_functions(*rows: list[object], version: int = 15) -> Catalog:
+    """The same catalogue with more functions in it."""
+    return rebuilt("functions", lambda known: [*known, *rows], version)
 
 
 def masked(known: Catalog, columns: dict[str, tuple[str, ...]] | None = None) -> dict[int, frozenset[int]]:

@@ -185,6 +185,8 @@ def _apply_path(effect: SetSetting, running: _Running) -> None:
     """A search_path that names "$user", or that returns to its default, is not known here."""
     parts = None if effect.value is None else split_path(effect.value)
     running.settled = False
+    # A cursor goes on as it was opened; its text, read under another path, would say something else.
+    running.cursors.clear()
     if parts is None or "$user" in parts:
         running.uncertain = True
     else:

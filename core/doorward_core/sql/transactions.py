@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
 from doorward_core.model import Action
-from doorward_core.sql.census import relation_name
+from doorward_core.sql.census import relation_name, strings
 from doorward_core.sql.names import join_path
 from doorward_core.sql.session import (
     Begin,
@@ -99,6 +99,8 @@ def variable_set(node: Message, work: Work) -> SessionEffect | None:
     if node.kind == pb.VAR_RESET_ALL:
         work.atom(Action.SESSION, "setting", "*", detail="reset")
         return ResetAll()
+    # SET TIME ZONE INTERVAL '1' HOUR
+    work.seen_types |= {strings(part.type_cast.type_name.names) for part in node.args if part.HasField("type_cast")}
     if node.kind == pb.VAR_SET_MULTI:
         return _set_transaction(node, name, work)
     if name in ROLE_SETTINGS:
