@@ -136,7 +136,7 @@ class Machine:
         handler = self._handlers.get(kind)
         if handler is None:
             raise ClientProtocolError(f"a message of type 0x{kind:02x} is not legal here")
-        if len(line.expected) >= MAX_OUTSTANDING and kind != Frontend.Sync:
+        if len(line.expected) >= MAX_OUTSTANDING:
             return self._later(frame)
         return handler(frame)
 
@@ -157,18 +157,21 @@ class Machine:
     # --- questions ---------------------------------------------------------------------------------------------------
 
     def _query(self, frame: bytes) -> Question | Wait | None:
-        if (self.line.effects or self.line.unsynced) and self.line.expected:
+        line, text = self.line, self._text(wire_decode.decode_query(frame[wire.HEADER_BYTES :]))
+        if (line.effects or line.unsynced or self._names_unsettled(text)) and line.expected:
             return self._later(frame)
-        return Question(Phase.QUERY, frame, self._text(wire_decode.decode_query(frame[wire.HEADER_BYTES :])))
+        return Question(Phase.QUERY, frame, text)
 
     def _parse(self, frame: bytes) -> Question | Wait | None:
         line = self.line
         message = wire_decode.decode_parse(frame[wire.HEADER_BYTES :])
-        if (line.effects or not line.prepared.trusted(message.name, line.batch)) and line.expected:
+        text = self._text(message.text)
+        trusted = line.prepared.trusted(message.name, line.batch) and not self._names_unsettled(text)
+        if (line.effects or not trusted) and line.expected:
             return self._later(frame)
         if len(line.prepared) >= MAX_NAMES and line.prepared.get(message.name) is None:
             raise ClientProtocolError("more prepared statements than one connection may keep")
-        return Question(Phase.PARSE, frame, self._text(message.text), message.name, message.oids)
+        return Question(Phase.PARSE, frame, text, message.name, message.oids)
 
     def _bind(self, frame: bytes) -> Question | Wait | None:
         line = self.line
@@ -176,9 +179,11 @@ class Machine:
         trusted = line.prepared.trusted(message.statement, line.batch) and line.portals.trusted(
             message.portal, line.batch
         )
+        prepared = line.prepared.get(message.statement)
+        if prepared is not None and self._names_unsettled(prepared.text):
+            trusted = False
         if (line.effects or not trusted) and line.expected:
             return self._later(frame)
-        prepared = line.prepared.get(message.statement)
         if prepared is None:
             self.refuse(self._missing("26000", f'prepared statement "{message.statement[:64]}" does not exist'))
             return None
@@ -195,6 +200,13 @@ class Machine:
             return self._later(frame)
         call = wire_decode.decode_function_call(frame[wire.HEADER_BYTES :])
         return Question(Phase.FUNCTION_CALL, frame, f"function call {call.oid}", call=call)
+
+    def _names_unsettled(self, text: str) -> bool:
+        """Tell whether `text` may EXECUTE a name that an earlier batch changed, and the server may have refused to.
+
+        A keyword can be written in no other letters than its own, so that the search finds every EXECUTE.
+        """
+        return self.line.prepared.unsettled(self.line.batch) and "execute" in text.lower()
 
     @staticmethod
     def _text(raw: bytes) -> str:
@@ -234,6 +246,7 @@ class Machine:
             prepared, permit, bind.result_formats, plan, line.batch, fields, prepared.described, len(question.frame)
         )
         change = line.portals.change(question.name, portal, line.batch)
+        line.state.forget_cursor(question.name)
         line.unsynced = True
         line.expect(Expected(Kind.BIND, line.batch, plan=plan, portal=portal, portal_change=change), question.frame)
 
@@ -318,6 +331,7 @@ class Machine:
             expected.statement_change = line.prepared.change(what.name, None, line.batch)
         else:
             expected.portal_change = line.portals.change(what.name, None, line.batch)
+            line.state.forget_cursor(what.name)
         line.unsynced = True
         line.expect(expected, frame)
         return None

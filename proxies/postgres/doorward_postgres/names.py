@@ -73,7 +73,8 @@ class NameTable(Generic[T]):
     """Names to things, each change provisional until `settle` or `undo`."""
 
     entries: dict[str, T] = field(default_factory=dict)
-    _pending: list[Change[T]] = field(default_factory=list)
+    _pending: dict[int, Change[T]] = field(default_factory=dict)  # by identity, oldest first
+    _by_name: dict[str, list[Change[T]]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -87,23 +88,29 @@ class NameTable(Generic[T]):
 
     def trusted(self, name: str, batch: int) -> bool:
         """Tell whether what `get` says can be relied on by a message in `batch`."""
-        return all(change.name != name or change.batch == batch for change in self._pending)
+        return all(change.batch == batch for change in self._by_name.get(name, ()))
+
+    def unsettled(self, batch: int) -> bool:
+        """Tell whether a name changed before `batch` without the server having acknowledged it."""
+        oldest = next(iter(self._pending.values()), None)
+        return oldest is not None and oldest.batch != batch
 
     def change(self, name: str, new: T | None, batch: int) -> Change[T]:
         """Set the name (None removes it), provisionally."""
         record = Change(name, new, self.entries.get(name), batch)
         self._put(name, new)
-        self._pending.append(record)
+        self._pending[id(record)] = record
+        self._by_name.setdefault(name, []).append(record)
         return record
 
     def settle(self, change: Change[T]) -> None:
         """The server acknowledged this change."""
         change.settled = True
-        self._pending = [other for other in self._pending if other is not change]
+        self._drop(change)
 
     def undo(self, change: Change[T]) -> None:
         """The server skipped or refused this change; call newest first."""
-        self._pending = [other for other in self._pending if other is not change]
+        self._drop(change)
         if self.entries.get(change.name) is change.new:
             self._put(change.name, change.old)
 
@@ -117,7 +124,16 @@ class NameTable(Generic[T]):
 
     def pending_names(self) -> set[str]:
         """The names with a change that the server has not acknowledged."""
-        return {change.name for change in self._pending}
+        return set(self._by_name)
+
+    def _drop(self, change: Change[T]) -> None:
+        if self._pending.pop(id(change), None) is None:
+            return
+        left = [other for other in self._by_name[change.name] if other is not change]
+        if left:
+            self._by_name[change.name] = left
+        else:
+            del self._by_name[change.name]
 
     def _put(self, name: str, thing: T | None) -> None:
         if thing is None:

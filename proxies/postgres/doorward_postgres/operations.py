@@ -15,7 +15,7 @@ Invariants:
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final
 
@@ -28,7 +28,7 @@ from doorward_core.sql.parse import ParsedMessage, UnreadableSQL, parse
 from doorward_postgres import wire_decode
 from doorward_postgres.machine import Phase, Question
 from doorward_postgres.names import NameTable, Prepared
-from doorward_postgres.state import IN_TRANSACTION, SessionState, path_elements
+from doorward_postgres.state import IN_TRANSACTION, SessionState
 
 MAX_TEXT_CHARS: Final = 1024 * 1024  # of one statement kept for people; the digest covers all of it
 MAX_PARAMETER_CHARS: Final = 16 * 1024  # of one bound value kept for people
@@ -186,7 +186,7 @@ def _analyse(text: str, state: SessionState, prepared: NameTable[Prepared], view
     except UnreadableSQL as error:
         return _unreadable("UNREADABLE", str(error))
     context = _context(message, state, prepared, view)
-    analyses = _in_order(message, context, state.user)
+    analyses = analyze(message, context)
     if not analyses:
         return Reading(
             "EMPTY", Action.SESSION, (Atom(Action.SESSION, Target("transaction", "empty")),), (), complete=True
@@ -215,36 +215,6 @@ def _context(message: ParsedMessage, state: SessionState, prepared: NameTable[Pr
         uncertain=state.uncertain,
         settled=state.settled,
     )
-
-
-def _in_order(message: ParsedMessage, context: Context, user: str) -> tuple[StatementAnalysis, ...]:
-    """Analyse each statement of a text under the state that those before it will have left."""
-    if len(message.statements) == 1:
-        return analyze(message, context)
-    found: list[StatementAnalysis] = []
-    for statement in message.statements:
-        (one,) = analyze(replace(message, statements=(statement,)), context)
-        found.append(one)
-        context = _after(context, one.effect, user)
-    return tuple(found)
-
-
-def _after(context: Context, effect: sql.SessionEffect | None, user: str) -> Context:
-    """The context of the next statement of the same text, had this one completed."""
-    match effect:
-        case sql.SetSetting(name="search_path", value=str() as value):
-            return replace(context, search_path=path_elements(value, user), settled=False)
-        case sql.SetSetting(name="search_path") | sql.ResetAll() | sql.Discard() | sql.Rollback() | sql.RollbackTo():
-            # What the path returns to is known only once the server has answered: nothing after it is proved.
-            return replace(context, uncertain=True)
-        case sql.ChangeCatalog() | sql.Opaque() | sql.MakeTemporary():
-            return replace(context, uncertain=True)
-        case sql.Prepare(name=name, text=text):
-            return replace(context, prepared={**context.prepared, name: text})
-        case sql.Declare(cursor=name, text=text):
-            return replace(context, cursors={**context.cursors, name: text})
-        case _:
-            return context
 
 
 def _parameters(question: Question) -> tuple[tuple[str | None, ...], bool]:

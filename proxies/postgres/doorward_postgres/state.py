@@ -23,12 +23,30 @@ FAILED: Final = "E"
 
 
 @dataclass(frozen=True, slots=True)
+class Cursor:
+    """A cursor that DECLARE made: the text of that, the search_path it was read under, and whether COMMIT keeps it."""
+
+    name: str
+    text: str
+    path: str
+    hold: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that a rollback restores. `local_path` is a SET LOCAL, which ends with the transaction."""
 
     search_path: str
     local_path: str | None = None
-    cursors: tuple[tuple[str, str], ...] = ()
+    cursors: tuple[Cursor, ...] = ()
+
+    def without(self, cursor: str) -> "Snapshot":
+        """The same, less one cursor."""
+        return replace(self, cursors=tuple(one for one in self.cursors if one.name != cursor))
+
+    def ended(self) -> "Snapshot":
+        """What is left of it once its transaction has ended."""
+        return replace(self, local_path=None, cursors=tuple(one for one in self.cursors if one.hold))
 
 
 @dataclass(slots=True)
@@ -69,8 +87,17 @@ class SessionState:
 
     @property
     def cursors(self) -> dict[str, str]:
-        """SQL-level cursors that are open, with the text of their DECLARE."""
-        return dict(self.current.cursors)
+        """SQL-level cursors that are open, with the text of their DECLARE.
+
+        A cursor keeps the meaning that it was opened with: under another search_path its text would not say it.
+        """
+        path = self.search_path
+        return {one.name: one.text for one in self.current.cursors if one.path == path}
+
+    def forget_cursor(self, name: str) -> None:
+        """Bind or Close has taken this name, which cursors share with portals."""
+        if any(one.name == name for one in self.current.cursors):
+            self.current = self.current.without(name)
 
     def path_elements(self) -> tuple[str, ...]:
         """The schemas of the search_path, "$user" resolved."""
@@ -92,11 +119,8 @@ class SessionState:
                 self.current = replace(self.current, search_path=self.default_path, local_path=None)
             case sql.Discard(what=what):
                 self._discard(what)
-            case sql.Declare(cursor=name, text=text):
-                self.current = replace(self.current, cursors=(*self.current.cursors, (name, text)))
-            case sql.CloseCursor(name=gone):
-                kept = tuple(pair for pair in self.current.cursors if gone is not None and pair[0] != gone)
-                self.current = replace(self.current, cursors=kept)
+            case sql.Declare() | sql.CloseCursor():
+                self._cursor(effect)
             case sql.MakeTemporary(name=name):
                 self.temp_names.add(name)
                 self.uncertain = True
@@ -124,9 +148,19 @@ class SessionState:
             # Begun without a statement that we read as one: what holds now is what it began with.
             self._begun = self.current
         if status == IDLE:
-            self.current = replace(self.current, local_path=None)
+            self.current = self.current.ended()
             self.wrote = False
         self.status = status
+
+    def _cursor(self, effect: sql.Declare | sql.CloseCursor) -> None:
+        match effect:
+            case sql.Declare(cursor=name, text=text, hold=hold):
+                made = Cursor(name, text, self.search_path, hold)
+                self.current = replace(self.current, cursors=(*self.current.without(name).cursors, made))
+            case sql.CloseCursor(name=None):
+                self.current = replace(self.current, cursors=())
+            case sql.CloseCursor(name=str() as gone):
+                self.current = self.current.without(gone)
 
     def _transaction(self, effect: sql.SessionEffect, tag: str) -> None:
         match effect:
@@ -148,7 +182,7 @@ class SessionState:
     def _end(self, *, keep: bool, chain: bool = False) -> None:
         if self._begun is not None and not keep:
             self.current = self._begun
-        self.current = replace(self.current, local_path=None)
+        self.current = self.current.ended()
         self._begun = self.current if chain else None
         self._savepoints.clear()
         self.wrote = False
