@@ -3,8 +3,10 @@
 What it is: one pure function for each kind of event, from the nouns to an `Event`.
 What it will not do: place, seal or write it (`doorward_core.record`), or decide what happens (`doorward_core.gate`).
 
-Invariant: a header holds no content of an operation: who, where, what kind, the verdict, and counts.
-Text, parameters, names of things and values shown are payload, which the operator may have sealed.
+Invariants:
+- A header holds no content of an operation: who, where, what kind, the verdict, and counts.
+  Text, parameters, names of things and values shown are payload, which the operator may have sealed.
+- A header fits into an entry whoever asks: a long list of names is cut there and says so, and is whole in the payload.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,7 +28,9 @@ from doorward_core.model import (
     Value,
 )
 
-MAX_RECORDED_TEXT_BYTES = 8 * 1024 * 1024  # of one statement; the writer cuts it into chunks, the reader joins them
+NAMES_BYTES = 2048  # of one list in a header: an entry's header has 15,000 bytes, and up to three lists in it
+APPROVAL_NAMES_BYTES = 512
+MAX_APPROVALS = 8  # named in a header; the card in the payload has them all
 
 
 def who(identity: Identity) -> dict[str, Value]:
@@ -44,10 +48,38 @@ def _texts(items: Iterable[str]) -> list[Value]:
     return list(items)
 
 
+def _cut(names: list[Value], room: int = NAMES_BYTES) -> list[Value]:
+    """Give a list of names, or as many as there is room for and how many more there are."""
+    for place, name in enumerate(names):
+        room -= len(str(name).encode("utf-8", "replace"))
+        if room < 0:
+            return [*names[:place], f"and {len(names) - place} more"]
+    return names
+
+
+def _event(
+    kind: EventKind,
+    header: dict[str, Value],
+    payload: dict[str, Value] | None = None,
+    *,
+    session: Session | None = None,
+    operation: Operation | None = None,
+) -> Event:
+    """Make the event; what does not fit into its header goes into its payload, under the same key."""
+    content = payload or {}
+    for key, value in header.items():
+        if type(value) is list and len(value) > 1 and type(value[0]) is str:
+            short = _cut(value)
+            if short is not value:
+                header[key] = short
+                content = {**content, key: value}
+    return Event(kind, header, content, session.id if session else b"", operation.id if operation else b"")
+
+
 def session_opened(session: Session, *, read_only: bool, observe: bool, facts: Mapping[str, str]) -> Event:
     """A connection was admitted. `facts` are the proxy's own (what the upstream leg's TLS is, for one)."""
     identity = session.identity
-    return Event(
+    return _event(
         EventKind.SESSION_OPENED,
         {
             **who(identity),
@@ -68,14 +100,14 @@ def session_opened(session: Session, *, read_only: bool, observe: bool, facts: M
             **facts,
         },
         {"software": session.peer.software, "display": identity.display},
-        session_id=session.id,
+        session=session,
     )
 
 
 def session_refused(resource: str, peer: Peer, identity: Identity | None, reason: str) -> Event:
     """A connection was not admitted; `reason` is for the operator, the client is told less."""
     known = who(identity) if identity else {}
-    return Event(
+    return _event(
         EventKind.SESSION_REFUSED,
         {**known, "peer": peer.address, "encrypted": peer.encrypted, "reason": reason},
         {"resource": resource[:256], "software": peer.software},
@@ -84,7 +116,7 @@ def session_refused(resource: str, peer: Peer, identity: Identity | None, reason
 
 def session_closed(session: Session, totals: Mapping[str, int], coverage: Iterable[str], reason: str) -> Event:
     """The session ended. `coverage` says what was not seen or not enforced, and why."""
-    return Event(
+    return _event(
         EventKind.SESSION_CLOSED,
         {
             **who(session.identity),
@@ -95,7 +127,7 @@ def session_closed(session: Session, totals: Mapping[str, int], coverage: Iterab
             "coverage": _texts(coverage),
             "duration_ns": totals.get("duration_ns", 0),
         },
-        session_id=session.id,
+        session=session,
     )
 
 
@@ -148,12 +180,12 @@ def _verdict(decision: Decision) -> dict[str, Value]:
 
 def decided(session: Session, operation: Operation, decision: Decision, *, request_id: str = "") -> Event:
     """An operation was permitted or denied."""
-    return Event(
+    return _event(
         EventKind.OPERATION_DECIDED,
         {**_asked(session, operation), **_verdict(decision), "request": request_id},
         {**_content(operation), "advice": decision.advice},
-        session_id=session.id,
-        operation_id=operation.id,
+        session=session,
+        operation=operation,
     )
 
 
@@ -161,7 +193,7 @@ def held(
     session: Session, operation: Operation, decision: Decision, *, request_id: str, expires_unix_ns: int, card: bytes
 ) -> Event:
     """An operation waits for people; `card` is what they are shown, whose digest their votes name."""
-    return Event(
+    return _event(
         EventKind.OPERATION_HELD,
         {
             **_asked(session, operation),
@@ -169,13 +201,17 @@ def held(
             "request": request_id,
             "expires_unix_ns": expires_unix_ns,
             "approvals": [
-                {"rule": approve.rule, "groups": _texts(sorted(approve.groups)), "quorum": approve.quorum}
-                for approve in decision.approvals
+                {
+                    "rule": approve.rule,
+                    "groups": _cut(_texts(sorted(approve.groups)), APPROVAL_NAMES_BYTES),
+                    "quorum": approve.quorum,
+                }
+                for approve in decision.approvals[:MAX_APPROVALS]
             ],
         },
         {**_content(operation), "card": card},
-        session_id=session.id,
-        operation_id=operation.id,
+        session=session,
+        operation=operation,
     )
 
 
@@ -209,7 +245,7 @@ def finished(session: Session, permit: Permit, outcome: Outcome, level: RecordLe
             "shown_digest": outcome.shown_digest,
             "shown_truncated": outcome.shown_truncated,
         }
-    return Event(EventKind.OPERATION_FINISHED, header, payload, session_id=session.id, operation_id=permit.operation.id)
+    return _event(EventKind.OPERATION_FINISHED, header, payload, session=session, operation=permit.operation)
 
 
 def refused_content(denial: Denial) -> str:
@@ -220,18 +256,18 @@ def refused_content(denial: Denial) -> str:
 
 def gateway_error(session: Session | None, what: str) -> Event:
     """Something failed in the gateway itself, or at the target; `what` carries no value and no credential."""
-    return Event(
+    return _event(
         EventKind.GATEWAY_ERROR,
         {"what": what, **(who(session.identity) if session else {})},
-        session_id=session.id if session else b"",
+        session=session,
     )
 
 
 def policy_loaded(digest: bytes, texts: Mapping[str, str]) -> Event:
     """A policy came into force; its text is kept whole."""
-    return Event(EventKind.POLICY_LOADED, {"policy": digest}, {"texts": dict(texts)})
+    return _event(EventKind.POLICY_LOADED, {"policy": digest}, {"texts": dict(texts)})
 
 
 def policy_refused(problems: Iterable[str], digest_in_force: bytes) -> Event:
     """A changed policy could not be loaded; the old one stays."""
-    return Event(EventKind.POLICY_REFUSED, {"policy": digest_in_force}, {"problems": _texts(problems)})
+    return _event(EventKind.POLICY_REFUSED, {"policy": digest_in_force}, {"problems": _texts(problems)})

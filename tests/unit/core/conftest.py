@@ -38,6 +38,8 @@ from doorward_demo.issuer import DevelopmentIssuer
 NS = 1_000_000_000
 START = 1_800_000_000 * NS
 KEY = bytes(range(32))
+GIVE_UP_S = 30
+"""What waits longer than this waits for ever."""
 
 POLICY = """
 version: 1
@@ -173,7 +175,8 @@ class House:
         return await self.gate.admit(credential, resource, account, Peer("10.0.0.7", 5432, "psql", encrypted=True))
 
     async def ask(self, door, asked, client=None, memo=None):
-        return await door.decide(asked, client or Client(), {} if memo is None else memo)
+        with trio.fail_after(GIVE_UP_S):
+            return await door.decide(asked, client or Client(), {} if memo is None else memo)
 
     async def hold(self, nursery, door, asked, client=None) -> Held:
         """Start `decide` and return once it waits for people."""
@@ -188,7 +191,7 @@ class House:
             held.done.set()
 
         nursery.start_soon(run)
-        with trio.fail_after(30):
+        with trio.fail_after(GIVE_UP_S):
             await held.client.notified.wait()
         await self.until(lambda: self._waited_for(held.request_id) or held.done.is_set())
         return held
@@ -199,8 +202,9 @@ class House:
 
     @staticmethod
     async def until(true) -> None:
-        while not true():
-            await trio.lowlevel.checkpoint()
+        with trio.fail_after(GIVE_UP_S):
+            while not true():
+                await trio.lowlevel.checkpoint()
 
     async def vote(self, request_id, verdict=Verdict.APPROVE, reason="", subject="dora", groups=("dba",)):
         person = Identity(
