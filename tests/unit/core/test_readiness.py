@@ -1,0 +1,89 @@
+"""The admin port's answers: counts and reasons, and nothing about anybody."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from doorward_core.readiness import State
+
+
+@dataclass
+class Door:
+    """What the listeners count."""
+
+    connected: int = 2
+    refused: int = 1
+
+
+@pytest.fixture
+def state(house):
+    made = State(house.gate)
+    made.listening([Door(), Door(connected=3)])
+    return made
+
+
+def ask(state, path):
+    reply = state.probes()[path]()
+    return reply.status, reply.body.decode()
+
+
+def metrics(state):
+    lines = ask(state, "/metrics")[1].splitlines()
+    return {name: float(value) for name, value in (line.split() for line in lines if not line.startswith("#"))}
+
+
+async def test_it_is_alive_whatever_happens(house):
+    made = State(house.gate)
+    house.log.fail("the disk is full")
+    assert ask(made, "/healthz") == (200, "ok\n")
+
+
+async def test_it_is_not_ready_before_it_listens(house):
+    assert ask(State(house.gate), "/readyz") == (503, "starting\n")
+
+
+async def test_it_is_ready_once_it_listens(state):
+    assert ask(state, "/readyz") == (200, "ready\n")
+    assert metrics(state)["doorward_ready"] == 1
+
+
+async def test_it_is_not_ready_while_it_drains(state):
+    state.draining = True
+    assert ask(state, "/readyz") == (503, "draining\n")
+
+
+async def test_it_is_not_ready_once_the_log_has_failed(state, house):
+    house.log.fail("the disk is full")
+    assert ask(state, "/readyz") == (503, "the log cannot be written: the disk is full\n")
+    assert metrics(state)["doorward_ready"] == 0
+
+
+async def test_the_metrics_are_those_of_now(state, house, op):
+    door = await house.admit("writers")
+    await house.ask(door, op("read"))
+    await house.ask(door, op("define"))
+    await house.ask(door, op("define"))
+    state.failed_connections = 4
+    counted = metrics(state)
+    assert {name: counted[f"doorward_{name}"] for name in ("sessions", "connections", "connections_refused")} == {
+        "sessions": 1,
+        "connections": 5,
+        "connections_refused": 2,
+    }
+    assert counted["doorward_connections_failed"] == 4
+    assert counted["doorward_log_durable_entries"] == len(house.log.events)
+    assert [counted[f"doorward_operations_{name}"] for name in ("permitted", "denied", "held")] == [1, 2, 0]
+    door.close("bye")
+    assert metrics(state)["doorward_sessions"] == 0
+
+
+async def test_the_metrics_name_nobody_and_nothing(state, house, op):
+    await house.ask(await house.admit("writers"), op("read", "public.customer"))
+    text = ask(state, "/metrics")[1]
+    for word in ("crew-7", "app-db", "public.customer", "writers"):
+        assert word not in text
+
+
+async def test_two_gateways_in_one_process_share_no_metric(house):
+    State(house.gate)
+    State(house.gate)
