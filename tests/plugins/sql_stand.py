@@ -1,7 +1,7 @@
 """The SQL room on a stand: real catalogues, captured from PostgreSQL 15 and 18, and short ways to ask.
 
-The captures hold `tests/vectors/sql_schema.sql`; `tests/integration/test_sql_catalog.py` makes them again
-(`python tests/integration/test_sql_catalog.py`), and compares them with what a server of today says.
+The captures are what the loader's questions were answered by servers with `tests/vectors/sql_schema.sql`;
+`tests/integration/test_sql_catalog.py` compares them with what a server of today answers.
 """
 
 import functools
