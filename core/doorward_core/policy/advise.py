@@ -1,6 +1,7 @@
 """The words that go with a denial or a hold: what an agent or a person can act on.
 
-What it is: pure text from verdicts. The operator's own `reason` comes first, for the operator knows what to do instead.
+What it is: pure text from verdicts. First comes what whoever asked can put right (a name that does not exist), then the
+operator's own `reason`, for the operator knows what to do instead.
 What it will not do: show values, or pass on characters that could forge a line: names come from the client.
 """
 
@@ -39,16 +40,17 @@ def advise(blamed: list[Verdict], problem: str = "") -> str:
     reasons = dict.fromkeys(rule.reason for verdict in blamed for rule in verdict.deciding if rule.reason)
     rules = dict.fromkeys(rule.id for verdict in blamed for rule in verdict.deciding)
     said = list(reasons)
+    unread = any(verdict.atom.action is Action.UNKNOWN for verdict in blamed)
     if blamed[0].effect is Effect.HOLD:
         said.append(f"Held for approval by rule {_list(rules)}: {_atoms(v.atom for v in blamed)}.")
         return " ".join(said)
     if rules:
+        if problem and unread:
+            said.insert(0, f"This could not be read whole: {readable(problem)}.")
         ruled = (verdict.atom for verdict in blamed if not verdict.by_default)
         said.append(f"Blocked by rule {_list(rules)}: {_atoms(ruled)}.")
-        if problem and any(verdict.atom.action is Action.UNKNOWN for verdict in blamed):
-            said.append(f"It could not be read whole: {readable(problem)}.")
         return " ".join(said)
-    if any(verdict.atom.action is Action.UNKNOWN for verdict in blamed):
+    if unread:
         because = f": {readable(problem)}" if problem else ""
         said.append(f"This could not be read whole{because}, and no rule allows what is not understood.")
         known = [verdict.atom for verdict in blamed if verdict.atom.action is not Action.UNKNOWN]

@@ -82,7 +82,8 @@ class CopyInfo:
 class StatementAnalysis:
     """What one statement does.
 
-    `problem` says in words for whoever sent it why it is not `complete`.
+    `problem` says in words for whoever sent it why it is not `complete`; where that is a name that stands for nothing,
+    `absent` is its kind and the name as written (`relation nosuch`).
     `pure`: proved to do nothing but read catalogue-resolved relations through safe built-in functions.
     `reads` are the OIDs of relations, base tables of views included, whose rows may reach the client, in results or
     in errors; `touches_masked` says that a masked column is within reach, so that messages can carry its values.
@@ -102,3 +103,4 @@ class StatementAnalysis:
     returns_rows: bool
     copy: CopyInfo | None = None
     inner: str = ""
+    absent: str = ""

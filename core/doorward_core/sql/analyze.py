@@ -104,6 +104,7 @@ def _one(statement: ParsedStatement, context: Context, running: _Running) -> Sta
     check_census(statement, work)
     if running.uncertain and (found.inner or _uses_names(work)):
         work.incomplete(_UNCERTAIN)
+        work.absent = ""
         work.reaches_masked = True
     return _answer(statement, work, found)
 
@@ -137,6 +138,7 @@ def _answer(statement: ParsedStatement, work: Work, found: Found) -> StatementAn
         returns_rows=returns,
         copy=copy,
         inner=found.inner,
+        absent=work.absent,
     )
 
 

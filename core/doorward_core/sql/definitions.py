@@ -146,7 +146,7 @@ def _truncate(node: Message, work: Work, _names: Names) -> Found:
         relation = work.lens.resolve(parts)
         if relation is None:
             work.atom(Action.UNKNOWN, "relation", ".".join(parts))
-            work.incomplete(f'the relation "{".".join(parts)}" is not in the catalogue under this search path')
+            work.missing("relation", parts)
         else:
             write_atoms(work, relation, detail="truncate")
     if node.behavior == pb.DROP_CASCADE:
@@ -317,7 +317,7 @@ def _call(node: Message, work: Work, _names: Names) -> Found:
         work.opaque("function", item.qualified)
     if not found:
         work.opaque("function", ".".join(name))
-        work.incomplete(f'the procedure "{".".join(name)}" is not in the catalogue')
+        work.missing("function", name)
     return Found(Shape((), UNPROVEN), effect=Opaque())
 
 

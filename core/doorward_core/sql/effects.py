@@ -63,7 +63,7 @@ def check_call(work: Work, name: Name, count: int) -> tuple[Function, ...]:
         if _names_safe_type(work, name):
             return ()
         work.opaque("function", ".".join(name))
-        work.incomplete(f'the function "{".".join(name)}" is not in the catalogue')
+        work.missing("function", name)
         return ()
     unsafe = [item for item in candidates if not _safe(item)]
     for item in unsafe:
@@ -119,7 +119,7 @@ def check_type(work: Work, name: Name) -> None:
         if _is_row_type(work, name):
             return
         work.opaque("type", ".".join(name))
-        work.incomplete(f'the type "{".".join(name)}" is not in the catalogue')
+        work.missing("type", name)
         return
     for cast in catalog.casts:
         if not cast.trusted and found.oid in {cast.source, cast.target}:

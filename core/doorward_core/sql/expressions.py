@@ -175,7 +175,7 @@ def _column_ref(node: Message, scope: Scope, work: Work) -> Flow:
         return flow
     if len(parts) > 1:
         _functional_notation(parts, scope, work)
-    work.incomplete(f'the column "{".".join(parts)}" is not known')
+    work.missing("column", parts)
     work.reaches_masked = True
     return UNPROVEN
 

@@ -83,7 +83,7 @@ def relation_item(node: Message, work: Work) -> Item:
     relation = work.lens.resolve(parts)
     if relation is None:
         work.atom(Action.UNKNOWN, "relation", ".".join(parts))
-        work.incomplete(f'the relation "{".".join(parts)}" is not in the catalogue under this search path')
+        work.missing("relation", parts)
         work.reaches_masked = True
         return Item(name, Shape((), UNPROVEN))
     work.reach(relation)

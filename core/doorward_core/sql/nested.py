@@ -67,13 +67,19 @@ def _only_planned(work: Work) -> None:
     work.pure = work.complete and not any(_opaque(atom) for atom in kept)
 
 
+def take_problem(work: Work, inner: Work) -> None:
+    """Take over why an inner statement could not be read whole."""
+    if not inner.complete:
+        work.absent = inner.absent if work.complete else work.absent
+        work.incomplete(inner.problem)
+
+
 def absorb(work: Work, inner: Work) -> None:
     """Take over everything that was found out about an inner statement."""
     for atom in (*inner.read_atoms(), *inner.atoms):
         work.atoms[atom] = None
     work.pure = work.pure and inner.pure
-    if not inner.complete:
-        work.incomplete(inner.problem)
+    take_problem(work, inner)
     work.reaches_masked = work.reaches_masked or inner.reaches_masked
     work.reads |= inner.reads
     for field in ("seen_functions", "seen_relations", "seen_operators", "seen_types", "seen_columns"):
@@ -91,8 +97,7 @@ def prepare(node: Message, work: Work, names: Names) -> Found:
     for field in ("seen_functions", "seen_relations", "seen_operators", "seen_types", "seen_columns"):
         getattr(work, field).update(getattr(inner, field))
     work.seen_types |= {tuple(part.string.sval for part in wrapped.type_name.names) for wrapped in node.argtypes}
-    if not inner.complete:
-        work.incomplete(inner.problem)
+    take_problem(work, inner)
     work.reaches_masked = inner.reaches_masked
     work.pure = False
     work.atom(Action.SESSION, "prepared", node.name)
@@ -115,6 +120,7 @@ def by_name(kind: str, name: str, work: Work, names: Names) -> Found:
     text = names.prepared.get(name) if kind == "prepared" else names.cursors.get(name)
     work.atom(Action.SESSION, kind, name)
     if text is None:
+        work.absent = work.absent or (f"{kind} {name}" if work.complete else "")
         work.unknown(f"{kind} {name}", f'no {kind} "{name}" is known in this session')
         return Found(Shape((), UNPROVEN))
     if names.depth >= DEEPEST_NAMES:

@@ -48,7 +48,14 @@ _LEAVES = frozenset(
 
 
 class UnreadableSQL(ValueError):
-    """The text cannot be read as SQL; the message says why, in words that are safe to show to whoever sent it."""
+    """The text cannot be read as SQL; the message says why, in words that are safe to show to whoever sent it.
+
+    `grammar` is True where the grammar refuses it, as the server's own would.
+    """
+
+    def __init__(self, message: str, *, grammar: bool = False) -> None:
+        super().__init__(message)
+        self.grammar = grammar
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,9 @@ def _read(text: str) -> ParsedMessage:
             _refuse_deep(text)
         result = _parse(text)
     except PgQueryError as error:
-        raise UnreadableSQL(f"the parser refused it: {error.message[:MESSAGE_CHARACTERS]}") from error
+        # Of what the parser may say (its stack has a limit, too), these come from the grammar and the scanner.
+        grammar = any(words in error.message for words in (" at or near ", " at end of input"))
+        raise UnreadableSQL(error.message[:MESSAGE_CHARACTERS], grammar=grammar) from error
     except DecodeError as error:
         raise UnreadableSQL("the statement is nested too deeply") from error
     statements = []

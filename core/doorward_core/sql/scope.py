@@ -109,7 +109,7 @@ class Scope:
         if parts:
             item = self.item(parts)
             if item is None:
-                work.incomplete(f'nothing in FROM is called "{".".join(parts)}"')
+                work.missing("relation", parts)
                 return Shape((), UNPROVEN)
             item.whole(work)
             return item.shape

@@ -183,7 +183,7 @@ class Lens:
 class Work:
     """What is found out about one statement."""
 
-    __slots__ = ("atoms", "columns_read", "complete", "lens", "problem", "pure", "reaches_masked", "reads",
+    __slots__ = ("absent", "atoms", "columns_read", "complete", "lens", "problem", "pure", "reaches_masked", "reads",
                  "seen_columns", "seen_functions", "seen_operators", "seen_relations", "seen_types")  # fmt: skip
 
     def __init__(self, lens: Lens) -> None:
@@ -191,6 +191,8 @@ class Work:
         self.atoms: dict[Atom, None] = {}
         self.complete = True
         self.problem = ""
+        # What the first problem is about, where it is a name that stands for nothing: `relation nosuch`.
+        self.absent = ""
         self.pure = True
         self.reaches_masked = False
         self.reads: set[int] = set()
@@ -213,6 +215,17 @@ class Work:
         self.complete = False
         self.pure = False
         self.problem = self.problem or problem
+
+    def missing(self, kind: str, parts: Name) -> None:
+        """Write down that a name stands for nothing here: the server would say the same."""
+        name = ".".join(parts)
+        if self.lens.catalog is None:
+            self.incomplete(f'no catalogue: what the {kind} "{name}" is cannot be known')
+        elif kind == "relation" and (self.lens.is_temporary(parts) or parts[-1] in self.lens.temp_names):
+            self.incomplete(f'the relation "{name}" is temporary, and those are not followed')
+        else:
+            self.absent = self.absent or (f"{kind} {name}" if self.complete else "")
+            self.incomplete(f'{kind} "{name}" does not exist, or is not visible here')
 
     def unknown(self, what: str, problem: str) -> None:
         """Write down that the statement does something unknown."""

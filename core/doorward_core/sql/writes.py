@@ -74,7 +74,7 @@ def _target(node: Message, scope: Scope, work: Work) -> Item:
     relation = work.lens.resolve(parts)
     if relation is None:
         work.atom(Action.UNKNOWN, "relation", ".".join(parts))
-        work.incomplete(f'the relation "{".".join(parts)}" is not in the catalogue under this search path')
+        work.missing("relation", parts)
         work.reaches_masked = True
         item = Item(name, Shape((), UNPROVEN))
     else:

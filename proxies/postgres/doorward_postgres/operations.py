@@ -30,6 +30,7 @@ from doorward_postgres.machine import Phase, Question
 from doorward_postgres.names import NameTable, Prepared
 from doorward_postgres.state import IN_TRANSACTION, SessionState
 
+GRAMMAR: Final = "grammar"  # in the place of an absent name: the text is no SQL at all
 MAX_TEXT_CHARS: Final = 1024 * 1024  # of one statement kept for people; the digest covers all of it
 MAX_PARAMETER_CHARS: Final = 16 * 1024  # of one bound value kept for people
 MAX_PARAMETERS: Final = 1000
@@ -95,6 +96,7 @@ class Reading:
     analyses: tuple[StatementAnalysis, ...]
     complete: bool
     problem: str = ""
+    absent: str = ""
     memo: dict[bytes, Decision] = field(default_factory=dict)
 
 
@@ -146,7 +148,12 @@ class Reader:
             parameters=parameters,
             unseen=("copy-data",) if copies_in else (),
             in_transaction=state.status == IN_TRANSACTION,
-            attributes={"search_path": state.search_path, "database": self.database, "problem": reading.problem},
+            attributes={
+                "search_path": state.search_path,
+                "database": self.database,
+                "problem": reading.problem,
+                "absent": reading.absent,
+            },
         )
 
     def _remember(self, key: tuple[object, ...], size: int, reading: Reading) -> None:
@@ -175,16 +182,16 @@ class Reader:
         return digest.digest()
 
 
-def _unreadable(verb: str, problem: str) -> Reading:
+def _unreadable(verb: str, problem: str, absent: str = "") -> Reading:
     atoms = (Atom(Action.UNKNOWN, Target("opaque", verb)),)
-    return Reading(verb, Action.UNKNOWN, atoms, (), complete=False, problem=problem)
+    return Reading(verb, Action.UNKNOWN, atoms, (), complete=False, problem=problem, absent=absent)
 
 
 def _analyse(text: str, state: SessionState, prepared: NameTable[Prepared], view: View) -> Reading:
     try:
         message = parse(text)
     except UnreadableSQL as error:
-        return _unreadable("UNREADABLE", str(error))
+        return _unreadable("UNREADABLE", str(error), GRAMMAR if error.grammar else "")
     context = _context(message, state, prepared, view)
     analyses = analyze(message, context)
     if not analyses:
@@ -196,8 +203,8 @@ def _analyse(text: str, state: SessionState, prepared: NameTable[Prepared], view
     complete = all(one.complete for one in analyses)
     action = next((one for one in STRICTNESS if one in actions), Action.SESSION) if complete else Action.UNKNOWN
     verb = "; ".join(dict.fromkeys(one.verb for one in analyses))[:200]
-    problem = next((one.problem for one in analyses if one.problem), "")
-    return Reading(verb, action, atoms, analyses, complete, problem)
+    problem, absent = next(((one.problem, one.absent) for one in analyses if one.problem), ("", ""))
+    return Reading(verb, action, atoms, analyses, complete, problem, absent)
 
 
 def _context(message: ParsedMessage, state: SessionState, prepared: NameTable[Prepared], view: View) -> Context:

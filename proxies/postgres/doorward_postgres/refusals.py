@@ -10,13 +10,19 @@ Invariant: each refusal says what was refused, by whom, whether trying again hel
 from typing import Final
 
 from doorward_core import entries
-from doorward_core.model import Denial, ReasonCode
+from doorward_core.model import Action, Denial, ReasonCode
+from doorward_core.policy.advise import readable
 from doorward_postgres.wire_encode import encode_error_response, encode_notice_response
 
 INSUFFICIENT_PRIVILEGE: Final = "42501"
 NOT_AVAILABLE: Final = "58000"
 NOT_NOW: Final = {ReasonCode.UNAVAILABLE: NOT_AVAILABLE, ReasonCode.EXPIRED: "28000", ReasonCode.LIMIT: "53400"}
 UNKNOWN_TARGET: Final = "08006"
+# What the server itself would have said of a name that stands for nothing, and of a text that is no SQL.
+NOTHING_THERE: Final = {
+    "relation": "42P01", "column": "42703", "function": "42883", "type": "42704", "prepared": "26000",
+    "cursor": "34000", "grammar": "42601",
+}  # fmt: skip
 
 
 def fatal(sqlstate: str, message: str, hint: str = "") -> bytes:
@@ -41,6 +47,11 @@ CANCELLED: Final = encode_error_response("ERROR", "57014", "canceling statement 
 
 def denied(denial: Denial) -> bytes:
     """An operation was refused: an agent can read what, why, and what would help."""
+    absent = _absent(denial)
+    if absent:
+        problem = readable(denial.operation.attributes["problem"])
+        detail = f"doorward did not send it: {denial.advice} Log entry: {denial.entry}."
+        return encode_error_response("ERROR", NOTHING_THERE[absent], problem, detail, "Correct the statement.")
     verb = denial.operation.verb.removeprefix("PARSE ")
     message = f"doorward refused {verb}: {denial.advice}" if denial.advice else f"doorward refused {verb}"
     parts = []
@@ -53,6 +64,20 @@ def denied(denial: Denial) -> bytes:
     hint = "Trying again may help." if denial.retry else "Trying the same again will not help."
     sqlstate = NOT_NOW.get(denial.reason, INSUFFICIENT_PRIVILEGE)
     return encode_error_response("ERROR", sqlstate, message, " ".join(parts), hint)
+
+
+def _absent(denial: Denial) -> str:
+    """What kind of name stands for nothing, where that alone made the denial: it can be put right without anybody."""
+    absent = denial.operation.attributes.get("absent", "")
+    kind, _, name = absent.partition(" ")
+    if kind not in NOTHING_THERE or not denial.blamed:
+        return ""
+    # A call of a function that is not there is unknown, and would have to be allowed besides.
+    only = all(
+        atom.action is Action.UNKNOWN or (atom.action is Action.EXECUTE and atom.target.name == name)
+        for atom in denial.blamed
+    )
+    return kind if only else ""
 
 
 def held(request_id: str, advice: str, within_s: int) -> bytes:

@@ -79,7 +79,13 @@ def test_includes_are_relative_and_count_once(tmp_path):
     (tmp_path / "sub/b.yaml").write_text("include: [c.yaml]\n" + "rules:\n" + RULE.replace("ID", "b"))
     (tmp_path / "sub/c.yaml").write_text("rules:\n" + RULE.replace("ID", "c"))
     policy = load_policy(tmp_path / "p.yaml")
-    assert sorted(rule.id for rule in policy.rules) == ["b", "c", "safe-catalog", "safe-catalog-roles"]
+    assert sorted(rule.id for rule in policy.rules) == [
+        "b",
+        "c",
+        "safe-catalog",
+        "safe-catalog-roles",
+        "safe-catalog-settings",
+    ]
     assert len(policy.texts) == 4
     assert policy.texts["safe-catalog"].startswith("# safe-catalog")
 
