@@ -10,10 +10,12 @@ second Parse was skipped.
 Invariants:
 - A name that the server has not acknowledged is trusted only within the batch that made it.
   `settled` is False otherwise, and the machine waits until the line has drained.
-- A change that the server skipped or refused is undone, newest first.
+- A change that the server skipped or refused is undone: the name then means what the server last acknowledged, or what
+  was sent since.
 - A portal keeps its own snapshot of its statement: replacing the statement does not change the portal.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -59,22 +61,25 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Change(Generic[T]):
-    """One provisional change of one name: what it became, what it was, and in which batch."""
+    """One provisional change of one name: what it became, and in which batch."""
 
     name: str
     new: T | None
-    old: T | None
     batch: int
     settled: bool = False
 
 
 @dataclass(slots=True)
 class NameTable(Generic[T]):
-    """Names to things, each change provisional until `settle` or `undo`."""
+    """Names to things, each change provisional until `settle` or `undo`.
 
-    entries: dict[str, T] = field(default_factory=dict)
+    What a name meant before is never copied into a change: a change that was itself undone must not come back with it.
+    """
+
+    entries: dict[str, T] = field(default_factory=dict)  # as far as we know, provisional changes included
+    _settled: dict[str, T] = field(default_factory=dict)  # what the server has acknowledged
     _pending: dict[int, Change[T]] = field(default_factory=dict)  # by identity, oldest first
-    _by_name: dict[str, list[Change[T]]] = field(default_factory=dict)
+    _by_name: dict[str, deque[Change[T]]] = field(default_factory=dict)  # oldest first
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -88,7 +93,8 @@ class NameTable(Generic[T]):
 
     def trusted(self, name: str, batch: int) -> bool:
         """Tell whether what `get` says can be relied on by a message in `batch`."""
-        return all(change.batch == batch for change in self._by_name.get(name, ()))
+        changes = self._by_name.get(name)
+        return changes is None or changes[0].batch == batch  # the newest is of `batch` at most
 
     def unsettled(self, batch: int) -> bool:
         """Tell whether a name changed before `batch` without the server having acknowledged it."""
@@ -97,46 +103,58 @@ class NameTable(Generic[T]):
 
     def change(self, name: str, new: T | None, batch: int) -> Change[T]:
         """Set the name (None removes it), provisionally."""
-        record = Change(name, new, self.entries.get(name), batch)
-        self._put(name, new)
+        record = Change(name, new, batch)
         self._pending[id(record)] = record
-        self._by_name.setdefault(name, []).append(record)
+        self._by_name.setdefault(name, deque()).append(record)
+        _put(self.entries, name, new)
         return record
 
     def settle(self, change: Change[T]) -> None:
         """The server acknowledged this change."""
         change.settled = True
         self._drop(change)
+        self.assign(change.name, change.new)
 
     def undo(self, change: Change[T]) -> None:
-        """The server skipped or refused this change; call newest first."""
+        """The server skipped or refused this change: the name means what it would mean without it."""
         self._drop(change)
-        if self.entries.get(change.name) is change.new:
-            self._put(change.name, change.old)
+        self._show(change.name)
 
     def assign(self, name: str, new: T | None) -> None:
-        """Set a name that the server has acknowledged by other means (SQL-level PREPARE, DECLARE)."""
-        self._put(name, new)
+        """Set a name that the server has acknowledged, by itself or by other means (SQL-level PREPARE, DECLARE)."""
+        _put(self._settled, name, new)
+        self._show(name)
 
     def keep_only(self, keep: set[str]) -> None:
-        """Forget every name but these."""
+        """Forget every name but these, and what those meant before changes that the server has not acknowledged."""
+        kept = keep - self._by_name.keys()
+        self._settled = {name: thing for name, thing in self._settled.items() if name in kept}
         self.entries = {name: thing for name, thing in self.entries.items() if name in keep}
 
     def pending_names(self) -> set[str]:
         """The names with a change that the server has not acknowledged."""
         return set(self._by_name)
 
+    def _show(self, name: str) -> None:
+        changes = self._by_name.get(name)
+        _put(self.entries, name, changes[-1].new if changes else self._settled.get(name))
+
     def _drop(self, change: Change[T]) -> None:
         if self._pending.pop(id(change), None) is None:
             return
-        left = [other for other in self._by_name[change.name] if other is not change]
-        if left:
-            self._by_name[change.name] = left
+        changes = self._by_name[change.name]
+        if changes[0] is change:
+            changes.popleft()
+        elif changes[-1] is change:
+            changes.pop()
         else:
+            self._by_name[change.name] = changes = deque(other for other in changes if other is not change)
+        if not changes:
             del self._by_name[change.name]
 
-    def _put(self, name: str, thing: T | None) -> None:
-        if thing is None:
-            self.entries.pop(name, None)
-        else:
-            self.entries[name] = thing
+
+def _put(names: dict[str, T], name: str, thing: T | None) -> None:
+    if thing is None:
+        names.pop(name, None)
+    else:
+        names[name] = thing
