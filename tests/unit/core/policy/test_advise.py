@@ -32,7 +32,8 @@ def test_a_denial_by_default_and_by_what_could_not_be_read_says_both(design, ana
         " Besides, no rule allows read on relation audit.trail."
     )
     blocked = design.decide(analyst, read, complete=False, problem="a DO block")
-    assert blocked.advice.endswith("It could not be read whole: a DO block.")
+    assert blocked.advice.startswith("This could not be read whole: a DO block. ")
+    assert "Blocked by rule" in blocked.advice
 
 
 def test_an_obligation_that_cannot_be_honoured_is_named():
