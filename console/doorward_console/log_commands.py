@@ -3,6 +3,7 @@
 They read the log's files and change nothing; none needs the gateway to run, or to be trusted.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,6 +63,9 @@ def sessions(
     log: LogOption,
     subject: Annotated[str, typer.Option(help="Of this subject only.")] = "",
     resource: Annotated[str, typer.Option(help="On this resource only.")] = "",
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="With this attribute only, such as crew=quarterly; may be repeated.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List a log's sessions. They come in the order in which they were opened."""
@@ -70,11 +74,14 @@ def sessions(
     from doorward_console.sessions import list_sessions  # noqa: PLC0415 - loaded by the commands that read a log
     from doorward_core.errors import RecordError  # noqa: PLC0415 - as above
 
+    wanted = _attributes(attribute or ())
     with output.failing(RecordError, OSError):
         rows = [
             row
             for row in list_sessions(_reader(log).entries())
-            if (not subject or row.subject == subject) and (not resource or row.resource == resource)
+            if (not subject or row.subject == subject)
+            and (not resource or row.resource == resource)
+            and wanted.items() <= row.attributes.items()
         ]
     if as_json:
         output.emit([asdict(row) for row in rows])
@@ -83,13 +90,14 @@ def sessions(
         output.say("no sessions")
         return
     output.table(
-        ("session", "opened (UTC)", "state", "who", "on", "permitted/denied/held", "lasted"),
+        ("session", "opened (UTC)", "state", "who", "sponsor", "on", "permitted/denied/held", "lasted"),
         [
             (
                 row.session[:12] or "-",
                 output.moment(row.opened_unix_ns)[:16],
                 row.state,
                 row.subject or "-",
+                row.sponsor or "-",
                 row.resource,
                 f"{row.permitted}/{row.denied}/{row.held}",
                 output.span(row.duration_ns) if row.state == "closed" else "-",
@@ -97,6 +105,13 @@ def sessions(
             for row in rows
         ],
     )
+
+
+def _attributes(wanted: Iterable[str]) -> dict[str, str]:
+    pairs = [item.partition("=") for item in wanted]
+    if not all(name and equals for name, equals, _ in pairs):
+        output.fail("an attribute is named with its value, as in crew=quarterly")
+    return {name: value for name, _, value in pairs}
 
 
 def _known_sessions(incomplete: str) -> list[str]:

@@ -88,6 +88,7 @@ class Replay:
         return [
             f"session {entry.session_id.hex()}",
             f"    who      {who}; {_text(head, 'issuer')}",
+            *_attributes(head),
             f"    groups   {', '.join(_texts(head, 'groups')) or '-'}",
             f"    on       {_text(head, 'resource')} as {_text(head, 'account')}{f'; {posture}' if posture else ''}",
             f"    from     {_text(head, 'peer')}{'' if head.get('encrypted') else ' without TLS'}",
@@ -236,6 +237,14 @@ def _cell(value: str | None) -> str:
 def _text(fields: Mapping[str, Value], name: str) -> str:
     value = fields.get(name)
     return line(value) if isinstance(value, str) else ""
+
+
+def _attributes(head: Mapping[str, Value]) -> list[str]:
+    """What the issuer said of the principal beyond its name, such as its crew and its task."""
+    found = head.get("attributes")
+    told = (f"{line(str(name))} {line(str(value))}" for name, value in found.items()) if isinstance(found, dict) else ()
+    text = ", ".join(told)
+    return [f"    for      {text}"] if text else []
 
 
 def _number(fields: Mapping[str, Value], name: str) -> int:

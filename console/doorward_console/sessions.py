@@ -29,6 +29,7 @@ class SessionRow:
     resource: str
     account: str
     peer: str
+    attributes: dict[str, str] = field(default_factory=dict)
     permitted: int = 0
     denied: int = 0
     held: int = 0
@@ -68,6 +69,7 @@ def _opened(entry: Entry) -> SessionRow:
         resource=_text(head, "resource") or _text(payload, "resource"),
         account=_text(head, "account"),
         peer=_text(head, "peer"),
+        attributes=_attributes(head),
         reason=_text(head, "reason"),
     )
 
@@ -85,6 +87,13 @@ def _count(row: SessionRow, entry: Entry) -> None:
         duration, coverage = entry.header.get("duration_ns"), entry.header.get("coverage")
         row.duration_ns = duration if isinstance(duration, int) else 0
         row.coverage = [str(item) for item in coverage] if isinstance(coverage, list) else []
+
+
+def _attributes(head: Mapping[str, Value]) -> dict[str, str]:
+    """What the issuer said of the principal beyond its name: its crew, its task, as far as configuration lets it in."""
+    found = head.get("attributes")
+    items = found.items() if isinstance(found, dict) else ()
+    return {str(name): value for name, value in items if isinstance(value, str)}
 
 
 def _text(fields: Mapping[str, Value], name: str) -> str:

@@ -179,7 +179,12 @@ def request_card() -> Callable[..., ApprovalRequest]:
 
 SESSION = Session(
     bytes.fromhex("0123456789abcdef0123456789abcdef"),
-    replace(person("crew-7", "crew-analysts"), kind=PrincipalKind.AGENT, sponsor="sam"),
+    replace(
+        person("crew-7", "crew-analysts"),
+        kind=PrincipalKind.AGENT,
+        sponsor="sam",
+        attributes={"crew": "seven", "task": "mail"},
+    ),
     Resource("app-db", "postgres"),
     "app",
     Peer("10.0.0.7", 4711, "psql", encrypted=True),
@@ -226,7 +231,14 @@ def story() -> list[Event]:
         entries.decided(SESSION, select, decision(Effect.PERMIT)),
         entries.finished(SESSION, Permit(select, decision(Effect.PERMIT), 2, NOW), answered, RecordLevel.SHAPE),
         entries.decided(SESSION, drop, decision(Effect.DENY, "Schema changes go through migrations.")),
-        entries.held(SESSION, update, decision(Effect.HOLD, obligations=(hold,)), request.id, NOW + 600 * NS),
+        entries.held(
+            SESSION,
+            update,
+            decision(Effect.HOLD, obligations=(hold,)),
+            request_id=request.id,
+            expires_unix_ns=NOW + 600 * NS,
+            card=b"",
+        ),
         replace(events.voted(request, vote), session_id=SESSION.id),
         replace(events.voted(request, replace(vote, approver_subject="sam"), "nobody decides"), session_id=SESSION.id),
         replace(events.ended(request, RequestState.GRANTED, (vote,)), session_id=SESSION.id),

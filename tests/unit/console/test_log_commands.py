@@ -72,6 +72,14 @@ def test_sessions_in_json_have_whole_ids_and_can_be_filtered(run, log):
     assert run("sessions", "--log", log, "--resource", "other").output == "no sessions\n"
 
 
+def test_sessions_of_a_crew_are_found_by_its_attributes(run, log):
+    (row,) = json.loads(run("sessions", "--log", log, "--attribute", "task=mail", "--json").output)
+    assert (row["session"], row["sponsor"], row["attributes"]["task"]) == (SESSION, "sam", "mail")
+    several = ("--attribute", "task=mail", "--attribute", "crew=other")
+    assert run("sessions", "--log", log, *several).output == "no sessions\n"
+    assert run("sessions", "--log", log, "--attribute", "crew").exit_code == 2
+
+
 @pytest.mark.parametrize("name", [SESSION, SESSION[:8], SESSION.upper(), "last"])
 def test_a_session_is_replayed_by_id_beginning_or_as_the_last(run, log, name):
     done = run("replay", name, "--log", log)

@@ -21,6 +21,7 @@ def told(log_entries):
     "part",
     [
         "crew-7 (agent), sponsor sam; https://id.example",
+        "    for      crew seven, task mail",
         "app-db as app",
         "SELECT: permitted (rule; analysts-read)",
         "$1 = '4'",
