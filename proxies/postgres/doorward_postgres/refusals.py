@@ -50,7 +50,7 @@ def denied(denial: Denial) -> bytes:
     absent = _absent(denial)
     if absent:
         problem = readable(denial.operation.attributes["problem"])
-        detail = f"doorward did not send it: {denial.advice} Log entry: {denial.entry}."
+        detail = f"doorward did not send it, for it could not be read whole. Log entry: {denial.entry}."
         return encode_error_response("ERROR", NOTHING_THERE[absent], problem, detail, "Correct the statement.")
     verb = denial.operation.verb.removeprefix("PARSE ")
     message = f"doorward refused {verb}: {denial.advice}" if denial.advice else f"doorward refused {verb}"
