@@ -218,7 +218,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def issuer(stack: Stack) -> Iterator[None]:
+def issuer(stack: Stack, subjects: tuple[str, ...] = (AGENT, APPROVER)) -> Iterator[None]:
     """Run the development issuer, and take a token for each one who appears in the story."""
     command = [sys.executable, "-m", "doorward_demo.issuer", "--state", str(stack.state)]
     with _process(command, stack.state / "issuer.log", speaks=True) as process:
@@ -227,14 +227,14 @@ def issuer(stack: Stack) -> Iterator[None]:
         if not said:
             raise DemoError(f"the issuer did not start; see {stack.state / 'issuer.log'}")
         stack.issuer_url = json.loads(said)["issuer"]
-        take_tokens(stack)
+        take_tokens(stack, subjects)
         yield
 
 
-def take_tokens(stack: Stack) -> None:
+def take_tokens(stack: Stack, subjects: tuple[str, ...]) -> None:
     """Ask the issuer for tokens, as each principal would (RFC 6749, section 4.4), into files of mode 0600."""
     clients = json.loads((stack.state / "issuer-secrets.json").read_text(encoding="utf-8"))
-    for subject in (AGENT, APPROVER):
+    for subject in subjects:
         form = {
             "grant_type": "client_credentials",
             "client_id": subject,
