@@ -1,119 +1,15 @@
 """Transcripts of the query phase: client bytes, verdicts and server bytes in; what each side is sent, out."""
 
-from dataclasses import dataclass
-
 import pytest
+from postgres_bench import FIELDS, REFUSED, ROW, SERVER_ERROR, Plan, analysis, bind, done, parse
 
 from doorward_core.errors import ClientProtocolError, UpstreamProtocolError
-from doorward_core.model import Action, Atom, Decision, Effect, Operation, Permit, ReasonCode, Target
 from doorward_core.sql import session as sql
-from doorward_core.sql.analysis import CopyInfo, StatementAnalysis
+from doorward_core.sql.analysis import CopyInfo
 from doorward_postgres import wire_encode as enc
-from doorward_postgres.machine import Machine, Phase, Question, Wait
-from doorward_postgres.machine_line import Line
-from doorward_postgres.machine_replies import Replies
-from doorward_postgres.results import Clear
-from doorward_postgres.state import SessionState
+from doorward_postgres.machine import Phase, Question, Wait
 from doorward_postgres.wire import Backend
-from doorward_postgres.wire_decode import Bind, CopyResponse, Field, Parse
-
-REFUSED = enc.encode_error_response("ERROR", "42501", "refused")
-SERVER_ERROR = enc.encode_error_response("ERROR", "34000", "no such portal")
-FIELDS = (Field("id", 1, 1, 23, 4, -1, 0),)
-ROW = enc.encode_data_row([b"1"])
-
-
-def permit(entry=0, action=Action.READ):
-    atoms = (Atom(action, Target("relation", "public.t")),)
-    operation = Operation(b"o" * 16, 1, action, "SELECT", atoms, "select", b"d" * 32)
-    return Permit(operation, Decision(Effect.PERMIT, ReasonCode.RULE, "", b"p" * 32), entry, 2**62)
-
-
-def analysis(effect=None, copy=None):
-    return StatementAnalysis(
-        verb="SELECT", atoms=(), complete=True, problem="", pure=True, effect=effect, reads=frozenset(),
-        touches_masked=False, outputs=None, returns_rows=True, copy=copy,
-    )  # fmt: skip
-
-
-@dataclass
-class Plan:
-    analyses: tuple = ()
-    needs_fields: bool = False
-
-    @property
-    def copies_in(self):
-        return any(one.copy is not None for one in self.analyses)
-
-    def rows(self, index, fields):
-        return Clear()
-
-    def copy_out(self, index, response):
-        return Clear()
-
-    def diagnostic(self, index, frame):
-        return frame
-
-
-class Ambient:
-    def diagnostic(self, frame):
-        return frame
-
-    def notification(self, frame):
-        return frame
-
-
-class Bench:
-    """One connection with both halves of the machine and nothing else."""
-
-    def __init__(self):
-        self.line = Line(SessionState("public", "app"), "doorward_x")
-        self.machine = Machine(self.line)
-        self.replies = Replies(self.line, Ambient())
-
-    def client(self, *frames):
-        self.machine.receive(b"".join(frames))
-        return self.machine.step()
-
-    def allow(self, question, plan=None, **how):
-        self.machine.permit(question, permit(**how), plan or Plan((analysis(),)), 0)
-        return self.machine.step()
-
-    def refuse(self, question):
-        refuse = self.machine.refuse_query if question.phase is Phase.QUERY else self.machine.refuse
-        refuse(REFUSED)
-        return self.machine.step()
-
-    def server(self, *frames):
-        self.replies.receive(b"".join(frames), 0)
-        return self.machine.step() if self.machine.settled else None
-
-    def sent(self):
-        out = b"".join(self.line.to_server)
-        self.line.to_server = []
-        return out
-
-    def shown(self):
-        out = b"".join(self.line.to_client)
-        self.line.to_client = []
-        return out
-
-
-@pytest.fixture
-def bench():
-    return Bench()
-
-
-def parse(name="", text=b"select 1"):
-    return enc.encode_parse(Parse(name, text, ()))
-
-
-def bind(portal="", statement=""):
-    return enc.encode_bind(Bind(portal, statement, (), (), ()))
-
-
-def done(tag="SELECT 1", status="I"):
-    return enc.encode_command_complete(tag) + enc.encode_ready_for_query(status)
+from doorward_postgres.wire_decode import CopyResponse
 
 
 def test_a_query_waits_for_its_permit_and_goes_out_byte_for_byte(bench):

@@ -1,0 +1,9 @@
+"""What the tests of the machine share: a bench with both of its halves."""
+
+import pytest
+from postgres_bench import Bench
+
+
+@pytest.fixture
+def bench():
+    return Bench()
