@@ -4,7 +4,8 @@ What it is: one snapshot shared by every session of a resource, and the masks of
 What it will not do: use a client's connection. It logs in for itself, with the catalogue account.
 
 Invariants: one load at a time, whoever asks; a load that fails leaves the old snapshot, and without one every decision
-that needs it is refused; a session that has changed definitions waits for a snapshot that was begun afterwards.
+that needs it is refused; once a session has changed definitions (`outdate`), nobody is given a snapshot that was begun
+before, and where a new one cannot be read there is none.
 Cancelled, a load goes on in its thread to no effect.
 """
 
@@ -39,6 +40,8 @@ class Catalogue:
         self._connect = connect
         self._catalog: Catalog | None = None
         self._begun_s = -REFRESH_S
+        self._snapshot_s = -REFRESH_S  # when the one we have was begun; less than `_begun_s` after a load that failed
+        self._outdated_s = -REFRESH_S
         self._turn = trio.Lock()
         self._views: OrderedDict[tuple[Mask, ...], View] = OrderedDict()
         self._detectors: OrderedDict[tuple[Mask, ...], Detectors | None] = OrderedDict()
@@ -47,13 +50,22 @@ class Catalogue:
 
     async def current(self) -> Catalog | None:
         """The snapshot; read for the first time, or again once it is old. None while the target cannot be read."""
-        if trio.current_time() - self._begun_s >= REFRESH_S:
-            await self._load(trio.current_time() - REFRESH_S)
+        oldest_s = max(trio.current_time() - REFRESH_S, self._outdated_s)
+        if self._begun_s <= oldest_s:
+            await self._load(oldest_s)
+        if self._snapshot_s <= self._outdated_s:
+            self._catalog = None  # it could not be read since, and what we had is known to be wrong
         return self._catalog
 
-    async def refresh(self) -> None:
-        """Return with a snapshot that was begun after this call."""
-        await self._load(trio.current_time())
+    def outdate(self) -> None:
+        """Some session has changed definitions: what was read until now may no longer be true."""
+        self._outdated_s = trio.current_time()
+
+    async def refresh(self) -> bool:
+        """Read again; tell whether the snapshot was begun after this call."""
+        asked_s = trio.current_time()
+        await self._load(asked_s)
+        return self._snapshot_s > asked_s
 
     async def newer_than(self, age_s: float) -> bool:
         """Read again if the snapshot is older than this; tell whether there is a new one."""
@@ -102,4 +114,5 @@ class Catalogue:
                 log.warning("catalogue.unreadable", resource=self._resource, problem=self.problem)
             else:
                 self.problem = ""
+                self._snapshot_s = begun
             self._begun_s = begun

@@ -37,7 +37,7 @@ from doorward_postgres.catalogue import Catalogue
 from doorward_postgres.machine import Machine, Phase, Question, Wait
 from doorward_postgres.machine_line import Line
 from doorward_postgres.machine_replies import Replies
-from doorward_postgres.operations import Reader, View
+from doorward_postgres.operations import Reader, Reading, View
 from doorward_postgres.results import MaskDuty, MessagePlan, SessionMessages
 from doorward_postgres.state import IDLE, IN_TRANSACTION
 from doorward_postgres.upstream import Upstream
@@ -47,6 +47,9 @@ STALE_S: Final = 1.0  # a catalogue older than this is read again before a name 
 AFTER_WRITE: Final = (
     "this transaction has already changed something, and would hold its locks while people decide; "
     "commit it, then run this statement on its own"
+)
+CHANGED: Final = (
+    "what this statement touches has changed at the target since people were asked; nothing was run, ask again"
 )
 FAST_PATH: Final = "the result of a fast-path function call cannot be masked, and masks are in force; use SELECT"
 
@@ -94,6 +97,8 @@ class Conversation:
         self._hold: trio.CancelScope | None = None
         self._watching = trio.CancelScope()  # of the current hold: one task may watch a connection
         self._cancelled = False
+        self._waited = False  # people were asked about the statement in hand
+        self._told = False  # the catalogue knows that this session has changed definitions
         self._ending: Ending | None = None
         self._nursery: trio.Nursery | None = None
 
@@ -156,6 +161,10 @@ class Conversation:
             for permit, outcome in line.finished:
                 door.finish(permit, outcome)
             line.finished.clear()
+            if line.state.uncertain and line.state.status == IDLE and not self._told:
+                # Before its client hears of it: nobody may read a new definition under an old one.
+                self._told = True
+                self._catalogue.outdate()
             if line.to_client:
                 await self._release()
             if self._machine.settled:
@@ -242,6 +251,7 @@ class Conversation:
 
     async def _answer(self, question: Question) -> None:
         line, machine = self._line, self._machine
+        self._waited = False
         await self._fresh()
         reading = self._reader.read(question, line.state, line.prepared, self._view)
         if not reading.complete and await self._catalogue.newer_than(STALE_S):
@@ -260,11 +270,29 @@ class Conversation:
             verdict = await self._decide(question, operation, reading.memo)
         if verdict is None or line.discarding:
             return  # the client is gone or has cancelled; or the server has failed the batch meanwhile
+        if isinstance(verdict, Permit) and self._waited:
+            again = await self._plan_again(question, reading)
+            if again is None:
+                verdict = await self._door.refuse(operation, CHANGED)
+            else:
+                plan = again
         if isinstance(verdict, Permit):
             line.state.wrote |= operation.changes and question.phase is not Phase.PARSE
             machine.permit(question, verdict, plan, time.monotonic_ns())
         else:
             self._refuse(question, refusals.denied(verdict))
+
+    async def _plan_again(self, question: Question, before: Reading) -> MessagePlan | None:
+        """What is owed now that people have decided: masks and definitions may have changed while they did.
+
+        None where the statement has come to touch something else than they were shown.
+        """
+        await self._catalogue.newer_than(STALE_S)
+        await self._fresh()
+        reading = self._reader.read(question, self._line.state, self._line.prepared, self._view)
+        plan = MessagePlan(reading.analyses, self._view, self._duty)
+        same = reading.atoms == before.atoms and reading.complete == before.complete
+        return plan if same and not plan.objection() else None
 
     async def _decide(
         self, question: Question, operation: Operation, memo: dict[bytes, Decision]
@@ -299,6 +327,7 @@ class Conversation:
     async def notify(self, request_id: str, advice: str, within_s: int) -> None:
         """Tell the client that it waits, and begin to watch whether it is still there."""
         if self._nursery is not None and self._hold is not None:
+            self._waited = True
             self._watching = trio.CancelScope()
             self._nursery.start_soon(self._watch, self._hold, self._watching)
         self._line.to_client.append(refusals.held(request_id, advice, within_s))
@@ -322,8 +351,8 @@ class Conversation:
         """See to it that the catalogue and the masks are those of now."""
         state, door = self._line.state, self._door
         if state.uncertain and state.status == IDLE and not self._line.expected:
-            await self._catalogue.refresh()
-            state.uncertain = False
+            state.uncertain = not await self._catalogue.refresh()
+            self._told = False
         catalog = await self._catalogue.current()
         if self._policy == door.policy_digest and self._view.catalog is catalog:
             return
