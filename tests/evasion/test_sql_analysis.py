@@ -548,3 +548,35 @@ def test_pg_83_a_mask_on_a_partition_holds_for_its_parent() -> None:
     assert known is not None
     found = analyze(parse("select email, id from part"), context(masked=masked(known, {"part_1": ("email",)})))[0]
     assert outputs(found) == ["email masked", "id clear"]
+
+
+def _nested(depth: int) -> str:
+    sql = "select 1 as x"
+    for index in range(depth):
+        sql = f"with recursive r{index}(x) as ({sql} union all select x from r{index}) select x from r{index}"
+    return sql
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        _nested(30),
+        "with a0 as (select 1 as x), "
+        + ", ".join(f"a{i} as (select *, * from a{i - 1})" for i in range(1, 60))
+        + " select * from a59",
+        "select " + ",".join(["id"] * 2000) + " from " + ", ".join(f"orders o{i}" for i in range(2000)),
+    ],
+    ids=["recursions within recursions", "stars of stars", "every name in every table"],
+)
+def test_pg_09_names_that_multiply_are_given_up(sql: str) -> None:
+    found = look(sql)
+    assert not found.complete
+    assert not found.pure
+    assert not any(column.clear for column in found.outputs or ())
+
+
+def test_pg_09_what_people_write_is_not_given_up() -> None:
+    assert look(_nested(5)).complete
+    joins = " ".join(f"join orders o{i} on o{i}.id = o.id" for i in range(60))
+    assert look(f"select {', '.join(['o.note'] * 300)}, email from orders o {joins} join customer on true").complete
+    assert all(found.complete for found in looks("select id from orders where id = 1;" * 3000))

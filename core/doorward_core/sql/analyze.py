@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from doorward_core.model import Action, Atom, Target
 from doorward_core.sql.analysis import Context, CopyInfo, OutputColumn, StatementAnalysis
+from doorward_core.sql.budget import Budget, TooIntricate, message_budget
 from doorward_core.sql.copying import outputs_of
 from doorward_core.sql.found import Found, Names
 from doorward_core.sql.lineage import MaskTable
@@ -55,6 +56,7 @@ class _Running:
     temp_names: frozenset[str]
     uncertain: bool
     settled: bool
+    budget: Budget
 
 
 def analyze(message: ParsedMessage, context: Context) -> tuple[StatementAnalysis, ...]:
@@ -66,6 +68,7 @@ def analyze(message: ParsedMessage, context: Context) -> tuple[StatementAnalysis
         context.temp_names,
         context.uncertain,
         context.settled,
+        message_budget(len(message.text)),
     )
     found = []
     for statement in message.statements:
@@ -90,7 +93,7 @@ def _lens(context: Context, running: _Running) -> Lens:
 
 
 def _one(statement: ParsedStatement, context: Context, running: _Running) -> StatementAnalysis:
-    work = Work(_lens(context, running))
+    work = Work(_lens(context, running), running.budget)
     names = Names(running.prepared, running.cursors, statement.text, 0, dispatch)
     found = Found()
     try:
@@ -99,6 +102,8 @@ def _one(statement: ParsedStatement, context: Context, running: _Running) -> Sta
         found = setting or dispatch(statement.kind, node, work, names)
         if statement.kind == "select_stmt" and setting is None:
             name_chosen_setting(node, work)
+    except TooIntricate:
+        work.unknown(statement.verb, "the statement is too intricate to be read: its names multiply")
     except RecursionError:
         work.unknown(statement.verb, "the statement is nested too deeply to be read")
     check_census(statement, work)

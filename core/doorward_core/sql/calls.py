@@ -21,6 +21,8 @@ from doorward_core.sql.work import Work
 Reader = Callable[[Message, Scope, Work], Flow]
 # How many arguments set_config takes: name, value, whether it is local.
 _SET_CONFIG_ARGUMENTS = 3
+# Casts to these give back the very text, as long as no length is asked for.
+_UNCHANGING = frozenset({"text", "varchar", "regclass"})
 # Functions whose other arguments must be clear for the first one to be only shown.
 _POSITIONAL = frozenset({"lag", "lead", "left", "right", "substr"})
 
@@ -99,8 +101,11 @@ def _special(node: Message, name: Name, work: Work) -> bool:
 
 
 def literal(node: Message) -> str | None:
-    """The text of a string constant, casts to text and regclass looked through; None for anything else."""
+    """The text of a string constant, casts that leave it as it is looked through; None for anything else."""
     while node.WhichOneof("node") == "type_cast":
+        to = node.type_cast.type_name
+        if strings(to.names)[-1] not in _UNCHANGING or to.typmods or to.array_bounds:
+            return None
         node = node.type_cast.arg
     if node.WhichOneof("node") != "a_const" or node.a_const.WhichOneof("val") != "sval":
         return None

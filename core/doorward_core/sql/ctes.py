@@ -49,7 +49,10 @@ class Cte:
     def _settle(self, work: Work) -> Shape:
         query = self.node.ctequery
         if query.WhichOneof("node") == "select_stmt" and query.select_stmt.HasField("larg"):
-            first = work.lens.readers.query(work, query.select_stmt.larg, Scope(self.scope))
+            around = Scope(self.scope)
+            if query.select_stmt.HasField("with_clause"):
+                read_with(query.select_stmt.with_clause, around, work)
+            first = work.lens.readers.query(work, query.select_stmt.larg, around)
             self.estimate = _named(self.node, _exactless(first))
         for _ in range(MOST_ROUNDS):
             self.used = False

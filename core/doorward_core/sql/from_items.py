@@ -19,6 +19,8 @@ from doorward_core.sql.scope import Item, Scope
 from doorward_core.sql.work import Shape, Work, shape_flow
 
 _JSON_TABLE_SINCE = 170000
+# The most columns that are listed for `*` over a join: a result takes 1,664, and lists are copied at every join.
+MOST_JOINED_COLUMNS = 5_000
 # pg_type's OID of record: its columns are what the call says.
 _RECORD = 2249
 
@@ -28,8 +30,13 @@ def read_from(nodes: "list[Message]", scope: Scope, work: Work) -> None:
     star: list[Named] | None = []
     for node in nodes:
         columns = read_item(node, scope, work)
-        star = None if star is None or columns is None else [*star, *columns]
+        star = None if star is None or columns is None else _bounded([*star, *columns])
     scope.star = star
+
+
+def _bounded(columns: list[Named]) -> list[Named] | None:
+    """Joins may have more columns than a result; past the bound they are not listed, only found by name."""
+    return columns if len(columns) <= MOST_JOINED_COLUMNS else None
 
 
 def read_item(node: Message, scope: Scope, work: Work) -> list[Named] | None:
@@ -236,7 +243,7 @@ def _merge(left: list[Named] | None, right: list[Named] | None, shared: list[str
         work.probe(flow)
         merged.append(Named(name, flow))
     rest = [column for column in (*left, *right) if column.name not in shared]
-    return [*merged, *rest]
+    return _bounded([*merged, *rest])
 
 
 def _table_sample(node: Message, scope: Scope, work: Work) -> list[Named] | None:

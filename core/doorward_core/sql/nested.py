@@ -29,7 +29,7 @@ def explain(node: Message, work: Work, names: Names) -> Found:
     """EXPLAIN: with ANALYZE the statement runs; without, it is planned, and planning can run functions."""
     runs = any(_switched_on(part.def_elem) for part in node.options)
     kind = str(node.query.WhichOneof("node"))
-    inner = Work(work.lens)
+    inner = Work(work.lens, work.budget)
     names.dispatch(kind, getattr(node.query, kind), inner, names)
     if not runs:
         _only_planned(inner)
@@ -89,7 +89,7 @@ def absorb(work: Work, inner: Work) -> None:
 def prepare(node: Message, work: Work, names: Names) -> Found:
     """PREPARE: nothing runs yet, but what cannot be seen through is said at once."""
     kind = str(node.query.WhichOneof("node"))
-    inner = Work(work.lens)
+    inner = Work(work.lens, work.budget)
     names.dispatch(kind, getattr(node.query, kind), inner, names)
     for atom in inner.atoms:
         if _opaque(atom):
@@ -134,7 +134,7 @@ def by_name(kind: str, name: str, work: Work, names: Names) -> Found:
     if len(statements) != 1:
         work.unknown(f"{kind} {name}", f'"{name}" does not stand for one statement')
         return Found(Shape((), UNPROVEN))
-    inner = Work(work.lens)
+    inner = Work(work.lens, work.budget)
     found = _dispatch_text(statements[0], inner, names, text)
     absorb(work, inner)
     return found

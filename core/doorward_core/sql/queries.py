@@ -21,9 +21,13 @@ from doorward_core.sql.naming import column_name
 from doorward_core.sql.scope import Scope
 from doorward_core.sql.work import Shape, Work
 
+# MaxTupleAttributeNumber of src/include/access/htup_details.h: the server takes no more.
+MOST_COLUMNS = 1664
+
 
 def read_query(work: Work, node: Message, scope: Scope | None) -> Shape:
     """Read a SelectStmt whose surroundings are `scope`; gives its columns."""
+    work.budget.spend()
     inner = Scope(scope)
     if node.HasField("with_clause"):
         read_with(node.with_clause, inner, work)
@@ -84,6 +88,9 @@ def read_targets(nodes: "list[Message]", scope: Scope, work: Work) -> Shape:
             continue
         columns.extend(expanded.columns)
         rest = expanded.rest if rest is None else join([rest, expanded.rest or CLEAR])
+        if len(columns) > MOST_COLUMNS:
+            work.incomplete(f"more than {MOST_COLUMNS} columns")
+            return Shape((), join([UNPROVEN, *(column.flow for column in columns)]))
     return Shape(tuple(columns), rest)
 
 

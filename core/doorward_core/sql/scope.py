@@ -11,6 +11,9 @@ from doorward_core.sql.catalog import Name, Relation
 from doorward_core.sql.lineage import CLEAR, UNPROVEN, Flow, Named, join
 from doorward_core.sql.work import SYSTEM_COLUMNS, Shape, Work, shape_flow
 
+# Row sources that can be looked through for the cost of one step (`Budget`).
+ITEMS_PER_STEP = 16
+
 
 class Item:
     """One row source in a FROM clause, under the name by which it is referred to."""
@@ -93,6 +96,7 @@ class Scope:
     def column(self, name: str, work: Work) -> Flow | None:
         """What an unqualified column name means; None where nothing has it."""
         for level in self.levels():
+            work.budget.spend(len(level.items) // ITEMS_PER_STEP)
             flows = [
                 flow for item in level.items if not item.by_name_only
                 if (flow := item.column(name, work)) is not None

@@ -11,6 +11,7 @@ from typing import Protocol
 from google.protobuf.message import Message
 
 from doorward_core.model import Action, Atom, Target
+from doorward_core.sql.budget import VIEW_STEPS, Budget
 from doorward_core.sql.catalog import Catalog, ColumnId, Name, Relation, qualified
 from doorward_core.sql.lineage import CLEAR, NOTHING, UNPROVEN, Flow, Masks, Named, family_taint
 from doorward_core.sql.names import TEMPORARY_SCHEMA
@@ -183,11 +184,27 @@ class Lens:
 class Work:
     """What is found out about one statement."""
 
-    __slots__ = ("absent", "atoms", "columns_read", "complete", "lens", "problem", "pure", "reaches_masked", "reads",
-                 "seen_columns", "seen_functions", "seen_operators", "seen_relations", "seen_types")  # fmt: skip
+    __slots__ = (
+        "absent",
+        "atoms",
+        "budget",
+        "columns_read",
+        "complete",
+        "lens",
+        "problem",
+        "pure",
+        "reaches_masked",
+        "reads",
+        "seen_columns",
+        "seen_functions",
+        "seen_operators",
+        "seen_relations",
+        "seen_types",
+    )
 
-    def __init__(self, lens: Lens) -> None:
+    def __init__(self, lens: Lens, budget: Budget | None = None) -> None:
         self.lens = lens
+        self.budget = budget or Budget(VIEW_STEPS)
         self.atoms: dict[Atom, None] = {}
         self.complete = True
         self.problem = ""

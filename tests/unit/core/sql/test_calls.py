@@ -12,7 +12,8 @@ def test_a_literal_harmless_setting_is_a_session_matter() -> None:
 @pytest.mark.parametrize(
     "call",
     ["set_config('search_path', 'x', false)", "set_config('app.tenant', '1', false)", "set_config(name, 'x', false)",
-     "set_config('ji' || 't', 'x', false)", "set_config(setting_name => 'jit', new_value => 'x', is_local => false)"],
+     "set_config('ji' || 't', 'x', false)", "set_config('jit'::varchar(2), 'x', false)",
+     "set_config('jit'::customer, 'x', false)", "set_config(setting_name => 'jit', new_value => 'x', is_local => false)"],
 )  # fmt: skip
 def test_any_other_setting_is_administration(call: str) -> None:
     assert any(text.startswith("admin setting") for text in atoms(look(f"select {call} from customer")))

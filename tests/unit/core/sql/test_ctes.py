@@ -56,3 +56,13 @@ def test_search_and_cycle_columns_hold_values() -> None:
 @pytest.mark.parametrize("sql", ["with t as (select 1) insert into t values (1)", "with t as (select 1) delete from t"])
 def test_what_is_written_is_never_a_with_name(sql: str) -> None:
     assert not look(sql).complete
+
+
+def test_a_recursive_query_with_names_of_its_own() -> None:
+    sql = """with recursive r(x) as (
+               with recursive s(y) as (select email from customer union all select y from s) select y from s
+               union all select x from r)
+             select x from r"""
+    found = look(sql)
+    assert found.complete, found.problem
+    assert outputs(found) == ["x masked"]
