@@ -5,7 +5,7 @@ It must start quickly (300 ms): each command loads what it needs when it runs, a
 
 import typer
 
-from doorward_console import approvals_commands, log_commands, policy_commands, token_command
+from doorward_console import approvals_commands, init_commands, log_commands, policy_commands, token_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: rich and its markdown would take longer to load than everything else
 )
+app.add_typer(init_commands.app, name="init")
 app.add_typer(approvals_commands.app, name="approvals")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(policy_commands.config_app, name="config")

@@ -1,0 +1,79 @@
+"""`doorward init`: from a database of one's own to a gateway before it, in one command.
+
+It looks at the target (read only, bounded), proposes what to hide, asks the operator, and writes `doorward.yaml` and
+`policy.yaml`, which start at once.
+It never starts anything, changes nothing at the target, and neither prints nor keeps a value that it saw there.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doorward_console import output
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a configuration for a target of your own.")
+
+PASSWORD_VARIABLE = "DOORWARD_TARGET_PASSWORD"  # noqa: S105 - the name of a variable
+
+TargetOption = Annotated[str, typer.Option("--target", help="postgresql://user@host:port/database, without a password")]
+IssuerOption = Annotated[str, typer.Option("--issuer", help="Your identity provider: the `iss` of its tokens, exactly")]
+AudienceOption = Annotated[
+    list[str] | None, typer.Option("--audience", help="The gateway's name in `aud`, `doorward` if left out; repeatable")
+]
+FolderOption = Annotated[Path, typer.Option("--folder", help="Where to write.", file_okay=False)]
+ReadersOption = Annotated[str, typer.Option(help="The group that may read, and ask for changes.")]
+ApproversOption = Annotated[str, typer.Option(help="The group that decides changes.")]
+ResourceOption = Annotated[str, typer.Option(help="What clients call it; else the database's name.")]
+OriginOption = Annotated[str, typer.Option(help="The gateway's name in its log; else from this machine's.")]
+TlsOption = Annotated[str, typer.Option("--target-tls", help="verify-full, or disable")]
+CaOption = Annotated[Path | None, typer.Option("--target-ca", help="Whose certificates to trust there, in PEM.")]
+VariableOption = Annotated[str, typer.Option(help="The variable from which the gateway will take the password.")]
+FileOption = Annotated[Path | None, typer.Option(help="Instead: a file that holds the password and nothing else.")]
+ListenOption = Annotated[str, typer.Option(help="Where clients connect.")]
+ApprovalsOption = Annotated[str, typer.Option(help="Where people decide.")]
+AdminOption = Annotated[str, typer.Option(help="Where health and metrics are asked for.")]
+CertificateOption = Annotated[Path | None, typer.Option(help="For what listens; else a self-signed one is made.")]
+KeyOption = Annotated[Path | None, typer.Option(help="The certificate's key.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Take what is proposed, and ask nothing.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+
+
+@app.callback()
+def init() -> None:
+    """Make a configuration for a target of your own."""
+
+
+@app.command("postgres")
+def postgres(
+    *,
+    target: TargetOption,
+    issuer: IssuerOption,
+    audience: AudienceOption = None,
+    folder: FolderOption = Path(),
+    readers: ReadersOption = "crew-analysts",
+    approvers: ApproversOption = "dba",
+    resource: ResourceOption = "",
+    origin: OriginOption = "",
+    target_tls: TlsOption = "verify-full",
+    target_ca: CaOption = None,
+    password_env: VariableOption = PASSWORD_VARIABLE,
+    password_file: FileOption = None,
+    listen: ListenOption = "127.0.0.1:6432",
+    approvals: ApprovalsOption = "127.0.0.1:9465",
+    admin: AdminOption = "127.0.0.1:9464",
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    yes: YesOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Before PostgreSQL. Look at columns and a sample of values, propose masks, write files that start at once."""
+    from doorward_console import init_run  # noqa: PLC0415 - a driver and pydantic, loaded where used
+    from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
+    from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
+
+    with output.failing(init_run.CannotInit, WouldNotLoad, GatewayError, OSError):
+        way = init_run.Way(target, target_tls, target_ca, password_env, password_file)
+        doors = init_run.Doors(listen, approvals, admin, certificate, key)
+        names = init_run.Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
+        init_run.make(folder, way, doors, names, ask=not yes, force=force)
