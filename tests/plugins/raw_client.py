@@ -105,9 +105,12 @@ class RawClient:
     def login(cls, gateway, *, token=None, startup=None, groups=("crew-analysts",), subject="crew-1", kind="agent"):
         """Log in at the gateway; the hello is in `hello`."""
         path = gateway.sockets / f".s.PGSQL.{gateway.port}"
-        client = cls(path, user="app", database="shop", **(startup or {}))
+        client = cls(path, **{"user": "app", "database": "shop", **(startup or {})})
         gateway.clients.append(client)
-        client.read()
+        asked = client.read()
+        if asked.kind == Backend.ErrorResponse:
+            client.hello = Answer([asked])
+            return client
         client.send(encode_password(token or gateway.token(subject, groups, kind)))
         client.hello = client.until(Backend.ReadyForQuery, Backend.ErrorResponse)
         return client

@@ -32,6 +32,7 @@ from doorward_core.errors import (
 from doorward_core.gate import SessionGate
 from doorward_core.model import Decision, Denial, Operation, Permit
 from doorward_core.net.link import Link
+from doorward_core.sql.session import Begin
 from doorward_postgres import refusals, wire_encode
 from doorward_postgres.catalogue import Catalogue
 from doorward_postgres.machine import Machine, Phase, Question, Wait
@@ -51,6 +52,7 @@ AFTER_WRITE: Final = (
 CHANGED: Final = (
     "what this statement touches has changed at the target since people were asked; nothing was run, ask again"
 )
+READ_ONLY: Final = "this session may only read, and so may each of its transactions"
 FAST_PATH: Final = "the result of a fast-path function call cannot be masked, and masks are in force; use SELECT"
 
 log = structlog.get_logger()
@@ -262,6 +264,10 @@ class Conversation:
         objection = plan.objection()
         if question.phase is Phase.FUNCTION_CALL and self._duty.owes:
             objection = FAST_PATH
+        if self._door.read_only and any(
+            isinstance(one.effect, Begin) and one.effect.read_write for one in plan.analyses
+        ):
+            objection = READ_ONLY
         if objection:
             verdict: Permit | Denial | None = await self._door.refuse(operation, objection)
         elif question.phase is Phase.PARSE:
