@@ -21,7 +21,7 @@ from typing import Final
 from doorward_core.model import Outcome, Permit, Status
 from doorward_postgres.names import Change, NameTable, Portal, Prepared
 from doorward_postgres.plan import Masker, Plan
-from doorward_postgres.state import SessionState, Snapshot
+from doorward_postgres.state import SessionState
 from doorward_postgres.wire_decode import Field
 
 SHOWN_BYTES: Final = 64 * 1024  # of each result kept in the record at level `shape`
@@ -65,7 +65,6 @@ class Running:
     code: str = ""
     masked: dict[str, int] = field(default_factory=dict)
     shown_format: str = SHOWN_FORMAT_ROWS
-    before: Snapshot | None = None
     _shown: list[bytes] = field(default_factory=list)
     _shown_bytes: int = 0
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
@@ -156,10 +155,6 @@ class Line:
     entry: int = -1
     touched_masked: bool = False  # in the open transaction: a later error (a deferred constraint) may carry values
     effects: int = 0  # outstanding statements that change the meaning of later ones
-    before: Snapshot = field(init=False)  # what a failing batch returns to
-
-    def __post_init__(self) -> None:
-        self.before = self.state.current
 
     def expect(self, expected: Expected, *frames: bytes) -> None:
         """Send frames to which the server owes an answer."""

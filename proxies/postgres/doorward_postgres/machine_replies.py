@@ -306,7 +306,7 @@ class Replies:
         line, frame = self._line, self._reader.buffer[start:end]
         code = wire_decode.decode_error_fields(self._reader.body(start, end)).get("C", "")
         line.copy_in = None
-        line.state.message_failed(line.before)
+        line.state.message_failed()
         head = line.expected[0] if line.expected else None
         if head is None or head.kind is Kind.SYNC:
             line.to_client.append(self._ambient.diagnostic(frame))
@@ -372,7 +372,6 @@ class Replies:
             raise UpstreamProtocolError("a transaction status that does not exist")
         line.state.ready(status)
         line.copy_in = None
-        line.before = line.state.current
         if status == "I":
             line.touched_masked = False
             line.portals.keep_only({name for name, portal in line.portals.entries.items() if portal.batch > done.batch})

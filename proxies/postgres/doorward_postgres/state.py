@@ -1,11 +1,13 @@
 """What a session has set that changes the meaning of its statements.
 
-What it is: the search_path as the server holds it, with savepoint and rollback semantics; the names of temporary
-relations made here; SQL-level cursors; and whether the open transaction has written.
+What it is: the search_path and the role as the server holds them, with the semantics of transactions and savepoints;
+the names of temporary relations made here; SQL-level cursors; and whether the open transaction has written.
 What it will not do: parse (it is handed the effects that `doorward_core.sql` read off a statement), or guess.
 
 Source: PostgreSQL documentation, SET ("if SET is issued within a transaction that is later aborted, the effects of the
-SET command disappear when the transaction is rolled back"), SAVEPOINT, DECLARE.
+SET command disappear when the transaction is rolled back"), SAVEPOINT, DECLARE; protocol, "Multiple Statements in a
+Simple Query" and "Pipelining": statements between two ReadyForQuery share one implicit transaction, which a BEGIN among
+them takes over, a COMMIT ends, and a ROLLBACK or an error undoes.
 Servers before 18 do not report search_path, so it is tracked here rather than asked for.
 
 Invariant: an effect is applied only when the server has said that its statement completed.
@@ -33,11 +35,29 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything that a rollback restores. `local_path` is a SET LOCAL, which ends with the transaction."""
+class Setting:
+    """One setting: its value for the session, and that of a SET LOCAL, which ends with the transaction."""
 
-    search_path: str
-    local_path: str | None = None
+    session: str
+    local: str | None = None
+
+    @property
+    def now(self) -> str:
+        """The value in force."""
+        return self.session if self.local is None else self.local
+
+    def put(self, value: str, *, local: bool) -> "Setting":
+        """SET or SET LOCAL."""
+        return Setting(self.session, value) if local else Setting(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that a rollback restores."""
+
+    search_path: Setting
+    role: Setting = Setting("")
+    authorization: Setting = Setting("")
     cursors: tuple[Cursor, ...] = ()
 
     def without(self, cursor: str) -> "Snapshot":
@@ -46,7 +66,12 @@ class Snapshot:
 
     def ended(self) -> "Snapshot":
         """What is left of it once its transaction has ended."""
-        return replace(self, local_path=None, cursors=tuple(one for one in self.cursors if one.hold))
+        return Snapshot(
+            Setting(self.search_path.session),
+            Setting(self.role.session),
+            Setting(self.authorization.session),
+            tuple(one for one in self.cursors if one.hold),
+        )
 
 
 @dataclass(slots=True)
@@ -54,36 +79,39 @@ class SessionState:
     """The tracked state of one connection.
 
     `default_path` is the search_path that RESET returns to; `user` is what "$user" in it stands for.
-    `role` is the SET ROLE in force. `wrote` says that the open transaction (or unsynced batch) may have changed
-    something at the target. `uncertain` says that the catalogue may be behind what this session has done.
+    `wrote` says that the open transaction (or unsynced batch) may have changed something at the target.
+    `uncertain` says that the catalogue may be behind what this session has done.
     """
 
     default_path: str
     user: str
     status: str = IDLE
-    role: str = ""
     current: Snapshot = field(init=False)
     wrote: bool = False
     uncertain: bool = False
     temp_names: set[str] = field(default_factory=set)
-    _begun: Snapshot | None = None
+    _base: Snapshot = field(init=False)  # what a rollback of the transaction under way, implicit or not, returns to
+    _explicit: bool = False  # a transaction block is open
     _savepoints: list[tuple[str, Snapshot]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.current = Snapshot(self.default_path)
+        self.current = self._base = Snapshot(Setting(self.default_path))
 
     @property
     def search_path(self) -> str:
         """The search_path in force, as the text of the setting."""
-        local = self.current.local_path
-        return self.current.search_path if local is None else local
+        return self.current.search_path.now
+
+    @property
+    def role(self) -> str:
+        """The role in force: of SET SESSION AUTHORIZATION and of SET ROLE; "" where neither was used."""
+        return "/".join(part for part in (self.current.authorization.now, self.current.role.now) if part)
 
     @property
     def settled(self) -> bool:
         """Tell whether neither COMMIT nor ROLLBACK would change the search_path."""
-        if self.current.local_path is not None:
-            return False
-        return self._begun is None or self._begun.search_path == self.current.search_path
+        path = self.current.search_path
+        return path.local is None and path.session == self._base.search_path.session
 
     @property
     def cursors(self) -> dict[str, str]:
@@ -113,10 +141,14 @@ class SessionState:
                 self._transaction(effect, tag)
             case sql.SetSetting(name="search_path", value=value, local=local):
                 self._set_path(value, local=local)
-            case sql.SetSetting(name="role", value=value):
-                self.role = value or ""
+            case sql.SetSetting(name="role", value=value, local=local):
+                role = "" if value is None or value == "none" else value
+                self.current = replace(self.current, role=self.current.role.put(role, local=local))
+            case sql.SetSetting(name="session_authorization", value=value, local=local):
+                authorization = self.current.authorization.put(value or "", local=local)
+                self.current = replace(self.current, authorization=authorization)
             case sql.ResetAll():
-                self.current = replace(self.current, search_path=self.default_path, local_path=None)
+                self._set_path(None, local=False)
             case sql.Discard(what=what):
                 self._discard(what)
             case sql.Declare() | sql.CloseCursor():
@@ -132,23 +164,21 @@ class SessionState:
     def reported_path(self, value: str) -> None:
         """ParameterStatus for search_path (servers from 18 on): the server's own word wins."""
         if value != self.search_path:
-            self._set_path(value, local=self._begun is not None)
+            self._set_path(value, local=self._explicit)
 
-    def message_failed(self, before: Snapshot) -> None:
-        """A message failed: outside an explicit transaction everything it did is undone."""
-        if self._begun is None:
-            self.current = before
+    def message_failed(self) -> None:
+        """A message failed: outside a transaction block everything since the last COMMIT is undone."""
+        if not self._explicit:
+            self.current = self._base
 
     def ready(self, status: str) -> None:
         """ReadyForQuery: the server's own word on the transaction."""
-        if status == IDLE and self._begun is not None:
-            # The transaction ended without an effect that we read (a fatal error, a procedure): nothing it set holds.
+        if status == IDLE and self._explicit:
+            # The block ended without an effect that we read (a fatal error, a procedure): nothing it set holds.
             self._end(keep=False)
-        if status != IDLE and self._begun is None:
-            # Begun without a statement that we read as one: what holds now is what it began with.
-            self._begun = self.current
+        self._explicit = status != IDLE
         if status == IDLE:
-            self.current = self.current.ended()
+            self.current = self._base = self.current.ended()
             self.wrote = False
         self.status = status
 
@@ -165,7 +195,7 @@ class SessionState:
     def _transaction(self, effect: sql.SessionEffect, tag: str) -> None:
         match effect:
             case sql.Begin():
-                self._begun = self._begun or self.current
+                self._explicit = True
             case sql.Commit(chain=chain):
                 self._end(keep=tag != "ROLLBACK", chain=chain)
             case sql.Rollback(chain=chain):
@@ -180,10 +210,8 @@ class SessionState:
                 pass
 
     def _end(self, *, keep: bool, chain: bool = False) -> None:
-        if self._begun is not None and not keep:
-            self.current = self._begun
-        self.current = self.current.ended()
-        self._begun = self.current if chain else None
+        self.current = self._base = (self.current if keep else self._base).ended()
+        self._explicit = chain
         self._savepoints.clear()
         self.wrote = False
 
@@ -201,18 +229,15 @@ class SessionState:
                 return
 
     def _set_path(self, value: str | None, *, local: bool) -> None:
-        path = self.default_path if value is None else value
-        if local:
-            self.current = replace(self.current, local_path=path)
-        else:
-            self.current = replace(self.current, search_path=path, local_path=None)
+        path = self.current.search_path.put(self.default_path if value is None else value, local=local)
+        self.current = replace(self.current, search_path=path)
 
     def _discard(self, what: str) -> None:
         if what in {"ALL", "TEMP"}:
             self.temp_names.clear()
         if what == "ALL":
-            self.role = ""
-            self.current = Snapshot(self.default_path)
+            # It cannot run inside a transaction, and commits by itself.
+            self.current = self._base = Snapshot(Setting(self.default_path))
 
 
 def path_elements(search_path: str, user: str) -> tuple[str, ...]:
