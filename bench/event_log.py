@@ -9,7 +9,6 @@ from typing import cast
 
 import trio
 
-from doorward_core import entries
 from doorward_core.model import (
     Action,
     Atom,
@@ -33,6 +32,7 @@ from doorward_core.model import (
 )
 from doorward_core.record.verify import verify
 from doorward_core.record.writer import Log
+from doorward_core.scribe import Scribe
 
 TEXT = "SELECT abalance FROM pgbench_accounts WHERE aid = $1"
 BATCH = 200  # between two looks at whether the writer keeps up
@@ -54,21 +54,21 @@ def _events(session: Session) -> Iterator[Event]:
     atom = Atom(Action.READ, Target("relation", "public.pgbench_accounts", ("abalance", "aid")))
     match = Match("reads", bytes(32), Effect.PERMIT, atom)
     decision = Decision(Effect.PERMIT, ReasonCode.RULE, "", bytes(32), (), (match,))
-    seq = 0
+    scribe, seq = Scribe(session), 0
     while True:
         seq += 1
         operation = Operation(
             os.urandom(16), seq, Action.READ, "SELECT", (atom,), TEXT, bytes(32), pure=True,
             parameters=(str(seq),), attributes={"search_path": '"$user", public', "database": "bench", "problem": ""},
         )  # fmt: skip
-        yield entries.decided(session, operation, decision)
+        yield scribe.decided(operation, decision)
         outcome = Outcome(
             Status.OK, rows=1, bytes_up=73, bytes_down=12, columns=("abalance",), duration_ns=90_000,
             shown=b"D\0\0\0\x0b\0\1\0\0\0\1\x30", shown_format="postgresql.datarow", shown_digest=bytes(32),
         )  # fmt: skip
         # Only the gate makes a Permit; what is read of one here is these three.
         permit = cast("Permit", SimpleNamespace(operation=operation, decision=decision, entry=seq))
-        yield entries.finished(session, permit, outcome, RecordLevel.SHAPE)
+        yield scribe.finished(permit, outcome, RecordLevel.SHAPE)
 
 
 async def _append(folder: Path, count: int) -> tuple[float, float]:

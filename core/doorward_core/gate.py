@@ -49,6 +49,7 @@ from doorward_core.model import (
 )
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.rate import RateCounter
+from doorward_core.scribe import Scribe
 
 EXPIRED_WORDS = "the credential of this session has expired; connect again"
 REFUSED_WORDS = {
@@ -180,6 +181,7 @@ class SessionGate:
         self.read_only = read_only
         self.ended: str = ""  # set by whoever ends the session from outside; the proxy's shell looks at it
         self._gate = gate
+        self._scribe = Scribe(session)
         self._coverage: dict[str, None] = {}
         self._totals: dict[str, int] = {"permitted": 0, "denied": 0, "held": 0, "rows": 0, "masked": 0}
 
@@ -253,8 +255,7 @@ class SessionGate:
         """Record how a permitted operation ended; rides along with the next flush and causes none."""
         self._totals["rows"] += outcome.rows
         self._totals["masked"] += sum(outcome.masked.values())
-        event = entries.finished(self.session, permit, outcome, self._gate.level)
-        self._gate.log.append(event, self._gate.clock())
+        self._gate.log.append(self._scribe.finished(permit, outcome, self._gate.level), self._gate.clock())
 
     async def failed(self, what: str) -> None:
         """Record that something failed for this session; `what` carries no value and no credential."""
@@ -304,8 +305,7 @@ class SessionGate:
 
     async def _permit(self, operation: Operation, decision: Decision, request_id: str = "") -> Permit:
         log = self._gate.log
-        event = entries.decided(self.session, operation, decision, request_id=request_id)
-        entry = log.append(event, self._gate.clock())
+        entry = log.append(self._scribe.decided(operation, decision, request_id), self._gate.clock())
         self._count("permitted")
         early = operation.pure and not request_id
         if not early and entry >= log.durable_size:

@@ -12,13 +12,17 @@ from typing import Any, cast
 
 import msgpack
 
+from doorward_core.forms import Base, Form
 from doorward_core.model import Value
 
 # Headers are two levels deep and payloads four; 16 leaves room and keeps any recursive reader's stack small.
 MAX_DEPTH = 16
 
 _FLAT = frozenset({str, int, bytes, bool, type(None)})
-_packb = msgpack.packb
+# One packer for all: each call empties it, and none can come between two of its steps.
+_pack = msgpack.Packer(use_bin_type=True, autoreset=True).pack
+_MAX_FIXMAP = 15
+_MAX_MAP = 0xFFFF
 
 
 class EncodingError(ValueError):
@@ -28,7 +32,9 @@ class EncodingError(ValueError):
 def encode(value: "Value | Mapping[str, Value]") -> bytes:
     """Pack `value` canonically; raises EncodingError where it cannot be."""
     try:
-        packed: bytes = _packb(_ordered(value, MAX_DEPTH), use_bin_type=True)
+        if type(value) is Form:
+            return _filled(value)
+        packed: bytes = _pack(_ordered(value, MAX_DEPTH))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         # UnicodeEncodeError (a lone surrogate) is a ValueError; OverflowError is an integer beyond 64 bits.
         raise EncodingError(f"no canonical form: {error}") from error
@@ -58,6 +64,42 @@ def _ordered(value: Any, depth: int) -> Any:
     raise EncodingError(f"{kind.__name__} has no canonical form")
 
 
+def _filled(form: Form) -> bytes:
+    """The same bytes as for a plain map of the same fields; what is constant was packed before."""
+    rest = form.rest
+    names = tuple(rest)
+    pieces = form.base.packed.get(names)
+    if pieces is None:
+        pieces = form.base.packed[names] = _pieces(form.base, names)
+    out: list[bytes] = []
+    for piece, item in zip(pieces, rest.values(), strict=False):
+        out.append(piece)
+        out.append(_pack(item if type(item) in _FLAT else _ordered(item, MAX_DEPTH - 1)))
+    out.append(pieces[-1])
+    return b"".join(out)
+
+
+def _pieces(base: Base, names: tuple[str, ...]) -> tuple[bytes, ...]:
+    """What stands before each of the values that vary, and after the last: the head of the map, keys, constant values.
+
+    Raises EncodingError for names that do not ascend or are in the base, which no caller of ours gives.
+    """
+    every = sorted((*base.fields, *names))
+    if list(names) != sorted(names) or len(set(every)) != len(every) or len(every) > _MAX_MAP:
+        raise EncodingError("a form whose names are not in order, or occur twice")
+    count = len(every)
+    piece = bytes((0x80 | count,)) if count <= _MAX_FIXMAP else b"\xde" + count.to_bytes(2, "big")
+    pieces: list[bytes] = []
+    for name in every:
+        piece += encode(name)
+        if name in base.fields:
+            piece += _pack(_ordered(base.fields[name], MAX_DEPTH - 1))
+        else:
+            pieces.append(piece)
+            piece = b""
+    return (*pieces, piece)
+
+
 def _first(pair: tuple[str, object]) -> str:
     return pair[0]
 
@@ -82,7 +124,7 @@ def decode(data: bytes) -> Value:
 
 def pack_message(parts: tuple[int | bytes | str | None, ...]) -> bytes:
     """Pack one message of the pipe: a flat array, which needs no ordering."""
-    packed: bytes = _packb(parts, use_bin_type=True)
+    packed: bytes = _pack(parts)
     return packed
 
 
