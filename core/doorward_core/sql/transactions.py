@@ -43,7 +43,8 @@ def transaction(node: Message, work: Work) -> SessionEffect | None:
     kind = node.kind
     if kind in _TWO_PHASE:
         work.atom(Action.ADMIN, "transaction", "two-phase")
-        return None
+        # PREPARE TRANSACTION leaves the session as COMMIT does: what was SET stays.
+        return Commit() if kind == pb.TRANS_STMT_PREPARE else None
     if kind in {pb.TRANS_STMT_BEGIN, pb.TRANS_STMT_START}:
         mode = transaction_mode(list(node.options))
         detail = "" if mode is None else "read write" if mode else "read only"

@@ -165,6 +165,9 @@ class SessionState:
         """ParameterStatus for search_path (servers from 18 on): the server's own word wins."""
         if value != self.search_path:
             self._set_path(value, local=self._explicit)
+            if not self._explicit:
+                # Said at the end of a message, or when an administrator changed it: no rollback takes it back.
+                self._base = replace(self._base, search_path=self.current.search_path)
 
     def message_failed(self) -> None:
         """A message failed: outside a transaction block everything since the last COMMIT is undone."""
