@@ -65,6 +65,7 @@ class Running:
     code: str = ""
     masked: dict[str, int] = field(default_factory=dict)
     shown_format: str = SHOWN_FORMAT_ROWS
+    copying_out: bool = False
     _shown: list[bytes] = field(default_factory=list)
     _shown_bytes: int = 0
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
@@ -82,6 +83,7 @@ class Running:
     def end_result(self) -> bytes:
         """Close the result of the current statement; give what its masker held back."""
         masker, self.masker = self.masker, None
+        self.copying_out = False
         if masker is None:
             return b""
         tail = masker.finish()
@@ -128,6 +130,7 @@ class Expected:
     portal_change: Change[Portal] | None = None
     injected: bool = False
     replacement: bytes = b""
+    weight_bytes: int = 0
 
     @property
     def changes_meaning(self) -> bool:
@@ -154,18 +157,22 @@ class Line:
     copy_in: Running | None = None
     entry: int = -1
     touched_masked: bool = False  # in the open transaction: a later error (a deferred constraint) may carry values
+    owed_bytes: int = 0  # of messages that the server has not answered: they are kept until it does
     effects: int = 0  # outstanding statements that change the meaning of later ones
 
     def expect(self, expected: Expected, *frames: bytes) -> None:
         """Send frames to which the server owes an answer."""
         self.expected.append(expected)
         self.effects += expected.changes_meaning
+        expected.weight_bytes = sum(len(one) for one in frames)
+        self.owed_bytes += expected.weight_bytes
         self.to_server.extend(frames)
 
     def answered(self) -> Expected:
         """Take the oldest expectation: the server has answered it, or will skip it."""
         done = self.expected.popleft()
         self.effects -= done.changes_meaning
+        self.owed_bytes -= done.weight_bytes
         return done
 
     def undo(self, expected: Expected) -> None:

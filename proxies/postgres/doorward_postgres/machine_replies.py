@@ -13,6 +13,7 @@ Invariants:
 """
 
 from collections.abc import Callable
+from struct import Struct
 from typing import Final, Protocol
 
 from doorward_core.errors import UpstreamProtocolError
@@ -29,6 +30,7 @@ TURNS: Final = frozenset({Kind.SYNC, Kind.QUERY, Kind.FUNCTION_CALL})  # what Re
 RESULTS: Final = frozenset({Kind.QUERY, Kind.EXECUTE})
 SUSPENDED: Final = "SELECT"
 NO_ROWS: Final = "SELECT 0"
+_ROW_HEAD: Final = Struct("!BIH")  # type, length, number of fields
 
 
 class Ambient(Protocol):
@@ -105,6 +107,8 @@ class Replies:
             running.rows += 1 + more
         if masker.clear:
             view = self._reader.view(start, end)
+            while kind == Backend.DataRow and masker.width >= 0 and start < end:
+                start = _check_width(self._reader.buffer, start, masker.width)
             running.show(view)
             self._line.to_client.append(view)
         else:
@@ -115,6 +119,8 @@ class Replies:
         running = head.running
         if running is None or running.code:
             raise UpstreamProtocolError("a result for a statement that has ended")
+        if running.masker is not None and (kind == Backend.CopyData) != running.copying_out:
+            raise UpstreamProtocolError("COPY data among rows, or rows among COPY data")
         if running.masker is None:
             if kind != Backend.DataRow or head.kind is not Kind.EXECUTE or head.portal is None:
                 raise UpstreamProtocolError("rows without a description")
@@ -133,14 +139,18 @@ class Replies:
         if head is None or head[0] not in (Backend.DataRow, Backend.CopyData):
             return
         running, masker = self._result(head[0])
-        if masker.clear:
+        if masker.clear and head[2] >= _ROW_HEAD.size:
+            self._streaming = running
+            piece = self._reader.take_partial()
             if head[0] == Backend.DataRow:
                 running.rows += 1
-            self._streaming = running
-            self._piece()
+                _check_width(piece, 0, masker.width)
+            self._give_piece(piece)
 
     def _piece(self) -> None:
-        piece = self._reader.take_partial()
+        self._give_piece(self._reader.take_partial())
+
+    def _give_piece(self, piece: memoryview) -> None:
         running = self._streaming
         if running is not None and len(piece):
             running.show(piece)
@@ -290,7 +300,7 @@ class Replies:
             raise UpstreamProtocolError("COPY data that no statement asked for")
         response = wire_decode.decode_copy_response(self._reader.body(start, end))
         running.masker = running.plan.copy_out(running.index, response)
-        running.shown_format = SHOWN_FORMAT_COPY
+        running.shown_format, running.copying_out = SHOWN_FORMAT_COPY, True
         self._pass(head, start, end)
 
     def _copy_done(self, start: int, end: int) -> None:
@@ -385,3 +395,11 @@ class Replies:
         if not expected or expected[0].kind not in kinds or expected[0].replacement:
             raise UpstreamProtocolError("an answer to nothing that was asked")
         return expected[0]
+
+
+def _check_width(buffer: bytes | memoryview, start: int, width: int) -> int:
+    """Whether the DataRow at `start` has `width` fields (-1: any number will do); give where it ends."""
+    _, length, count = _ROW_HEAD.unpack_from(buffer, start)
+    if width not in (-1, count):
+        raise UpstreamProtocolError("a DataRow does not have the fields that its RowDescription announced")
+    return start + 1 + int(length)

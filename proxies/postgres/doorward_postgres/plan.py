@@ -20,6 +20,10 @@ class Masker(Protocol):
         """Tell whether rows may pass untouched, and in pieces."""
 
     @property
+    def width(self) -> int:
+        """How many fields a DataRow must have to pass untouched; -1 where nothing hangs on it."""
+
+    @property
     def masked(self) -> Mapping[str, int]:
         """Masked values by label, so far."""
 

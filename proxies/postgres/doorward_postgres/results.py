@@ -93,6 +93,7 @@ class Clear:
     """The masker of a result that owes nothing."""
 
     clear = True
+    width = -1
 
     def __init__(self) -> None:
         self.masked: dict[str, int] = {}
@@ -111,6 +112,8 @@ class Rows:
 
     def __init__(self, plan: rows.RowPlan, key: bytes) -> None:
         self.clear = plan.untouched
+        # What was proved of the described columns says nothing of fields that were not described.
+        self.width = len(plan.columns)
         self._rows = rows.RowMasker(plan, key)
         self.masked = self._rows.masked
 

@@ -25,6 +25,8 @@ ADVICE: Final = "this COPY cannot be masked: {why}; copy plain columns of one ta
 class Copied:
     """The masker of one COPY TO STDOUT."""
 
+    width = -1
+
     def __init__(self, plan: rows.RowPlan, key: bytes, form: CopyFormat) -> None:
         self.clear = plan.untouched
         self._copy = CopyMasker(plan, key, form)
