@@ -24,13 +24,14 @@ from doorward_core.errors import ClientProtocolError
 from doorward_core.model import Permit
 from doorward_postgres import wire, wire_decode, wire_encode
 from doorward_postgres.machine_line import SHOWN_BYTES, Expected, Kind, Line, Running
-from doorward_postgres.names import MAX_NAMES, Portal, Prepared
+from doorward_postgres.names import MAX_NAMES, MAX_NAMES_BYTES, Portal, Prepared
 from doorward_postgres.plan import Plan
 from doorward_postgres.state import IN_TRANSACTION
 from doorward_postgres.wire import FrameReader, Frontend, Side
 from doorward_postgres.wire_decode import Field
 
 MAX_OUTSTANDING: Final = 20_000  # answers owed before the client is made to wait: bounds memory, not any real pipeline
+MAX_OUTSTANDING_BYTES: Final = 32 * 1024 * 1024  # of the messages that they are owed for
 
 
 class Phase(Enum):
@@ -136,7 +137,7 @@ class Machine:
         handler = self._handlers.get(kind)
         if handler is None:
             raise ClientProtocolError(f"a message of type 0x{kind:02x} is not legal here")
-        if len(line.expected) >= MAX_OUTSTANDING:
+        if len(line.expected) >= MAX_OUTSTANDING or (line.owed_bytes >= MAX_OUTSTANDING_BYTES and line.expected):
             return self._later(frame)
         return handler(frame)
 
@@ -160,6 +161,7 @@ class Machine:
         line, text = self.line, self._text(wire_decode.decode_query(frame[wire.HEADER_BYTES :]))
         if (line.effects or line.unsynced or self._names_unsettled(text)) and line.expected:
             return self._later(frame)
+        self._see_room(new=False)
         return Question(Phase.QUERY, frame, text)
 
     def _parse(self, frame: bytes) -> Question | Wait | None:
@@ -169,8 +171,7 @@ class Machine:
         trusted = line.prepared.trusted(message.name, line.batch) and not self._names_unsettled(text)
         if (line.effects or not trusted) and line.expected:
             return self._later(frame)
-        if len(line.prepared) >= MAX_NAMES and line.prepared.get(message.name) is None:
-            raise ClientProtocolError("more prepared statements than one connection may keep")
+        self._see_room(new=line.prepared.get(message.name) is None)
         return Question(Phase.PARSE, frame, text, message.name, message.oids)
 
     def _bind(self, frame: bytes) -> Question | Wait | None:
@@ -190,8 +191,7 @@ class Machine:
         if prepared.by_sql:
             self.refuse(self._missing("0A000", "what PREPARE made is executed with EXECUTE here, not with Bind"))
             return None
-        if len(line.portals) >= MAX_NAMES and line.portals.get(message.portal) is None:
-            raise ClientProtocolError("more portals than one connection may keep")
+        self._see_room(new=line.portals.get(message.portal) is None)
         oids = prepared.parameter_oids
         return Question(Phase.BIND, frame, prepared.text, message.portal, oids, message, prepared)
 
@@ -200,6 +200,14 @@ class Machine:
             return self._later(frame)
         call = wire_decode.decode_function_call(frame[wire.HEADER_BYTES :])
         return Question(Phase.FUNCTION_CALL, frame, f"function call {call.oid}", call=call)
+
+    def _see_room(self, *, new: bool) -> None:
+        """Refuse a client that keeps more than one connection may; a `new` name is one more."""
+        line = self.line
+        if new and max(len(line.prepared), len(line.portals), line.state.kept_cursors) >= MAX_NAMES:
+            raise ClientProtocolError("more prepared statements, portals or cursors than one connection may keep")
+        if line.prepared.weight_bytes + line.portals.weight_bytes + line.state.kept_bytes > MAX_NAMES_BYTES:
+            raise ClientProtocolError("prepared statements, portals and cursors weigh more than a connection may keep")
 
     def _names_unsettled(self, text: str) -> bool:
         """Tell whether `text` may EXECUTE a name that an earlier batch changed, and the server may have refused to.
@@ -310,8 +318,7 @@ class Machine:
             self.refuse(self._missing("34000", f'portal "{message.portal[:64]}" does not exist'))
             return None
         line.unsynced = True
-        asked = any(one.portal is portal and one.kind is Kind.DESCRIBE_PORTAL for one in line.expected)
-        if portal.plan.needs_fields and not portal.described and not asked:
+        if portal.plan.needs_fields and not portal.described and not self._described_soon(portal):
             # A client that never asks for a description still owes its masks: ask in its stead, swallow the answer.
             described = Expected(Kind.DESCRIBE_PORTAL, line.batch, plan=portal.plan, portal=portal, injected=True)
             line.expect(described, wire_encode.encode_describe("P", message.portal))
@@ -320,6 +327,13 @@ class Machine:
         line.expect(expected, frame)
         self._await_copy(expected)
         return Wait.SERVER if self._copying is not None else None
+
+    def _described_soon(self, portal: Portal) -> bool:
+        """Tell whether a description of this portal is on its way; it stands close to the end, behind the Bind."""
+        for one in reversed(self.line.expected):
+            if one.portal is portal and one.kind in (Kind.DESCRIBE_PORTAL, Kind.BIND):
+                return one.kind is Kind.DESCRIBE_PORTAL
+        return False
 
     now_ns = 0  # set by the shell before each `step`: the machine reads no clock
 

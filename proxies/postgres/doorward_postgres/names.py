@@ -18,14 +18,15 @@ Invariants:
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from doorward_core.model import Permit
 from doorward_postgres.plan import Plan
 from doorward_postgres.wire_decode import Field
 
 MAX_NAMES = 10_000  # statement caches of ORMs hold hundreds; a client that wants more is refused, not remembered
-MAX_NAMES_BYTES = 64 * 1024 * 1024  # of statement text held for one connection
+MAX_NAMES_BYTES = 64 * 1024 * 1024  # of statement text and parameters held for one connection
+ENTRY_BYTES: Final = 1_000  # what an entry weighs besides its text, roughly
 
 
 @dataclass(slots=True)
@@ -41,6 +42,11 @@ class Prepared:
     described: bool = False
     by_sql: bool = False
 
+    @property
+    def weight_bytes(self) -> int:
+        """What keeping it costs."""
+        return ENTRY_BYTES + len(self.text)
+
 
 @dataclass(slots=True)
 class Portal:
@@ -55,8 +61,21 @@ class Portal:
     described: bool = False
     bytes_up: int = 0
 
+    @property
+    def weight_bytes(self) -> int:
+        """What keeping it costs: its Bind, as it came and as it is shown to people."""
+        return ENTRY_BYTES + 2 * self.bytes_up
 
-T = TypeVar("T")
+
+class Weighed(Protocol):
+    """What a name may stand for."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """What keeping it costs."""
+
+
+T = TypeVar("T", bound=Weighed)
 
 
 @dataclass(slots=True)
@@ -77,6 +96,7 @@ class NameTable(Generic[T]):
     """
 
     entries: dict[str, T] = field(default_factory=dict)  # as far as we know, provisional changes included
+    weight_bytes: int = 0  # of the entries
     _settled: dict[str, T] = field(default_factory=dict)  # what the server has acknowledged
     _pending: dict[int, Change[T]] = field(default_factory=dict)  # by identity, oldest first
     _by_name: dict[str, deque[Change[T]]] = field(default_factory=dict)  # oldest first
@@ -106,7 +126,7 @@ class NameTable(Generic[T]):
         record = Change(name, new, batch)
         self._pending[id(record)] = record
         self._by_name.setdefault(name, deque()).append(record)
-        _put(self.entries, name, new)
+        self._put(name, new)
         return record
 
     def settle(self, change: Change[T]) -> None:
@@ -129,7 +149,8 @@ class NameTable(Generic[T]):
         """Forget every name but these, and what those meant before changes that the server has not acknowledged."""
         kept = keep - self._by_name.keys()
         self._settled = {name: thing for name, thing in self._settled.items() if name in kept}
-        self.entries = {name: thing for name, thing in self.entries.items() if name in keep}
+        for name in self.entries.keys() - keep:
+            self._put(name, None)
 
     def pending_names(self) -> set[str]:
         """The names with a change that the server has not acknowledged."""
@@ -137,7 +158,12 @@ class NameTable(Generic[T]):
 
     def _show(self, name: str) -> None:
         changes = self._by_name.get(name)
-        _put(self.entries, name, changes[-1].new if changes else self._settled.get(name))
+        self._put(name, changes[-1].new if changes else self._settled.get(name))
+
+    def _put(self, name: str, thing: T | None) -> None:
+        gone = self.entries.get(name)
+        self.weight_bytes += (0 if thing is None else thing.weight_bytes) - (0 if gone is None else gone.weight_bytes)
+        _put(self.entries, name, thing)
 
     def _drop(self, change: Change[T]) -> None:
         if self._pending.pop(id(change), None) is None:

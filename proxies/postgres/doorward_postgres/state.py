@@ -122,6 +122,16 @@ class SessionState:
         path = self.search_path
         return {one.name: one.text for one in self.current.cursors if one.path == path}
 
+    @property
+    def kept_cursors(self) -> int:
+        """How many cursors are open."""
+        return len(self.current.cursors)
+
+    @property
+    def kept_bytes(self) -> int:
+        """What they weigh."""
+        return sum(len(one.text) for one in self.current.cursors)
+
     def forget_cursor(self, name: str) -> None:
         """Bind or Close has taken this name, which cursors share with portals."""
         if any(one.name == name for one in self.current.cursors):
