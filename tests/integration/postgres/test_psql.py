@@ -218,7 +218,7 @@ def test_tab_completes_what_the_catalogue_says(psql, at_terminal, heard):
             ("select * from cust\t", "customer "),
             ("\x15select count(*) from order_\t", "order_item "),
             ("\x15\\d order_i\t", "order_item"),
-            ("\x15set timez\t", "TimeZone "),
+            ("\x15set timez\t", "timezone"),
             ("\x15drop schema pub\t", "public "),
             ("\x15insert into order_\t", "order_item "),
             ("\x15grant select on cust\t", "customer "),
