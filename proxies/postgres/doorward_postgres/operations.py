@@ -25,7 +25,6 @@ from doorward_core.sql.analysis import Context, StatementAnalysis
 from doorward_core.sql.analyze import analyze
 from doorward_core.sql.catalog import Catalog
 from doorward_core.sql.parse import ParsedMessage, UnreadableSQL, parse
-from doorward_postgres import wire_decode
 from doorward_postgres.machine import Phase, Question
 from doorward_postgres.names import NameTable, Prepared
 from doorward_postgres.state import IN_TRANSACTION, SessionState
@@ -226,24 +225,26 @@ def _context(message: ParsedMessage, state: SessionState, prepared: NameTable[Pr
 
 def _parameters(question: Question) -> tuple[tuple[str | None, ...], bool]:
     """Bound values as a person may read them, and whether anything was cut."""
-    bind = question.bind
-    if bind is None:
+    if question.bind is not None:
+        values, formats = question.bind.params, question.bind.param_formats
+    elif question.call is not None:
+        values, formats = question.call.args, question.call.arg_formats
+    else:
         return (), False
     shown: list[str | None] = []
-    cut = len(bind.params) > MAX_PARAMETERS
-    for position, value in enumerate(bind.params[:MAX_PARAMETERS]):
+    cut = len(values) > MAX_PARAMETERS
+    for position, value in enumerate(values[:MAX_PARAMETERS]):
         if value is None:
             shown.append(None)
             continue
         oid = question.parameter_oids[position] if position < len(question.parameter_oids) else 0
-        text = _shown(value, oid, binary=_format(bind, position) == 1)
+        text = _shown(value, oid, binary=_format(formats, position) == 1)
         cut = cut or len(text) > MAX_PARAMETER_CHARS
         shown.append(text[:MAX_PARAMETER_CHARS])
     return tuple(shown), cut
 
 
-def _format(bind: wire_decode.Bind, position: int) -> int:
-    formats = bind.param_formats
+def _format(formats: tuple[int, ...], position: int) -> int:
     if len(formats) == 1:
         return formats[0]
     return formats[position] if position < len(formats) else 0

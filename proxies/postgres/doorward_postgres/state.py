@@ -180,9 +180,8 @@ class SessionState:
                 self._base = replace(self._base, search_path=self.current.search_path)
 
     def message_failed(self) -> None:
-        """A message failed: outside a transaction block everything since the last COMMIT is undone."""
-        if not self._explicit:
-            self.current = self._base
+        """A message failed: what its transaction did is undone, but for what ROLLBACK TO may bring back."""
+        self.current = self._base
 
     def ready(self, status: str) -> None:
         """ReadyForQuery: the server's own word on the transaction."""

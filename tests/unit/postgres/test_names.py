@@ -73,6 +73,27 @@ def test_forgetting_keeps_only_what_is_named():
     assert len(table) == 1
 
 
+def test_what_is_forgotten_does_not_come_back_with_a_change_that_is_undone():
+    """DEALLOCATE ALL has run; a Parse behind it is on its way, and is skipped."""
+    table = NameTable()
+    table.settle(table.change("s", prepared("deallocated"), batch=1))
+    change = table.change("s", prepared("on its way"), batch=2)
+    table.keep_only(table.pending_names())
+    assert table.get("s").text == "on its way"
+    table.undo(change)
+    assert table.get("s") is None
+
+
+def test_unsettled_tells_of_changes_before_this_batch_alone():
+    table = NameTable()
+    assert not table.unsettled(1)
+    change = table.change("s", prepared("a"), batch=1)
+    assert not table.unsettled(1)
+    assert table.unsettled(2)
+    table.settle(change)
+    assert not table.unsettled(2)
+
+
 def test_assigning_is_settled_at_once():
     table = NameTable()
     table.assign("s", prepared("by PREPARE"))

@@ -108,6 +108,7 @@ def test_within_a_transaction_what_was_set_holds_and_local_comes_first():
     state = run(begin(), "begin", "set search_path to a", "set local search_path to b", status="T")
     assert path(state) == "b"
     assert not state.settled
+    assert path(run(state, "set search_path to c", status="T")) == "c"
 
 
 def test_settled_says_that_neither_commit_nor_rollback_would_change_the_path():
@@ -131,6 +132,35 @@ def test_a_block_that_ended_without_a_word_has_lost_what_it_set():
     state = run(begin(), "begin", "set search_path to a", status="T")
     state.ready("I")
     assert path(state) == "public"
+
+
+def test_a_block_that_began_and_ended_in_one_message_without_a_word_has_lost_it_too():
+    state = begin()
+    for effect in (sql.Begin(), sql.SetSetting("search_path", "a")):
+        state.apply(effect, "SET")
+    state.ready("I")
+    assert path(state) == "public"
+
+
+def test_a_block_that_neither_began_nor_ended_with_a_word_is_a_block_all_the_same():
+    state = begin()
+    state.ready("T")
+    state.apply(sql.SetSetting("search_path", "a"), "SET")
+    state.ready("I")
+    assert path(state) == "public"
+
+
+def test_a_chained_block_that_ends_without_a_word_has_lost_what_it_set():
+    state = run(begin(), "begin", status="T")
+    for effect in (sql.Commit(chain=True), sql.SetSetting("search_path", "a")):
+        state.apply(effect, "COMMIT")
+    state.ready("I")
+    assert path(state) == "public"
+
+
+def test_savepoints_end_with_their_block():
+    state = run(begin(), ("begin", "savepoint s", "commit"))
+    assert state._savepoints == []
 
 
 def test_a_block_that_began_without_a_word_returns_to_what_held_before_its_message():
