@@ -1,6 +1,7 @@
 """psycopg 2 through the gateway: its own quoting of parameters, named cursors, COPY, types, transactions."""
 
 import io
+import threading
 
 import psycopg2
 import psycopg2.errorcodes
@@ -110,8 +111,6 @@ def test_errors_have_their_class(connect):
 
 
 def test_cancel_and_notifications(connect, running):
-    import threading
-
     client = connect("readers")
     client.autocommit = True
     with client.cursor() as cursor:
