@@ -10,7 +10,7 @@ MEMBERS := core proxies/postgres console demo
 INSTALLED := .venv/.installed
 WORKERS ?= 2
 
-.PHONY: help demo test check bench format locks clean
+.PHONY: help demo crew test check bench format locks clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1  -- /p' Makefile
@@ -20,6 +20,12 @@ $(INSTALLED): .ci/install requirements.lock .ci/build.lock $(MEMBERS:%=%/pyproje
 
 demo: $(INSTALLED) ## start everything on this machine, play the story, stay up (ONCE=1: exit after the story)
 	@$(BIN)/python -m doorward_demo
+
+.venv-crew/.installed: .ci/install-crew examples/crewai/requirements.lock $(INSTALLED)
+	.ci/install-crew
+
+crew: .venv-crew/.installed ## let a CrewAI crew work through the gateway (installs 900 MB into .venv-crew), and check it
+	@$(BIN)/python examples/crewai/play.py
 
 test: $(INSTALLED) ## install what the tests need, where that is allowed, and run them all
 	.ci/system-packages
@@ -44,4 +50,4 @@ locks: $(INSTALLED) ## resolve again and write every lock: versions and hashes, 
 	.ci/locks
 
 clean: ## remove what was installed and made here
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-crew .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

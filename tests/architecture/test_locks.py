@@ -12,6 +12,8 @@ LOCKS = (
     "proxies/postgres/requirements.lock",
     "console/requirements.lock",
 )
+# Examples bring environments of their own, which need not agree with the workspace.
+APART = ("examples/crewai/requirements.lock",)
 PINNED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[^\s;]+)(?: ;[^\\]*)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 
@@ -21,7 +23,7 @@ def _pins(text: str) -> dict[str, str]:
     return {match["name"]: match["version"] for match in matches if match}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, *APART])
 def test_a_lock_is_pins_and_hashes_and_nothing_else(lock: str, root: Path) -> None:
     lines = (root / lock).read_text(encoding="utf-8").splitlines()
     strange = [line for line in lines if not PINNED.match(line) and not HASH.match(line)]
@@ -40,6 +42,11 @@ def test_what_ships_agrees_with_the_workspace(lock: str, root: Path) -> None:
     whole = _pins((root / LOCKS[0]).read_text(encoding="utf-8"))
     part = _pins((root / lock).read_text(encoding="utf-8"))
     assert part.items() <= whole.items()
+
+
+def test_no_example_installs_the_one_package_under_the_agpl(root: Path) -> None:
+    for lock in APART:
+        assert "pymupdf" not in _pins((root / lock).read_text(encoding="utf-8"))
 
 
 def test_files_that_would_name_addresses_are_ignored(root: Path) -> None:
