@@ -70,9 +70,10 @@ def postgres(
     """Before PostgreSQL. Look at columns and a sample of values, propose masks, write files that start at once."""
     from doorward_console import init_run  # noqa: PLC0415 - a driver and pydantic, loaded where used
     from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
+    from doorward_console.init_talk import CannotInit  # noqa: PLC0415 - as above
     from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
 
-    with output.failing(init_run.CannotInit, WouldNotLoad, GatewayError, OSError):
+    with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError):
         way = init_run.Way(target, target_tls, target_ca, password_env, password_file)
         doors = init_run.Doors(listen, approvals, admin, certificate, key)
         names = init_run.Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)

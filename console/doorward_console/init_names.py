@@ -7,7 +7,7 @@ hold is not proposed (a boolean `email_verified` is no address, an integer `addr
 import re
 import unicodedata
 
-from doorward_console.init_words import ABOUT, NAMES, PEOPLE, VOCABULARY, Family, Kind, Words
+from doorward_console.init_words import ABOUT, ASKING, NAMES, PEOPLE, VOCABULARY, Family, Kind, Words
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ł": "l", "Ł": "L", "đ": "d", "œ": "oe"})
@@ -34,7 +34,7 @@ def family(type_name: str) -> Family:
 def kind_of(table: str, column: str, holds: Family) -> Kind | None:
     """What a column of this name and type most probably holds; None where nothing is to be said."""
     words = split(column)
-    if not words or ABOUT.intersection(words):
+    if not words or words[-1] in ABOUT or words[0] in ASKING:
         return None
     for entry in VOCABULARY:
         if holds in entry.families and _called(entry, words, holds):

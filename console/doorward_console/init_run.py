@@ -8,7 +8,6 @@ cancelled (Ctrl-C, end of input) at any moment before, it leaves nothing behind.
 
 import os
 import re
-import shlex
 import socket
 import sys
 import time
@@ -24,8 +23,9 @@ from doorward_console.catalogue import Login, TargetFault, catalogue_of, connect
 from doorward_console.init_certificate import names_for, self_signed
 from doorward_console.init_files import CONFIG, POLICY, Wanted, config_text, policy_text
 from doorward_console.init_folder import CERTIFICATE, KEY, NAMES, in_the_way, kept_certificate, put
-from doorward_console.init_proposals import Proposal, propose, without
+from doorward_console.init_proposals import propose
 from doorward_console.init_sample import Look, look, tables
+from doorward_console.init_talk import CannotInit, chosen, tell_next, tell_seen
 from doorward_console.init_target import (
     MAX_PORT,
     PASSWORD_WANTED,
@@ -41,14 +41,9 @@ from doorward_core.net.tls import client_context
 from doorward_core.sql.catalog import Catalog
 
 TLS_MODES = ("verify-full", "disable")
-MAX_MISSED_SHOWN = 8
 _UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
 _MAX_NAME = 63
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-
-class CannotInit(Exception):
-    """It cannot be done as asked; the message says why, and what would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +89,8 @@ def make(folder: Path, way: Way, doors: Doors, names: Names, *, ask: bool, force
         catalog, seen = _looked(login)
     except TargetFault as fault:
         raise CannotInit(explain(fault, place)) from None
-    _tell_seen(catalog, seen, place)
-    kept, left_out = _chosen(propose(catalog, seen), ask=ask)
+    tell_seen(catalog, seen, place)
+    kept, left_out = chosen(propose(catalog, seen), ask=ask)
     files, certificate, key, told = _certificate(folder, doors, tuple(address for address, _ in ports[:2]))
     wanted = Wanted(
         place=place,
@@ -120,7 +115,7 @@ def make(folder: Path, way: Way, doors: Doors, names: Names, *, ask: bool, force
     )
     files |= {CONFIG: config_text(wanted).encode(), POLICY: policy_text(wanted, kept, left_out).encode()}
     remarks = put(folder, files, time.time_ns(), needed=(certificate, key))
-    _tell_next(folder, wanted, sorted(files), remarks)
+    tell_next(folder, wanted, sorted(files), remarks)
 
 
 # --- before anything is dialled --------------------------------------------------------------------------------------
@@ -218,53 +213,6 @@ def _looked(login: Login) -> tuple[Catalog, Look]:
         connection.close()
 
 
-def _tell_seen(catalog: Catalog, seen: Look, place: Place) -> None:
-    version = f"{catalog.server_version // 10_000}"
-    output.say(f"{output.line(str(place))}: PostgreSQL {version}, {len(tables(catalog))} tables, {seen.tables} sampled")
-    if seen.superuser:
-        output.say(
-            f"! {output.line(place.user)} is a superuser: give the gateway a login with no more rights than it needs"
-        )
-    for number, (name, why) in enumerate(seen.missed.items()):
-        if number == MAX_MISSED_SHOWN:
-            output.say(f"! and {len(seen.missed) - number} more were not sampled")
-            break
-        output.say(f"! not sampled, judged by its columns' names alone: {output.line(name)}: {why}")
-
-
-# --- the operator ----------------------------------------------------------------------------------------------------
-
-
-def _chosen(proposals: tuple[Proposal, ...], *, ask: bool) -> tuple[tuple[Proposal, ...], tuple[Proposal, ...]]:
-    """Show what is proposed, and have it confirmed."""
-    if not proposals:
-        output.say("Nothing looks like personal data or secrets: no masks are proposed.")
-        if ask and _answer("Write a policy without masks? y or n", "n") not in ("y", "yes"):
-            raise CannotInit("nothing was written")
-        return (), ()
-    rows = [(str(number), one.name, one.transform, one.why) for number, one in enumerate(proposals, 1)]
-    output.table(("", "column", "hide by", "why"), rows)
-    if not ask:
-        return proposals, ()
-    while True:
-        answer = _answer("Enter hides all of these; numbers (2,5) leave those in clear; q ends", "all")
-        words = answer.replace(",", " ").split()
-        if words in (["q"], ["quit"]):
-            raise CannotInit("nothing was written")
-        if words == ["all"]:
-            return proposals, ()
-        if words and all(word.isascii() and word.isdigit() and 0 < int(word) <= len(proposals) for word in words):
-            return without(proposals, (int(word) for word in words))
-        output.say(f"Numbers from 1 to {len(proposals)}, please.")
-
-
-def _answer(question: str, default: str) -> str:
-    try:
-        return str(typer.prompt(question, default=default))
-    except typer.Abort:
-        raise CannotInit("no answer, and nothing was written (--yes takes what is proposed)") from None
-
-
 # --- what is written -------------------------------------------------------------------------------------------------
 
 
@@ -284,27 +232,3 @@ def _shown_path(path: Path, folder: Path) -> str:
     """How the configuration names a file: relative where it lies in the folder, else whole."""
     whole, base = path.resolve(), folder.resolve()
     return str(whole.relative_to(base)) if whole.is_relative_to(base) else str(whole)
-
-
-def _tell_next(folder: Path, wanted: Wanted, written: list[str], remarks: tuple[str, ...]) -> None:
-    for remark in remarks:
-        output.say(f"remark: {output.line(remark)}")
-    output.say(f"written to {output.line(str(folder.resolve()))}: {', '.join(written)}")
-    if wanted.self_signed:
-        output.say(f"! the listeners' certificate is self-signed, {wanted.self_signed}; clients need the file")
-    config = shlex.quote(str(folder / CONFIG))
-    root = shlex.quote(str((folder / wanted.certificate) if wanted.self_signed else Path("YOUR-AUTHORITY.pem")))
-    variable = wanted.password.get("env")
-    host = "localhost" if wanted.listen_at[0] in ("127.0.0.1", "::1") else wanted.listen_at[0]
-    output.say("\nStart it:")
-    if variable:
-        output.say(f"  export {variable}=...   # the password of {output.line(wanted.place.user)}")
-    output.say(f"  python -m doorward_postgres --config {config}")
-    output.say(f"Ask, with the token of a member of {output.line(wanted.readers)} as the password:")
-    output.say(
-        f'  PGPASSWORD="$TOKEN" psql "host={host} port={wanted.listen_at[1]} dbname={wanted.resource}'
-        f' user={wanted.account} sslmode=verify-full sslrootcert={root}"'
-    )
-    output.say(f"Decide what waits, as a member of {output.line(wanted.approvers)}:")
-    control = f"https://{host}:{wanted.approvals_at[1]}"
-    output.say(f'  DOORWARD_TOKEN="$TOKEN" doorward approvals list --gateway {control} --ca-file {root}')

@@ -164,10 +164,11 @@ PEOPLE = _set(
     " utente dipendente paziente funcionario pessoa aluno klant gebruiker medewerker persoon klient uzytkownik"
     " pracownik osoba pacjent kund anvandare anstalld bruker ansatt bruger medarbejder"
 )
-# With one of these the column is about the thing, and is not it: `email_verified`, `phone_type`, `token_count`.
+# A name that ends in one of these is about the thing, and is not it: `email_verified`, `phone_type`, `token_count`.
 ABOUT = _set(
-    "verified confirmed validated valid sent count counts total type kind status enabled disabled opt optin"
-    " consent flag is has allow allowed template subject body server host port provider domain format length expires"
-    " expiry expired expiration created updated changed reset at since attempts version policy index"
-    " hint label category currency"
+    "verified confirmed validated valid sent count counts total type kind status enabled disabled opt optin optout in"
+    " consent flag allowed template subject body server host port provider format length expires expiry expired"
+    " expiration created updated changed reset at since attempts version policy hint label category currency"
 )
+# And one that begins with one of these asks about it.
+ASKING = _set("is has can allow allows hide show send use")

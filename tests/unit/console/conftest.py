@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +12,8 @@ import trio
 from typer.testing import CliRunner, Result
 
 from doorward_console.__main__ import app
+from doorward_console.init_files import Wanted
+from doorward_console.init_target import Place
 from doorward_core import entries
 from doorward_core.approvals import events
 from doorward_core.approvals.api import approval_routes
@@ -330,3 +333,32 @@ def live_config(config, shop) -> Path:
     (config.parent / "password").write_text(shop.passwords["app"])
     config.write_text(CONFIG.format(port=shop.port))
     return config
+
+
+# --- what `doorward init` was asked for --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wanted() -> Wanted:
+    """An ordinary wish; its certificate lies beside the configuration."""
+    return Wanted(
+        place=Place("db.example", 5432, "shop", "app"),
+        resource="shop",
+        account="app",
+        origin="gw.example",
+        issuer="https://idp.example/realms/work",
+        audiences=("doorward",),
+        listen_at=("127.0.0.1", 6432),
+        approvals_at=("::1", 9465),
+        admin_at=("127.0.0.1", 9464),
+        certificate="gateway.crt",
+        key="gateway.key",
+        self_signed="for localhost, until 2027-02-21",
+        target_tls="verify-full",
+        target_ca="",
+        password={"env": "SHOP_PASSWORD"},
+        readers="crew-analysts",
+        approvers="dba",
+        schemas=("public",),
+        made_on=date(2026, 11, 23),
+    )

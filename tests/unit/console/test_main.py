@@ -25,6 +25,8 @@ def test_starting_loads_nothing_heavy():
         *(("approvals", name) for name in ("list", "show", "approve", "reject")),
         *(("policy", name) for name in ("check", "explain", "test")),
         ("config", "check"),
+        ("init",),
+        ("init", "postgres"),
     ],
 )
 def test_every_command_explains_itself(run, command):
