@@ -27,14 +27,13 @@ from doorward_core.approvals.codec import card_bytes
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, RequestState, binding, request_for
 from doorward_core.approvals.store import RequestRefused
-from doorward_core.errors import AdmissionRefused, AuthenticationError, StoreError
+from doorward_core.errors import AdmissionRefused, AuthenticationError, RecordError, StoreError
 from doorward_core.identity.authenticate import Authenticator, Credential
 from doorward_core.model import (
     CHANGING,
     Decision,
     Denial,
     Effect,
-    Event,
     Identity,
     Mask,
     Obligation,
@@ -49,6 +48,7 @@ from doorward_core.model import (
 )
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.rate import RateCounter
+from doorward_core.record.log import EventLog
 from doorward_core.scribe import Scribe
 
 EXPIRED_WORDS = "the credential of this session has expired; connect again"
@@ -60,24 +60,6 @@ REFUSED_WORDS = {
 }
 
 Memo = MutableMapping[bytes, Decision]  # policy digest -> decision, kept by a proxy beside what it decides again
-
-
-class Recorder(Protocol):
-    """What the gate asks of the log (`doorward_core.record.writer.Log`)."""
-
-    @property
-    def durable_size(self) -> int:
-        """Entries below this index are on stable storage."""
-
-    @property
-    def failed(self) -> str | None:
-        """Why nothing more can be written; None while all is well."""
-
-    def append(self, event: Event, now_unix_ns: int) -> int:
-        """Give the event its place; RecordError if the log has failed."""
-
-    async def durable(self, index: int) -> None:
-        """Return once that entry is on stable storage; RecordError if it never will be."""
 
 
 class Waiter(Protocol):
@@ -112,7 +94,7 @@ class Gate:
     policy: Policy
     resources: Mapping[str, Setting]
     authenticator: Authenticator
-    log: Recorder
+    log: EventLog
     desk: Desk
     binding_key: bytes
     discharges: frozenset[type[Obligation]]
@@ -181,6 +163,7 @@ class SessionGate:
         self.read_only = read_only
         self.ended: str = ""  # set by whoever ends the session from outside; the proxy's shell looks at it
         self._gate = gate
+        self._generation = gate.log.generation
         self._scribe = Scribe(session)
         self._coverage: dict[str, None] = {}
         self._totals: dict[str, int] = {"permitted": 0, "denied": 0, "held": 0, "rows": 0, "masked": 0}
@@ -248,8 +231,12 @@ class SessionGate:
 
     async def released(self, entry: int) -> None:
         """Return once nothing that depends on `entry` need be held back: the one release watermark."""
-        if entry >= self._gate.log.durable_size:
-            await self._gate.log.durable(entry)
+        log = self._gate.log
+        if log.generation != self._generation:
+            # It failed and was brought back without what was not durable: `entry` may be another's by now.
+            raise RecordError("the log was interrupted while this session was open")
+        if entry >= log.durable_size:
+            await log.durable(entry)
 
     def finish(self, permit: Permit, outcome: Outcome) -> None:
         """Record how a permitted operation ended; rides along with the next flush and causes none."""

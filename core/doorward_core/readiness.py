@@ -7,7 +7,8 @@ What it will not do: name an identity, a resource or a statement; whoever can re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+import trio.lowlevel
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, ProcessCollector, generate_latest
 
 from doorward_core.gate import Gate
 from doorward_core.net.control import Reply
@@ -25,6 +26,8 @@ class State:
         self.draining = False
         self.failed_connections = 0
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)  # memory, descriptors and CPU, under the names that everybody knows
+        self._gauge("doorward_tasks", "Tasks of the gateway", lambda: trio.lowlevel.current_statistics().tasks_living)
         self._gauge("doorward_sessions", "Sessions that are open", lambda: len(gate.sessions))
         self._gauge("doorward_connections", "Connections, admitted or not", lambda: _sum(self._doors, "connected"))
         self._gauge("doorward_connections_refused", "Connections over the limit", lambda: _sum(self._doors, "refused"))

@@ -16,6 +16,10 @@ class EventLog(Protocol):
         """Why the log cannot be written any more, or None; readiness looks at it."""
 
     @property
+    def generation(self) -> int:
+        """How often the log was opened: an index from before the last time may be lost, and given out again."""
+
+    @property
     def durable_size(self) -> int:
         """Entries with an index below this are on stable storage."""
 

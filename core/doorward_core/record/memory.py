@@ -19,6 +19,7 @@ class MemoryLog:
         self.events: list[Event] = []
         self.times: list[int] = []
         self.closed = False
+        self._generation = 1
         self._failed: str | None = None
         self._hold = False
         self._size = 0
@@ -29,6 +30,11 @@ class MemoryLog:
     def failed(self) -> str | None:
         """Why it failed, or None."""
         return self._failed
+
+    @property
+    def generation(self) -> int:
+        """How often it was opened."""
+        return self._generation
 
     @property
     def durable_size(self) -> int:
@@ -51,6 +57,13 @@ class MemoryLog:
         """Fail as a log with a broken disk does: for good, waking whoever waits."""
         self._failed = reason
         self._wake()
+
+    def recover(self) -> None:
+        """Come back as a log does whose disk takes writes again: without what was not durable."""
+        del self.events[self._durable :], self.times[self._durable :]
+        self._size = self._durable
+        self._failed = None
+        self._generation += 1
 
     def _wake(self) -> None:
         self._changed.set()

@@ -52,6 +52,7 @@ class Log:
         self._waiter_count = 0
         self._room = trio.Event()
         self._recovering = trio.Lock()
+        self._generation = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -127,6 +128,7 @@ class Log:
             self._failed = refusal
             raise RecordError(refusal)
         self._failed = None
+        self._generation += 1
         self._nursery.start_soon(self._run, stream, messages, name="event log")
 
     async def _hello(self, stream: trio.SocketStream, messages: Messages) -> str:
@@ -147,6 +149,11 @@ class Log:
     def failed(self) -> str | None:
         """Why the log cannot be written any more, or None."""
         return self._failed
+
+    @property
+    def generation(self) -> int:
+        """How often the log was opened: an index from before the last time may be lost, and given out again."""
+        return self._generation
 
     @property
     def durable_size(self) -> int:

@@ -49,6 +49,7 @@ from doorward_postgres.upstream import Account, Dialer, Upstream
 from doorward_postgres.upstream_ask import ask_setting
 
 APPLICATION_NAME_CHARS: Final = 63  # NAMEDATALEN - 1: the target cuts what is longer
+FAREWELL_S: Final = 2.0  # for a client that does not read: its session ends all the same
 HIDDEN_FROM_CLIENT: Final = frozenset({"application_name", "session_authorization", "is_superuser"})
 
 log = structlog.get_logger()
@@ -127,6 +128,8 @@ class PostgresProxy:
             await _say(link, ending.farewell)
         except trio.Cancelled:
             ending = Ending("cut")
+            with trio.CancelScope(shield=True):
+                await _say(link, refusals.GOING_DOWN)
             raise
         finally:
             door.close(ending.reason)
@@ -274,10 +277,11 @@ class PostgresProxy:
 
 
 async def _say(link: Link, data: bytes) -> None:
-    """Last words; a client that is gone does not hear them."""
+    """Last words; a client that is gone, or does not read, does not hear them."""
     if data:
         try:
-            await link.send_all(data)
+            with trio.move_on_after(FAREWELL_S):
+                await link.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
             log.debug("client.gone")
 

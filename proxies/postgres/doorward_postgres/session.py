@@ -190,7 +190,9 @@ class Conversation:
         """The gateway goes down: what is held is withdrawn, what runs may end, then the session does."""
         await draining.wait()
         if self._hold is not None:
+            # What the rest of its transaction would do depends on it: the server undoes it as the connection ends.
             self._hold.cancel()
+            self._end(Ending("the gateway is going down", refusals.GOING_DOWN))
         while self._line.expected or self._line.state.status != IDLE:
             await self._answered.wait()
         self._end(Ending("the gateway is going down", refusals.GOING_DOWN))

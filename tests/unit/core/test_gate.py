@@ -228,6 +228,21 @@ async def test_what_is_proved_pure_goes_early_and_is_released_only_when_durable(
     assert releasing.error is None
 
 
+async def test_nothing_is_released_on_the_strength_of_an_index_that_was_given_out_again(house, op):
+    door = await house.admit("readers")
+    house.log.hold_durability = True
+    permit = await house.ask(door, op("read", pure=True))
+    assert permit.early
+    house.log.fail("disk full")
+    house.log.recover()
+    house.log.hold_durability = False
+    other = await house.admit("readers")
+    assert house.log.durable_size > permit.entry
+    with pytest.raises(RecordError, match="interrupted"):
+        await door.released(permit.entry)
+    await other.released((await house.ask(other, op("read", pure=True))).entry)
+
+
 async def test_a_permit_says_what_it_is_for_until_when_and_where_it_is_recorded(house, op):
     door = await house.admit("readers")
     asked = op("read")
