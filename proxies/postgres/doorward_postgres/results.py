@@ -148,7 +148,7 @@ class MessagePlan:
     @property
     def copies_in(self) -> bool:
         """Tell whether the server may ask for COPY data."""
-        return any(one.copy is not None and one.copy.direction == "in" for one in self.statements)
+        return any(one.copy is not None and one.copy.end == "stdin" for one in self.statements)
 
     def rows(self, index: int, fields: tuple[Field, ...] | None) -> Masker:
         """The masker for the result of statement `index`."""
@@ -196,7 +196,9 @@ class MessagePlan:
         """Why what is owed on the results of this message could not be paid; "" where it can."""
         for index, one in enumerate(self.statements):
             if one.copy is not None and (self._closed(index) or self.duty.detectors is not None):
-                found = results_copy.objection(one.copy)
+                found = results_copy.objection(
+                    one.copy, self.view, lookup=self._lookup, closed_world=self._closed(index)
+                )
                 if found:
                     return found
         return ""

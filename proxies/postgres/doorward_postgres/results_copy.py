@@ -19,6 +19,7 @@ from doorward_postgres.wire_decode import CopyResponse, Field
 
 TEXT_OID: Final = 25
 UNKNOWN_OID: Final = 0
+BINARY: Final = "binary"
 ADVICE: Final = "this COPY cannot be masked: {why}; copy plain columns of one table by name, or use SELECT"
 
 
@@ -46,8 +47,8 @@ class Copied:
         return b""
 
 
-def objection(copy: CopyInfo) -> str:
-    """Why this COPY could not be masked; "" where it can."""
+def objection(copy: CopyInfo, view: View, *, lookup: rows.Lookup, closed_world: bool) -> str:
+    """Why this COPY could not be masked, or a strict mask does not let it go; "" where it can."""
     if copy.direction != "out" or copy.end != "stdout":
         return ""
     if not copy.readable:
@@ -58,7 +59,9 @@ def objection(copy: CopyInfo) -> str:
         _form(copy)
     except ValueError as error:
         return ADVICE.format(why=str(error))
-    return ""
+    fields = tuple(_field(one, view, int(copy.format == BINARY)) for one in copy.outputs)
+    plan = rows.plan(fields, copy.outputs, lookup=lookup, closed_world=closed_world)
+    return plan.advice if isinstance(plan, rows.Refusal) else ""
 
 
 def masker(
@@ -86,7 +89,7 @@ def masker(
 
 
 def _form(copy: CopyInfo) -> CopyFormat:
-    binary = copy.format == "binary"
+    binary = copy.format == BINARY
     return copy_format(
         copy.format,
         delimiter=None if binary else copy.delimiter,

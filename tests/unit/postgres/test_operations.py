@@ -248,8 +248,8 @@ def test_no_two_lists_of_parameters_run_together(stand):
     digests = {
         stand.digest(bound("select $1, $2", *params))
         for params in ((b"ab", b"c"), (b"a", b"bc"), (b"abc", b""), (b"\x01abc", b""), (None, b"abc"), (b"abc", None))
-    }
-    assert len(digests) == 6
+    } | {stand.digest(bound("select $1", b"ab\x01c"))}
+    assert len(digests) == 7
 
 
 def test_the_digest_covers_the_whole_of_a_text_that_is_cut_for_people(stand):
@@ -359,6 +359,19 @@ def test_a_temporary_name_hides_the_relation_that_was_meant_before(stand):
     assert stand.read(query("select id from orders")).complete
     stand.state.apply(sql.MakeTemporary("orders"), "CREATE TABLE")
     assert not stand.read(query("select id from orders")).complete
+
+
+def test_what_the_session_is_unsure_of_is_not_proved(stand):
+    stand.state.temp_names.add("orders")
+    assert not stand.read(query("select id from orders")).complete
+    assert stand.read(query("select id from public.orders")).complete
+    stand.state.temp_names.clear()
+    stand.state.uncertain = True
+    assert not stand.read(query("select id from public.orders")).complete
+    stand.state.uncertain = False
+    assert stand.read(query("commit; select id from orders")).complete
+    stand.state.apply(sql.SetSetting("search_path", "public", local=True), "SET")
+    assert not stand.read(query("commit; select id from orders")).complete
 
 
 @pytest.mark.parametrize("text", ["execute x", "fetch c", "begin", "set search_path to a", "prepare x as select 1"])
