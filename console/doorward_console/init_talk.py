@@ -5,6 +5,8 @@ What it will not do: show a value of the database, or let a name from there lead
 """
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +73,14 @@ def _answer(question: str, default: str) -> str:
         raise CannotInit("no answer, and nothing was written (--yes takes what is proposed)") from None
 
 
+def program(name: str, beside: Path = Path(sys.executable)) -> str:
+    """How to call one of our programs from here: by name where it is on PATH, else where this one is installed."""
+    path = beside.with_name(name)
+    if shutil.which(name) or not path.exists():
+        return name
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
+
+
 def tell_next(folder: Path, wanted: Wanted, written: list[str], remarks: tuple[str, ...]) -> None:
     """Say what was written, and the commands that start it, ask it, and decide what it holds."""
     for remark in remarks:
@@ -85,7 +95,7 @@ def tell_next(folder: Path, wanted: Wanted, written: list[str], remarks: tuple[s
     output.say("\nStart it:")
     if variable:
         output.say(f"  export {variable}=...   # the password of {output.line(wanted.place.user)}")
-    output.say(f"  python -m doorward_postgres --config {config}")
+    output.say(f"  {program('doorward-postgres')} --config {config}")
     output.say(f"Ask, with the token of a member of {output.line(wanted.readers)} as the password:")
     output.say(
         f'  PGPASSWORD="$TOKEN" psql "host={host} port={wanted.listen_at[1]} dbname={wanted.resource}'
@@ -93,4 +103,4 @@ def tell_next(folder: Path, wanted: Wanted, written: list[str], remarks: tuple[s
     )
     output.say(f"Decide what waits, as a member of {output.line(wanted.approvers)}:")
     control = f"https://{host}:{wanted.approvals_at[1]}"
-    output.say(f'  DOORWARD_TOKEN="$TOKEN" doorward approvals list --gateway {control} --ca-file {root}')
+    output.say(f'  DOORWARD_TOKEN="$TOKEN" {program("doorward")} approvals list --gateway {control} --ca-file {root}')

@@ -7,7 +7,7 @@ import pytest
 
 from doorward_console.init_proposals import Proposal
 from doorward_console.init_sample import Look
-from doorward_console.init_talk import MAX_MISSED_SHOWN, CannotInit, chosen, tell_next, tell_seen
+from doorward_console.init_talk import MAX_MISSED_SHOWN, CannotInit, chosen, program, tell_next, tell_seen
 from doorward_console.init_target import Place
 from doorward_core.sql.catalog import Catalog, Contents
 
@@ -44,10 +44,22 @@ def test_without_anything_to_hide_one_has_to_agree(monkeypatch):
         chosen((), ask=True)
 
 
+def test_a_program_is_called_by_name_where_it_is_on_the_path_else_where_it_lies(tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/doorward-x").touch(mode=0o755)
+    python = tmp_path / "bin/python"
+    assert program("doorward-x", python) == str(tmp_path / "bin/doorward-x")
+    monkeypatch.chdir(tmp_path)
+    assert program("doorward-x", python) == "bin/doorward-x"
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert program("doorward-x", python) == "doorward-x"
+    assert program("doorward-elsewhere", python) == "doorward-elsewhere"
+
+
 def test_the_next_commands_are_told(capsys, wanted):
     tell_next(Path("a folder"), wanted, ["doorward.yaml"], ("a remark",))
     said = capsys.readouterr().out
-    assert "python -m doorward_postgres --config 'a folder/doorward.yaml'" in said
+    assert "doorward-postgres --config 'a folder/doorward.yaml'" in said
     assert "export SHOP_PASSWORD=" in said
     assert "host=localhost port=6432 dbname=shop user=app" in said
     assert "remark: a remark" in said
