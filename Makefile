@@ -9,8 +9,9 @@ PACKAGES := core/doorward_core proxies/postgres/doorward_postgres console/doorwa
 MEMBERS := core proxies/postgres console demo
 INSTALLED := .venv/.installed
 WORKERS ?= 2
+FOLDER ?= .doorward/gateway
 
-.PHONY: help demo crew test check bench format locks clean
+.PHONY: help demo init crew test check bench format locks clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1  -- /p' Makefile
@@ -20,6 +21,9 @@ $(INSTALLED): .ci/install requirements.lock .ci/build.lock $(MEMBERS:%=%/pyproje
 
 demo: $(INSTALLED) ## start everything on this machine, play the story, stay up (ONCE=1: exit after the story)
 	@$(BIN)/python -m doorward_demo
+
+init: $(INSTALLED) ## make a gateway before your own database (TARGET=postgresql://user@host/db ISSUER=https://...)
+	@$(BIN)/doorward init postgres --target '$(TARGET)' --issuer '$(ISSUER)' --folder '$(FOLDER)' $(ARGS)
 
 .venv-crew/.installed: .ci/install-crew examples/crewai/requirements.lock $(INSTALLED)
 	.ci/install-crew
