@@ -61,6 +61,16 @@ NEEDS = {
         "apt-get install openssh-client",
         lambda: shutil.which("ssh-keygen") is not None,
     ),
+    "need_node": Need(
+        "Node.js and npm, for node-postgres",
+        "apt-get install nodejs npm",
+        lambda: shutil.which("node") is not None and shutil.which("npm") is not None,
+    ),
+    "need_java": Need(
+        "a JDK and Maven, for PgJDBC",
+        "apt-get install default-jdk-headless maven",
+        lambda: shutil.which("javac") is not None and shutil.which("mvn") is not None,
+    ),
     "need_root": Need("to be root", "run as root", lambda: os.geteuid() == 0),
     "need_not_root": Need("not to be root", "run as an ordinary user", lambda: os.geteuid() != 0),
 }

@@ -35,7 +35,7 @@ from doorward_core.sql.session import (
     SessionEffect,
     SetSetting,
 )
-from doorward_core.sql.set_config import name_chosen_setting, read_path_setting
+from doorward_core.sql.setting_queries import name_chosen_setting, name_shown_setting, read_path_setting
 from doorward_core.sql.settings import ROLE_SETTINGS
 from doorward_core.sql.statements import dispatch
 from doorward_core.sql.views import READERS
@@ -102,6 +102,7 @@ def _one(statement: ParsedStatement, context: Context, running: _Running) -> Sta
         found = setting or dispatch(statement.kind, node, work, names)
         if statement.kind == "select_stmt" and setting is None:
             name_chosen_setting(node, work)
+            name_shown_setting(node, work)
     except TooIntricate:
         work.unknown(statement.verb, "the statement is too intricate to be read: its names multiply")
     except RecursionError:

@@ -1,7 +1,8 @@
-"""Two queries that are settings in disguise, both of pg_dump: what they set is written out, so it can be judged.
+"""Queries that are SET and SHOW in disguise: which setting they mean is written out, so it can be judged.
 
-`SELECT set_config('search_path', '...', false)`, alone, is a SET whose effect is tracked as SET's is.
-`SELECT set_config(name, '...', false) FROM pg_settings WHERE name = '...'` sets one setting where the server knows it.
+pg_dump: `SELECT set_config('search_path', '...', false)`, alone, is a SET whose effect is tracked as SET's is.
+pg_dump: `SELECT set_config(name, '...', false) FROM pg_settings WHERE name = '...'` sets one, where the server knows it.
+PgJDBC: `SELECT setting FROM pg_settings WHERE name = '...'` is a SHOW.
 
 It implements DESIGN section 7 ("State that changes meaning"); ATTACKS PG-06, PG-08.
 It will not read a call that has anything else beside it (another row source, a second column, an argument that is not
@@ -13,7 +14,7 @@ from postgast import pg_query_pb2 as pb
 
 from doorward_core.model import Action, Atom, Target
 from doorward_core.sql.calls import literal
-from doorward_core.sql.catalog import CATALOG_SCHEMA, Name
+from doorward_core.sql.catalog import CATALOG_SCHEMA, Name, Relation
 from doorward_core.sql.census import relation_name, strings
 from doorward_core.sql.found import Found
 from doorward_core.sql.lineage import CLEAR, Named
@@ -60,6 +61,20 @@ def name_chosen_setting(node: Message, work: Work) -> None:
         work.atom(Action.SESSION, "setting", verdict.name)
 
 
+def name_shown_setting(node: Message, work: Work) -> None:
+    """Put SHOW of the one setting that is asked for in the place of reading the values of all of them."""
+    plain = (part.res_target.val.WhichOneof("node") == "column_ref" for part in node.target_list)
+    if _fields(node) - _ROW_FIELDS or not all(plain):
+        return
+    name, settings = _chosen(node, work), _settings(node, work)
+    if name is None or settings is None:
+        return
+    columns = work.columns_read.get(settings.oid)
+    if columns is not None and "setting" in columns:
+        columns.remove("setting")
+        work.atom(Action.SESSION, "setting", name.lower(), detail="show")
+
+
 def _only_call(node: Message, fields: frozenset[str], work: Work) -> Message | None:
     """Give the call of the built-in set_config that is all that a query computes."""
     if _fields(node) - fields or len(node.target_list) != 1:
@@ -74,16 +89,23 @@ def _only_call(node: Message, fields: frozenset[str], work: Work) -> Message | N
 
 def _chosen(node: Message, work: Work) -> str | None:
     """Which name `FROM pg_settings WHERE name = '...'` leaves."""
+    if _settings(node, work) is None:
+        return None
+    test = node.where_clause.a_expr
+    if node.where_clause.WhichOneof("node") != "a_expr" or test.kind != pb.AEXPR_OP or strings(test.name) != ("=",):
+        return None
+    return literal(test.rexpr) if _plain_column(test.lexpr) == "name" else None
+
+
+def _settings(node: Message, work: Work) -> Relation | None:
+    """Give pg_settings, where a query reads it and nothing else."""
     if len(node.from_clause) != 1 or node.from_clause[0].WhichOneof("node") != "range_var":
         return None
     source = node.from_clause[0].range_var
     relation = None if source.HasField("alias") else work.lens.resolve(relation_name(source))
     if relation is None or not relation.builtin or relation.qualified != f"{CATALOG_SCHEMA}.pg_settings":
         return None
-    test = node.where_clause.a_expr
-    if node.where_clause.WhichOneof("node") != "a_expr" or test.kind != pb.AEXPR_OP or strings(test.name) != ("=",):
-        return None
-    return literal(test.rexpr) if _plain_column(test.lexpr) == "name" else None
+    return relation
 
 
 def _plain_column(node: Message) -> str | None:

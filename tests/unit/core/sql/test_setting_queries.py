@@ -1,4 +1,4 @@
-"""set_config of the search path: read as SET where it stands alone and is written out, administration elsewhere."""
+"""Queries that set or show one setting: read as SET and SHOW where it is written out, as what they are elsewhere."""
 
 import pytest
 from sql_stand import actions, atoms, look, looks, with_functions
@@ -106,3 +106,32 @@ def test_a_setting_that_a_row_of_pg_settings_names_is_that_setting():
 def test_pg_06_any_other_row_is_administration_or_unread(old, new):
     found = look(CHOSEN.replace(old, new))
     assert actions(found) & {Action.ADMIN, Action.UNKNOWN} or not found.complete
+
+
+SHOWN = "select setting from pg_catalog.pg_settings where name = 'Max_Index_Keys'"
+
+
+def test_a_query_for_one_setting_shows_it():
+    found = look(SHOWN)
+    assert atoms(found) == {"read pg_catalog.pg_settings(name)", "session setting max_index_keys/show"}
+    assert found.pure
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name = 'Max_Index_Keys'", "true"),
+        ("name = ", "name >= "),
+        ("name = ", "name = 'x' or name = "),
+        ("'Max_Index_Keys'", "$1"),
+        ("select setting", "select (select max(s.setting) from pg_settings s)"),
+        ("select setting", "select setting, (select max(s.setting) from pg_settings s)"),
+        (" where", " s where"),
+        (" where", ", pg_class where"),
+        ("select", "with x as (select setting from pg_settings) select"),
+    ],
+)
+def test_any_other_query_reads_them_all(old, new):
+    assert any(
+        "read pg_catalog.pg_settings" in atom and "setting" in atom for atom in atoms(look(SHOWN.replace(old, new)))
+    )
