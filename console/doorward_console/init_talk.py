@@ -85,7 +85,7 @@ def tell_next(folder: Path, wanted: Wanted, written: list[str], remarks: tuple[s
     """Say what was written, and the commands that start it, ask it, and decide what it holds."""
     for remark in remarks:
         output.say(f"remark: {output.line(remark)}")
-    output.say(f"written to {output.line(str(folder.resolve()))}: {', '.join(written)}")
+    output.say(f"written to {output.line(str(folder))}: {', '.join(written)}")
     if wanted.self_signed:
         output.say(f"! the listeners' certificate is self-signed, {wanted.self_signed}; clients need the file")
     config = shlex.quote(str(folder / CONFIG))
