@@ -1,7 +1,7 @@
 """Queries that are SET and SHOW in disguise: which setting they mean is written out, so it can be judged.
 
 pg_dump: `SELECT set_config('search_path', '...', false)`, alone, is a SET whose effect is tracked as SET's is.
-pg_dump: `SELECT set_config(name, '...', false) FROM pg_settings WHERE name = '...'` sets one, where the server knows it.
+pg_dump: `SELECT set_config(name, '...', false) FROM pg_settings WHERE name = '...'` sets one, if the server knows it.
 PgJDBC: `SELECT setting FROM pg_settings WHERE name = '...'` is a SHOW.
 
 It implements DESIGN section 7 ("State that changes meaning"); ATTACKS PG-06, PG-08.

@@ -29,8 +29,9 @@ def dump(shop):
     return program
 
 
-def test_the_schema(dump):
-    out = dump("--schema-only")
+def test_the_schema(dump, heard):
+    with heard("pg_dump"):
+        out = dump("--schema-only")
     assert "CREATE TABLE public.customer (" in out
     assert "ADD CONSTRAINT orders_customer_id_fkey FOREIGN KEY" in out
     assert "CREATE INDEX orders_customer ON public.orders" in out
