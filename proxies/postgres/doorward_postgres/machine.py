@@ -246,6 +246,10 @@ class Machine:
             expected = Expected(kind, line.batch, running, plan)
             line.expect(expected, frame)
             self._await_copy(expected)
+        if question.phase is not Phase.PARSE and permit.operation.changes:
+            line.wrote(line.batch)
+        if question.phase in (Phase.QUERY, Phase.FUNCTION_CALL):
+            line.batch += 1  # what follows is no part of it, and begins its own transaction
 
     def _bound(self, question: Question, permit: Permit, plan: Plan) -> None:
         line, bind, prepared = self.line, question.bind, question.prepared

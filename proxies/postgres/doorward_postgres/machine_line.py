@@ -159,6 +159,7 @@ class Line:
     touched_masked: bool = False  # in the open transaction: a later error (a deferred constraint) may carry values
     owed_bytes: int = 0  # of messages that the server has not answered: they are kept until it does
     effects: int = 0  # outstanding statements that change the meaning of later ones
+    wrote_batch: int = -1  # the last batch with a statement that may have changed something
 
     def expect(self, expected: Expected, *frames: bytes) -> None:
         """Send frames to which the server owes an answer."""
@@ -167,6 +168,16 @@ class Line:
         expected.weight_bytes = sum(len(one) for one in frames)
         self.owed_bytes += expected.weight_bytes
         self.to_server.extend(frames)
+
+    def wrote(self, batch: int) -> None:
+        """A statement that may change something was sent as part of this batch."""
+        self.state.wrote = True
+        self.wrote_batch = batch
+
+    def ready(self, status: str, batch: int) -> None:
+        """The server has ended this batch; what was sent since may have written already."""
+        self.state.ready(status)
+        self.state.wrote |= self.wrote_batch > batch
 
     def answered(self) -> Expected:
         """Take the oldest expectation: the server has answered it, or will skip it."""

@@ -19,10 +19,11 @@ from typing import Final, Protocol
 from doorward_core.errors import UpstreamProtocolError
 from doorward_core.model import Outcome, Status
 from doorward_core.sql import session as sql
-from doorward_postgres import wire, wire_decode
+from doorward_postgres import wire, wire_decode, wire_encode
 from doorward_postgres.machine_line import EXTENDED, SHOWN_FORMAT_COPY, Expected, Kind, Line, Running
 from doorward_postgres.names import Prepared
 from doorward_postgres.plan import Masker
+from doorward_postgres.rows import UNPROVED
 from doorward_postgres.wire import Backend, FrameReader, Side
 
 PINNED: Final = {"client_encoding": ("UTF8",), "standard_conforming_strings": ("on",)}
@@ -380,7 +381,7 @@ class Replies:
         status = chr(self._reader.buffer[start + wire.HEADER_BYTES])
         if status not in "ITE":
             raise UpstreamProtocolError("a transaction status that does not exist")
-        line.state.ready(status)
+        line.ready(status, done.batch)
         line.copy_in = None
         if status == "I":
             line.touched_masked = False
@@ -388,7 +389,16 @@ class Replies:
         self._pass(done, start, end)
 
     def _function_result(self, start: int, end: int) -> None:
-        self._pass(self._head({Kind.FUNCTION_CALL}), start, end)
+        """The value of a fast-path call. Nothing describes it, so where a mask may be owed it becomes NULL."""
+        running = self._head({Kind.FUNCTION_CALL}).running
+        if running is None or running.code:
+            raise UpstreamProtocolError("a result for a call that has ended")
+        value = wire_decode.decode_function_call_response(self._reader.body(start, end))
+        if value is None or not running.plan.needs_fields:
+            self._line.to_client.append(self._reader.view(start, end))
+            return
+        running.masked[UNPROVED] = running.masked.get(UNPROVED, 0) + 1
+        self._line.to_client.append(wire_encode.encode_function_call_response(None))
 
     def _head(self, kinds: set[Kind] | frozenset[Kind]) -> Expected:
         expected = self._line.expected
