@@ -27,7 +27,7 @@ from scripted import ScriptedModel
 TASKS = (
     "Who are our three newest customers, and how do we reach them? List the newest customers with mail and phone.",
     "Make a fresh summary of customers by country, for the winter review.",
-    "Customer 42 asked for no more mail: take customer 42 off the newsletter, and make sure of it.",
+    "Customer 46 asked for no more mail: take customer 46 off the newsletter, and make sure of it.",
 )
 
 

@@ -22,8 +22,8 @@ CONTACTS = "SELECT id, name, email, phone FROM customer ORDER BY created_at DESC
 DROP = "DROP TABLE IF EXISTS country_summary"
 MAKE = "CREATE TABLE country_summary AS SELECT country, count(*) AS customers FROM customer GROUP BY country"
 SUMMARY = "SELECT country, count(*) AS customers FROM customer GROUP BY country ORDER BY country"
-LOOK = "SELECT id, newsletter FROM customer WHERE id = 42"
-UNSUBSCRIBE = "UPDATE customer SET newsletter = false WHERE id = 42"
+LOOK = "SELECT id, newsletter FROM customer WHERE id = 46"
+UNSUBSCRIBE = "UPDATE customer SET newsletter = false WHERE id = 46"
 
 
 def act(thought: str, statement: str) -> str:
@@ -66,12 +66,12 @@ def summary(seen: list[str]) -> str:
 
 
 def unsubscribe(seen: list[str]) -> str:
-    """Take customer 42 off the newsletter, and make sure of it."""
+    """Take customer 46 off the newsletter, and make sure of it."""
     if not seen:
         return act("First I look at how it is.", LOOK)
     done = "executed successfully" in seen[-1]
     if len(seen) == 1 and "True" in seen[0]:
-        return act("Customer 42 does get the newsletter.", UNSUBSCRIBE)
+        return act("Customer 46 does get the newsletter.", UNSUBSCRIBE)
     if done:
         return act("It was carried out. I look whether it is so.", LOOK)
     return answer(table(seen[-1]))

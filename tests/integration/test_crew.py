@@ -65,7 +65,7 @@ def test_a_crew_works_through_the_gateway_and_its_auditor_sees_who_it_was(tmp_pa
         "doorward refused DROP TABLE",
         "NOTICE: doorward: held for approval",
         "it is granted",
-        "=> 42 | False",
+        "=> 46 | False",
         "3. What the auditor sees",
         "for      agent_role retention analyst, crew retention, task winter-review",
         "COMMIT: permitted",
