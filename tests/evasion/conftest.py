@@ -6,12 +6,12 @@ Each attack is tried against a policy that allows reads, holds writes, and masks
 from dataclasses import dataclass
 
 import pytest
+from gateway_stack import POLICY, Gateway, started
+from raw_client import Answer, RawClient
 
 from doorward_demo.postgres import SUPERUSER, load_shop, running
 from doorward_postgres.wire import Backend
 from doorward_postgres.wire_encode import encode_query
-from gateway_stack import POLICY, Gateway, started
-from raw_client import Answer, RawClient
 
 CUSTOMERS = 60
 # `attic.customer` is what a masked name means under another search_path; the rest hides an effect behind a name.
@@ -96,16 +96,23 @@ class Fortress:
         return self.attack(client, encode_query(text))
 
     def reject(self):
-        (request,) = self.gateway.waiting()
+        request = self.card()
         status, answer = self.gateway.vote(request["id"], "reject")
         assert (status, answer["state"]) == (200, "rejected")
         return request
 
     def approve(self):
-        (request,) = self.gateway.waiting()
+        request = self.card()
         status, answer = self.gateway.vote(request["id"])
         assert (status, answer["state"]) == (200, "granted")
         return request
+
+    def card(self):
+        """What an approver is shown of the one request that waits."""
+        (request,) = self.gateway.waiting()
+        status, card = self.gateway.call("GET", f"/v1/approvals/{request['id']}", self.gateway.approver())
+        assert status == 200
+        return card["request"]
 
 
 @pytest.fixture(scope="session")

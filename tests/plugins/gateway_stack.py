@@ -141,6 +141,8 @@ class Recorder:
             except OSError:
                 near.close()
                 continue
+            for end in (near, far):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._start(self._relay, near, far)
 
     def _relay(self, near, far):
@@ -306,8 +308,8 @@ def started(server, folder, *, policy=POLICY, level="shape", database=DATABASE, 
         )
         environment = {"APP_PASSWORD": server.passwords["app"]}
         gateway.environment = environment
-        gateway.start(environment)
         try:
+            gateway.start(environment)
             yield gateway
         finally:
             for client in gateway.clients:
