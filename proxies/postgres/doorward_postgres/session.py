@@ -155,10 +155,8 @@ class Conversation:
 
     async def _from_server(self) -> Ending:
         line, door = self._line, self._door
-        while True:
-            data = await self._upstream.link.receive()
-            if not data:
-                return Ending("the target closed the connection", refusals.LOST)
+        data = self._upstream.leftover or await self._upstream.link.receive()
+        while data:
             self._replies.receive(data, time.monotonic_ns())
             for permit, outcome in line.finished:
                 door.finish(permit, outcome)
@@ -172,6 +170,8 @@ class Conversation:
             if self._machine.settled:
                 answered, self._answered = self._answered, trio.Event()
                 answered.set()
+            data = await self._upstream.link.receive()
+        return Ending("the target closed the connection", refusals.LOST)
 
     async def _until_expiry(self) -> Ending:
         left_s = (self._door.session.identity.expires_unix_ns - time.time_ns()) / 1e9
@@ -263,13 +263,7 @@ class Conversation:
             reading = self._reader.read(question, line.state, line.prepared, self._view)
         operation = self._reader.operation(question, reading, line.state, os.urandom(16))
         plan = MessagePlan(reading.analyses, self._view, self._duty)
-        objection = plan.objection()
-        if question.phase is Phase.FUNCTION_CALL and self._duty.owes:
-            objection = FAST_PATH
-        if self._door.read_only and any(
-            isinstance(one.effect, Begin) and one.effect.read_write for one in plan.analyses
-        ):
-            objection = READ_ONLY
+        objection = self._objection(question, plan)
         if objection:
             verdict: Permit | Denial | None = await self._door.refuse(operation, objection)
         elif question.phase is Phase.PARSE:
@@ -290,6 +284,15 @@ class Conversation:
         else:
             self._refuse(question, refusals.denied(verdict))
 
+    def _objection(self, question: Question, plan: MessagePlan) -> str:
+        """Why this message is refused whatever policy says of it; "" where it is not."""
+        if question.phase is Phase.FUNCTION_CALL and self._duty.owes:
+            return FAST_PATH
+        begins = (one.effect for one in plan.analyses if isinstance(one.effect, Begin))
+        if self._door.read_only and any(effect.read_write for effect in begins):
+            return READ_ONLY
+        return plan.objection()
+
     async def _plan_again(self, question: Question, before: Reading) -> MessagePlan | None:
         """What is owed now that people have decided: masks and definitions may have changed while they did.
 
@@ -306,6 +309,8 @@ class Conversation:
         self, question: Question, operation: Operation, memo: dict[bytes, Decision]
     ) -> Permit | Denial | None:
         """The gate's verdict; None where the client hung up or cancelled while it was held."""
+        if not operation.pure:
+            await self._send()  # its decision waits for the disk: let the server work on what came before it meanwhile
         if not self._door.holds(operation, memo):
             return await self._door.decide(operation, self, memo)
         self._cancelled = False
