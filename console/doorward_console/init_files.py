@@ -48,11 +48,9 @@ class Wanted:
 
 def config_text(wanted: Wanted) -> str:
     """`doorward.yaml`."""
-    place, tls = wanted.place, f"tls: {{certificate: {_q(wanted.certificate)}, key: {_q(wanted.key)}}}"
-    target = f"host: {_q(place.host)}, port: {place.port}, database: {_q(place.database)}"
-    login = f"{{user: {_q(place.user)}{_password(wanted.password)}}}"
+    tls = f"tls: {{certificate: {_q(wanted.certificate)}, key: {_q(wanted.key)}}}"
     return f"""\
-# A Doorward gateway before {_c(place)}, made by `doorward init` on {wanted.made_on}.
+# A Doorward gateway before {_c(wanted.place)}, made by `doorward init` on {wanted.made_on}.
 # Every key: docs/config.md. Check a change with: doorward config check {CONFIG}
 # There is no secret in this file, and none belongs here. Paths are relative to it.
 version: 1
@@ -88,6 +86,39 @@ record:
 
 policy: {POLICY}
 
+{_resources(wanted)}"""
+
+
+def policy_text(wanted: Wanted, kept: tuple[Proposal, ...], left_out: tuple[Proposal, ...]) -> str:
+    """`policy.yaml`."""
+    return f"""\
+# Who may do what, what waits for a person, and what is hidden; made by `doorward init` on {wanted.made_on}.
+# What no rule allows is blocked. Every key: docs/policy.md.
+# Check a change with: doorward policy check {POLICY}. Then send SIGHUP to the gateway.
+version: 1
+include: [safe-catalog]  # what psql, drivers and ORMs ask of PostgreSQL's own catalogue
+
+{_rules(wanted)}
+# Hidden wherever the values flow: aliases, expressions, views, COPY, errors.
+# with: partial (a rest to tell two apart), hash (a token to join on), redact, null.
+# probe: what becomes of a condition on a hidden column. Equality with a given value is allowed so many times an hour
+# for each principal; what could feel its way to a value (LIKE, <, ORDER BY) waits for a person.
+# except: {{groups: [privacy-office]}} in a mask shows its values to a group; by itself nobody sees them.
+masks:{_masks(_q(wanted.resource), _list((wanted.approvers,)), kept)}
+{_chosen_clear(left_out)}"""
+
+
+def pattern(name: str) -> str:
+    """A name as a pattern that matches it, and perhaps a little more: for what is hidden."""
+    safe = "".join(char if char.isprintable() and char not in "*?[" else "?" for char in name)
+    return f"?{safe[1:]}" if safe.startswith("!") else safe
+
+
+def _resources(wanted: Wanted) -> str:
+    place = wanted.place
+    target = f"host: {_q(place.host)}, port: {place.port}, database: {_q(place.database)}"
+    login = f"{{user: {_q(place.user)}{_password(wanted.password)}}}"
+    return f"""\
 resources:
   {_q(wanted.resource)}:  # what clients call dbname
     protocol: postgres
@@ -101,20 +132,13 @@ resources:
 """
 
 
-def policy_text(wanted: Wanted, kept: tuple[Proposal, ...], left_out: tuple[Proposal, ...]) -> str:
-    """`policy.yaml`."""
+def _rules(wanted: Wanted) -> str:
     tables, unnamed = _tables(wanted.schemas)
     resource, readers, approvers = _q(wanted.resource), _list((wanted.readers,)), _list((wanted.approvers,))
     notes = "".join(
         f"    # not allowed, for its name means more than itself in a pattern: {_c(one)}\n" for one in unnamed
     )
     return f"""\
-# Who may do what, what waits for a person, and what is hidden; made by `doorward init` on {wanted.made_on}.
-# What no rule allows is blocked. Every key: docs/policy.md.
-# Check a change with: doorward policy check {POLICY}. Then send SIGHUP to the gateway.
-version: 1
-include: [safe-catalog]  # what psql, drivers and ORMs ask of PostgreSQL's own catalogue
-
 rules:
   - id: reads
     effect: allow
@@ -137,20 +161,7 @@ rules:
     resource: {resource}
     do: [define, admin, unknown]
     reason: The schema, rights and settings are not changed through this gateway. Ask the database's owners.
-
-# Hidden wherever the values flow: aliases, expressions, views, COPY, errors.
-# with: partial (a rest to tell two apart), hash (a token to join on), redact, null.
-# probe: what becomes of a condition on a hidden column. Equality with a given value is allowed so many times an hour
-# for each principal; what could feel its way to a value (LIKE, <, ORDER BY) waits for a person.
-# except: {{groups: [privacy-office]}} in a mask shows its values to a group; by itself nobody sees them.
-masks:{_masks(resource, approvers, kept)}
-{_chosen_clear(left_out)}"""
-
-
-def pattern(name: str) -> str:
-    """A name as a pattern that matches it, and perhaps a little more: for what is hidden."""
-    safe = "".join(char if char.isprintable() and char not in "*?[" else "?" for char in name)
-    return f"?{safe[1:]}" if safe.startswith("!") else safe
+"""
 
 
 def _tables(schemas: Iterable[str]) -> tuple[str, list[str]]:
