@@ -6,6 +6,8 @@ Servers before 18 do not report search_path, and ALTER ROLE or ALTER DATABASE ma
 
 from typing import Final
 
+import trio
+
 from doorward_core.errors import UpstreamProtocolError, UpstreamUnavailable
 from doorward_postgres import wire_decode, wire_encode
 from doorward_postgres.upstream import Upstream
@@ -13,32 +15,69 @@ from doorward_postgres.wire import Backend, FrameReader, Side
 
 ASKED: Final = frozenset({"search_path"})
 MAX_ANSWER_BYTES: Final = 64 * 1024
+WITHIN_S: Final = 15.0  # a target that has just let us in answers at once, or not at all
 
 
 async def ask_setting(upstream: Upstream, name: str) -> str:
-    """The value of a setting. Raises UpstreamUnavailable if the target does not say."""
+    """The value of a setting. Raises UpstreamUnavailable if the target does not say.
+
+    What the target sent behind its answer is left in `upstream.leftover`.
+    Cancelled, the session at the target is good for nothing but to be closed.
+    """
     if name not in ASKED:
         raise ValueError(f"{name} is not asked for")
-    reader = FrameReader(Side.UPSTREAM, max_message_bytes=MAX_ANSWER_BYTES)
+    try:
+        with trio.fail_after(WITHIN_S):
+            return await _ask(upstream, name)
+    except trio.TooSlowError as error:
+        raise UpstreamUnavailable(f"the target did not say within {WITHIN_S:.0f} s what {name} is") from error
+    except (trio.BrokenResourceError, UnicodeDecodeError) as error:
+        raise UpstreamUnavailable(f"the target could not say what {name} is") from error
+
+
+async def _ask(upstream: Upstream, name: str) -> str:
+    answer = _Answer(upstream.parameters)
     await upstream.link.send_all(wire_encode.encode_query(f"SHOW {name}"))
-    value: str | None = None
     data = upstream.leftover or await upstream.link.receive()
     while data:
+        if not answer.ended(data):
+            data = await upstream.link.receive()
+            continue
+        upstream.leftover = answer.behind
+        if answer.value is None:
+            raise UpstreamUnavailable(f"the target does not say what {name} is")
+        return answer.value
+    raise UpstreamProtocolError("the target closed the connection while it was asked for a setting")
+
+
+class _Answer:
+    """Reads the answer to SHOW; `value` is None where it is not one row of one value, `behind` what came after it."""
+
+    def __init__(self, parameters: dict[str, str]) -> None:
+        self.value: str | None = None
+        self.behind = b""
+        self._parameters = parameters
+        self._reader = FrameReader(Side.UPSTREAM, max_message_bytes=MAX_ANSWER_BYTES)
+
+    def ended(self, data: bytes) -> bool:
+        """Take a chunk; tell whether the server is ready for the next query."""
+        reader = self._reader
         reader.receive(data)
         for kind, start, end in reader:
-            body = reader.body(start, end)
-            if kind == Backend.DataRow:
-                cells = wire_decode.decode_data_row(body)
-                value = cells[0].decode("utf-8") if len(cells) == 1 and cells[0] is not None else None
-            elif kind == Backend.ParameterStatus:
-                key, reported = wire_decode.decode_parameter_status(body)
-                upstream.parameters[key] = reported
-            elif kind == Backend.ReadyForQuery:
-                if value is None:
-                    raise UpstreamUnavailable(f"the target does not say what {name} is")
-                return value
-            elif kind == Backend.ErrorResponse:
-                value = None
+            if kind == Backend.ReadyForQuery:
+                self.behind = reader.buffer[end:]
+                return True
+            self._take(kind, reader.body(start, end))
         reader.consume(reader.position)
-        data = await upstream.link.receive()
-    raise UpstreamProtocolError("the target closed the connection while it was asked for a setting")
+        return False
+
+    def _take(self, kind: int, body: bytes) -> None:
+        if kind == Backend.DataRow:
+            cells = wire_decode.decode_data_row(body)
+            value = cells[0] if len(cells) == 1 else None
+            self.value = None if value is None else value.decode("utf-8")
+        elif kind == Backend.ParameterStatus:
+            name, reported = wire_decode.decode_parameter_status(body)
+            self._parameters[name] = reported
+        elif kind == Backend.ErrorResponse:
+            self.value = None
