@@ -1,6 +1,6 @@
 """What real clients send at connect and to look around is allowed by safe-catalog alone.
 
-`tests/vectors/postgres_clients` holds what each sent through a gateway to a PostgreSQL 18
+`postgres_clients`, beside this, holds what each sent through a gateway to a PostgreSQL 18
 (`DOORWARD_CAPTURE=1 pytest tests/integration/postgres` writes it anew).
 The catalogue here is another, that of `tests/vectors/sql_schema.sql`: what they ask about the server is the same.
 """
@@ -15,7 +15,7 @@ from doorward_core.model import AuthMethod, Effect, Identity, Operation, Princip
 from doorward_core.policy.load import parse_policy
 from doorward_postgres.proxy import DISCHARGES
 
-CAPTURES = Path(__file__).parents[2] / "vectors" / "postgres_clients"
+CAPTURES = Path(__file__).with_name("postgres_clients")
 DB = Resource("db", "postgres")
 LOOKER = Identity("looker", "https://idp.example", PrincipalKind.AGENT, frozenset(), AuthMethod.JWT, "jti", 0, 0)
 CLIENTS = sorted(path.stem for path in CAPTURES.glob("*.json"))
