@@ -12,6 +12,7 @@ import typer
 from doorward_console import output
 
 if TYPE_CHECKING:
+    from doorward_console.sessions import SessionRow
     from doorward_core.record.reader import Entry, LogReader
     from doorward_core.record.verify import Report
 
@@ -89,6 +90,10 @@ def sessions(
     if not rows:
         output.say("no sessions")
         return
+    _session_table(rows)
+
+
+def _session_table(rows: "Iterable[SessionRow]") -> None:
     output.table(
         ("session", "opened (UTC)", "state", "who", "sponsor", "on", "permitted/denied/held", "lasted"),
         [
