@@ -48,6 +48,8 @@ def test_a_program_is_called_by_name_where_it_is_on_the_path_else_where_it_lies(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/doorward-x").touch(mode=0o755)
     python = tmp_path / "bin/python"
+    monkeypatch.chdir("/proc")
+    monkeypatch.setenv("PATH", "/nowhere")
     assert program("doorward-x", python) == str(tmp_path / "bin/doorward-x")
     monkeypatch.chdir(tmp_path)
     assert program("doorward-x", python) == "bin/doorward-x"
