@@ -17,10 +17,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Final
+from typing import Final, Literal
 
 from doorward_core.model import Action, Atom, Decision, Mask, Operation, Target
-from doorward_core.sql import session as sql
 from doorward_core.sql.analysis import Context, StatementAnalysis
 from doorward_core.sql.analyze import analyze
 from doorward_core.sql.catalog import Catalog
@@ -56,6 +55,7 @@ _INTEGERS: Final = {20: 8, 21: 2, 23: 4, 26: 4}  # int8 int2 int4 oid
 _FLOATS: Final = {700: Struct("!f"), 701: Struct("!d")}
 
 
+MAX_DIGESTS: Final = 16  # sessions' states for which the beginning of one statement's digest is kept
 MAX_CONTEXTS: Final = 64  # search_paths remembered for one view; past them the oldest is made anew
 
 
@@ -69,6 +69,8 @@ class View:
     catalog: Catalog | None
     masks: Mapping[int, Mapping[int, Mask]]
     version: int
+    # What columns of known relations owe, as `results.lookup` found it: as many as the catalogue has columns.
+    owed: dict[tuple[int, int], Mask | Literal["clear"]] = field(default_factory=dict)
     _contexts: dict[tuple[str, ...], Context] = field(default_factory=dict)
     masked: Mapping[int, frozenset[int]] = field(init=False)
 
@@ -97,6 +99,15 @@ class Reading:
     problem: str = ""
     absent: str = ""
     memo: dict[bytes, Decision] = field(default_factory=dict)
+    # The part of the digest that is the same each time: text and session, by what of the session may change.
+    digests: dict[tuple[object, ...], "hashlib._Hash"] = field(default_factory=dict)
+    pure: bool = field(init=False)
+    unseen: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pure = self.complete and all(one.pure for one in self.analyses)
+        copies_in = any(one.copy is not None and one.copy.end == "stdin" for one in self.analyses)
+        self.unseen = ("copy-data",) if copies_in else ()
 
 
 @dataclass(slots=True)
@@ -130,9 +141,6 @@ class Reader:
         self.seq += 1
         parameters, cut = _parameters(question)
         text = question.text
-        copies_in = any(one.copy is not None and one.copy.end == "stdin" for one in reading.analyses)
-        commits_writes = state.wrote and any(isinstance(one.effect, sql.Commit) for one in reading.analyses)
-        pure = reading.complete and not state.wrote and not commits_writes and all(one.pure for one in reading.analyses)
         return Operation(
             id_,
             self.seq,
@@ -140,12 +148,12 @@ class Reader:
             reading.verb if question.phase is not Phase.PARSE else f"PARSE {reading.verb}",
             reading.atoms,
             text[:MAX_TEXT_CHARS],
-            self._digest(question, state),
+            self._digest(question, reading, state),
             reading.complete,
-            pure,
+            reading.pure and not state.wrote,
             text_truncated=len(text) > MAX_TEXT_CHARS or cut,
             parameters=parameters,
-            unseen=("copy-data",) if copies_in else (),
+            unseen=reading.unseen,
             in_transaction=state.status == IN_TRANSACTION,
             attributes={
                 "search_path": state.search_path,
@@ -162,23 +170,28 @@ class Reader:
             old, _ = self._known.popitem(last=False)
             self._known_bytes -= len(str(old[0])) + ENTRY_BYTES
 
-    def _digest(self, question: Question, state: SessionState) -> bytes:
-        digest = hashlib.sha256()
-
-        def add(part: bytes) -> None:
-            digest.update(len(part).to_bytes(8, "big"))
-            digest.update(part)
-
-        for text in (question.text, self.account, self.database, state.search_path, state.role):
-            add(text.encode("utf-8", "surrogatepass"))
-        add(repr(question.parameter_oids).encode())
+    def _digest(self, question: Question, reading: Reading, state: SessionState) -> bytes:
+        key = (question.text, state.search_path, state.role, question.parameter_oids)
+        begun = reading.digests.get(key)
+        if begun is None:
+            begun = hashlib.sha256()
+            for text in (question.text, self.account, self.database, state.search_path, state.role):
+                _add(begun, text.encode("utf-8", "surrogatepass"))
+            _add(begun, repr(question.parameter_oids).encode())
+            if len(reading.digests) < MAX_DIGESTS:
+                reading.digests[key] = begun
+        digest = begun.copy()
         if question.bind is not None:
-            add(repr(question.bind.param_formats).encode())
+            _add(digest, repr(question.bind.param_formats).encode())
             for value in question.bind.params:
-                add(b"\x00" if value is None else b"\x01" + value)
+                _add(digest, b"\x00" if value is None else b"\x01" + value)
         if question.call is not None:
-            add(question.frame)
+            _add(digest, question.frame)
         return digest.digest()
+
+
+def _add(digest: "hashlib._Hash", part: bytes) -> None:
+    digest.update(len(part).to_bytes(8, "big") + part)
 
 
 def _unreadable(verb: str, problem: str, absent: str = "") -> Reading:

@@ -224,6 +224,15 @@ class MessagePlan:
 
 def lookup(view: View, table_oid: int, attnum: int) -> Mask | Literal["clear"] | None:
     """What a column of a relation owes: its mask, "clear" where it is proved to owe none, None where it is not."""
+    known = view.owed.get((table_oid, attnum))
+    if known is None:
+        known = _look_up(view, table_oid, attnum)
+        if known is not None:  # a column that is not known is not remembered: a server could make up any number
+            view.owed[table_oid, attnum] = known
+    return known
+
+
+def _look_up(view: View, table_oid: int, attnum: int) -> Mask | Literal["clear"] | None:
     mask = view.masks.get(table_oid, {}).get(attnum)
     if mask is not None:
         return mask

@@ -95,7 +95,7 @@ class Conversation:
         self._machine = Machine(line, max_message_bytes=limits.statement_bytes)
         self._replies = Replies(line, SessionMessages(self._duty), max_message_bytes=limits.buffer_bytes)
         self._answered = trio.Event()  # replaced after each answer of the server
-        self._turn = trio.Lock()  # one release at a time, in order
+        self._releasing: trio.Event | None = None  # one release at a time, in order; no lock, which would yield
         self._hold: trio.CancelScope | None = None
         self._watching = trio.CancelScope()  # of the current hold: one task may watch a connection
         self._cancelled = False
@@ -231,13 +231,19 @@ class Conversation:
     async def _release(self) -> None:
         """Send what the client may have, once the record of everything sent to the server is durable."""
         line = self._line
-        async with self._turn:
-            if not line.to_client:
-                return
+        while self._releasing is not None:
+            await self._releasing.wait()
+        if not line.to_client:
+            return
+        done = self._releasing = trio.Event()
+        try:
             out, line.to_client = line.to_client, []
             if line.entry >= 0:
                 await self._door.released(line.entry)
             await self._client.send_all(out)
+        finally:
+            self._releasing = None
+            done.set()
 
     async def _settled(self) -> None:
         while not self._machine.settled:
@@ -296,9 +302,10 @@ class Conversation:
     async def _plan_again(self, question: Question, before: Reading) -> MessagePlan | None:
         """What is owed now that people have decided: masks and definitions may have changed while they did.
 
-        None where the statement has come to touch something else than they were shown.
+        None where the statement has come to touch something else than they were shown, or that cannot be told.
         """
-        await self._catalogue.newer_than(STALE_S)
+        if not await self._catalogue.refresh():
+            return None
         await self._fresh()
         reading = self._reader.read(question, self._line.state, self._line.prepared, self._view)
         plan = MessagePlan(reading.analyses, self._view, self._duty)
