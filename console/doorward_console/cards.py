@@ -13,6 +13,7 @@ from doorward_core.approvals.codec import content_digest, read_card
 from doorward_core.approvals.flags import flags
 from doorward_core.approvals.request import ApprovalRequest
 from doorward_core.model import Atom
+from doorward_core.sql.layout import layout
 
 MARGIN = "  | "
 
@@ -59,6 +60,9 @@ def card_lines(detail: Detail, now_unix_ns: int) -> list[str]:
     if context:
         lines.append("within    " + ", ".join(f"{line(name)}={line(value)}" for name, value in context.items()))
     lines += [f"{line(request.verb)}:", *_quoted(request.text)]
+    laid = layout(request.text) if "search_path" in request.context else None
+    if laid is not None:
+        lines += ["the same, laid out (what counts is the text above):", *_quoted(laid)]
     if request.text_truncated:
         lines.append("  THERE IS MORE: the statement or a parameter was cut, and you do not see all of it")
     lines += [f"  ${place} = {_value(value)}" for place, value in enumerate(request.parameters, start=1)]

@@ -81,3 +81,10 @@ def test_an_answer_that_contradicts_itself_is_not_shown(document, request_card):
 def test_an_answer_of_another_shape_is_refused(document, change):
     with pytest.raises(ValueError):
         read_detail({**document(), **change})
+
+
+def test_a_long_statement_is_shown_as_it_is_and_laid_out_below(document):
+    text = "UPDATE customer SET newsletter = false, country = 'DE' WHERE id = 42 AND name IN (SELECT name FROM orders)"
+    lines = _card(document(text=text, context={"search_path": "public"}))
+    assert f"  | {text}" in lines
+    assert "  | WHERE id = 42" in lines
