@@ -27,7 +27,7 @@ class PostgresTarget(Strict):
     """Where the PostgreSQL server is. A `host` that begins with "/" is the folder of its Unix socket."""
 
     host: NotEmptyText
-    port: Port = 5432
+    port: Annotated[Port, Field(ge=1)] = 5432
     database: NotEmptyText
     tls: TargetTls = TargetTls()
     connect_timeout: Seconds = 15.0

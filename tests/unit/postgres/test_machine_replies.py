@@ -22,6 +22,7 @@ NOTICE = enc.encode_notice_response("NOTICE", "00000", "by the way")
 COPY_OUT = enc.encode_copy_response(Backend.CopyOutResponse, CopyResponse(0, (0,)))
 COPY_IN = enc.encode_copy_response(Backend.CopyInResponse, CopyResponse(0, (0,)))
 IDLE = enc.encode_ready_for_query("I")
+COPIES_IN = Plan((analysis(copy=CopyInfo("in", "stdin")),))
 
 
 class Hiding(Clear):
@@ -304,6 +305,14 @@ def test_an_empty_query_ends_as_it_should(bench):
     assert bench.machine.settled
 
 
+@pytest.mark.parametrize("then", [enc.encode_command_complete("SELECT 1"), DESCRIBED, COPY_OUT, COPY_IN])
+def test_nothing_goes_on_after_an_error(bench, then):
+    query(bench, plan=COPIES_IN)
+    bench.server(SERVER_ERROR)
+    with pytest.raises(UpstreamProtocolError):
+        bench.server(then)
+
+
 def test_a_statement_cannot_end_twice(bench):
     bench.allow_all(bench.client(parse(), bind(), enc.encode_execute(), enc.FLUSH))
     bench.server(enc.PARSE_COMPLETE, enc.BIND_COMPLETE, enc.encode_command_complete("SELECT 0"))
@@ -312,8 +321,6 @@ def test_a_statement_cannot_end_twice(bench):
 
 
 # --- COPY ------------------------------------------------------------------------------------------------------------
-
-COPIES_IN = Plan((analysis(copy=CopyInfo("in", "stdin")),))
 
 
 def test_copy_out_is_shown_through_its_plan(bench):
@@ -554,6 +561,22 @@ def test_a_declared_cursor_takes_its_name_from_the_portals(bench):
     bench.server(done("DECLARE CURSOR", "T"))
     assert bench.line.portals.get("c") is None
     assert set(bench.line.state.cursors) == {"c"}
+
+
+def test_the_servers_tag_says_whether_a_commit_was_one(bench):
+    """A COMMIT of a failed transaction completes with the tag ROLLBACK."""
+    query(bench, plan=Plan((analysis(sql.Begin()), analysis(sql.SetSetting("search_path", "a")))))
+    bench.server(enc.encode_command_complete("BEGIN"), done("SET", "T"))
+    query(bench, plan=Plan((analysis(sql.Commit()),)))
+    bench.server(done("ROLLBACK"))
+    assert bench.line.state.search_path == "public"
+
+
+def test_a_change_that_runs_after_a_commit_in_one_message_has_written(bench):
+    query(bench, plan=Plan((analysis(sql.Commit()), analysis(sql.Begin()), analysis())), action=Action.WRITE)
+    bench.server(*(enc.encode_command_complete(tag) for tag in ("COMMIT", "BEGIN", "UPDATE 1")))
+    bench.server(enc.encode_ready_for_query("T"))
+    assert bench.line.state.wrote
 
 
 def test_a_completed_change_marks_the_transaction_as_having_written(bench):
