@@ -38,6 +38,7 @@ SUPERUSER = "postgres"
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root, and this user is on every system
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 15.0
+MAX_CONNECTIONS = 40
 POLL_S = 0.05
 
 Progress = Callable[[int, int], None]
@@ -94,11 +95,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Server]:
+def running(max_connections: int = MAX_CONNECTIONS) -> Iterator[Server]:
     """Make and start a server with nothing in it; stop and remove it at the end."""
     folder = Path(tempfile.mkdtemp(prefix="doorward-pg-"))
     try:
-        server = _start(folder)
+        server = _start(folder, max_connections)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -136,7 +137,7 @@ def _reachable_programs(folder: Path, owner: str | None) -> Path:
     return target / package.name / "pginstall" / "bin"
 
 
-def _start(folder: Path) -> Server:
+def _start(folder: Path, max_connections: int) -> Server:
     owner = _owner()
     folder.chmod(0o711)  # the server's user has to pass through; nobody can list it
     programs = _reachable_programs(folder, owner)
@@ -158,7 +159,7 @@ def _start(folder: Path) -> Server:
         "fsync": "off",
         "synchronous_commit": "off",
         "full_page_writes": "off",
-        "max_connections": "40",
+        "max_connections": str(max_connections),
         "log_line_prefix": "%m [%p] %a ",
     }
     command = [str(programs / "postgres"), "-D", str(data)]

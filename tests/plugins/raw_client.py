@@ -6,6 +6,7 @@ A driver would refuse, reorder or repair what these tests are about.
 import contextlib
 import socket
 import struct
+import time
 from dataclasses import dataclass
 
 from doorward_postgres.wire import Backend
@@ -96,7 +97,7 @@ class RawClient:
     def __init__(self, path, **startup):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(WAIT_S)
-        self.socket.connect(str(path))
+        connect_patiently(self.socket, path)
         self._buffer = b""
         if startup:
             self.socket.sendall(encode_startup(startup))
@@ -189,3 +190,12 @@ def cancel(gateway, pid, key):
     with contextlib.closing(RawClient(gateway.sockets / f".s.PGSQL.{gateway.port}")) as client:
         client.send(encode_cancel_request(pid, key))
         client.ended()
+
+
+def connect_patiently(client, path):
+    """Try again while the queue before a Unix socket is full: the kernel does not wait there, as it does for TCP."""
+    while True:
+        try:
+            return client.connect(str(path))
+        except BlockingIOError:
+            time.sleep(0.01)

