@@ -33,9 +33,8 @@ from doorward_core.policy.load import load_policy
 from doorward_core.record.writer import Log
 
 KEY_BYTES: Final = 32
-RECOVER_S: Final = (
-    2.0  # between attempts to bring a failed log back: soon enough for people, rare enough for a full disk
-)
+LOOK_S: Final = 0.2  # how soon a log that has failed is noticed: a writer that was killed is replaced at once
+RECOVER_S: Final = 2.0  # between attempts after one that failed: rare enough for a disk that stays full
 
 logger = structlog.get_logger()
 
@@ -76,13 +75,14 @@ async def opened(
 async def _recover(log: Log) -> None:
     """Bring a failed log back once its disk takes writes again: until then nothing passes, and readiness is red."""
     while True:
-        await trio.sleep(RECOVER_S)
+        await trio.sleep(LOOK_S)
         if log.failed is None:
             continue
         try:
             await log.recover()
         except RecordError as error:
             logger.warning("log.still_failed", problem=str(error))
+            await trio.sleep(RECOVER_S)
         else:
             logger.info("log.recovered")
 
