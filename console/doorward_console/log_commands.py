@@ -144,6 +144,12 @@ def replay(
     *,
     log: LogOption,
     rows: Annotated[int, typer.Option("--rows", min=0, help="How many rows of each answer to show.")] = 20,
+    identity: Annotated[
+        Path | None, typer.Option("--identity", help="Your age or SSH secret key, for a sealed log.", dir_okay=False)
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option("--keys", help="The folder of wrapped keys (`keys/payload`).", file_okay=False)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what a session asked and saw. With the times, the holds and votes, and what was not covered."""
@@ -151,7 +157,7 @@ def replay(
     from doorward_core.errors import RecordError  # noqa: PLC0415 - as above
 
     with output.failing(RecordError, OSError):
-        reader = _reader(log)
+        reader = _reader(log, identity, keys)
         entries = reader.session(_session_id(reader, session))
         if as_json:
             output.emit([_entry_data(entry) for entry in entries])
@@ -160,10 +166,16 @@ def replay(
             output.say(text)
 
 
-def _reader(log: Path) -> "LogReader":
+def _reader(log: Path, identity: Path | None = None, keys: Path | None = None) -> "LogReader":
     from doorward_core.record.reader import LogReader  # noqa: PLC0415 - loaded by the commands that read a log
 
-    return LogReader(log)
+    if identity is None:
+        return LogReader(log)
+    from doorward_core.record.keys import parse_identities  # noqa: PLC0415 - as above
+
+    # The gateway keeps wrapped keys beside the log's folder, never in it (docs/config.md).
+    wrapped = keys or log.absolute().parent / "keys" / "payload"
+    return LogReader(log, parse_identities(identity.read_text(encoding="utf-8")), keys_folder=wrapped)
 
 
 def _session_id(reader: "LogReader", wanted: str) -> bytes:

@@ -65,6 +65,23 @@ def parse_recipient(text: str) -> pyrage.x25519.Recipient | pyrage.ssh.Recipient
         raise RecordError(f"not a recipient of sealed payloads: {text[:20]}") from error
 
 
+def parse_identities(text: str) -> tuple[object, ...]:
+    """Read an auditor's secret keys: a file of `age-keygen`, or one unencrypted OpenSSH key; raises RecordError.
+
+    The error never quotes the text.
+    """
+    try:
+        if "-----BEGIN OPENSSH" in text:
+            return (pyrage.ssh.Identity.from_buffer(text.encode()),)
+        lines = [line.strip() for line in text.splitlines()]
+        found = tuple(pyrage.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#"))
+    except pyrage.IdentityError:
+        raise RecordError("this is no age identity, nor an OpenSSH key without a pass phrase") from None
+    if not found:
+        raise RecordError("there is no identity in this file")
+    return found
+
+
 class KeyRing:
     """Makes payload keys, one for each session of this run, and keeps them in memory only."""
 

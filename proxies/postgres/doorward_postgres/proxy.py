@@ -267,7 +267,7 @@ class PostgresProxy:
                 password=account.password.reveal() if account.password else None,
                 application_name="doorward catalogue",
                 timeout=target.within_s,
-                ssl_context=client_context(target.authorities) if protected else None,
+                ssl_context=client_context(target.authorities) if protected else False,  # None would be TLS unverified
                 host=target.host,
                 port=target.port,
                 unix_sock=f"{target.host}/.s.PGSQL.{target.port}" if target.local else None,

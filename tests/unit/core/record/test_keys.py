@@ -4,6 +4,7 @@ import pyrage
 import pytest
 
 from doorward_core.errors import RecordError
+from doorward_core.record.keys import parse_identities
 from doorward_core.record.reader import Content, LogReader
 from doorward_core.record.verify import verify
 
@@ -92,3 +93,16 @@ def test_an_ssh_key_can_be_a_recipient(workshop):
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     workshop.fill(2, recipients=(public,))
     assert {entry.content for entry in read(workshop, pyrage.ssh.Identity.from_buffer(private))} == {Content.OPENED}
+
+
+def test_an_auditors_identity_file_is_read_with_its_comments():
+    made = pyrage.x25519.Identity.generate()
+    (found,) = parse_identities(f"# created by age-keygen\n# public key: {made.to_public()}\n{made}\n")
+    assert str(found) == str(made)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing", "AGE-SECRET-KEY-1NOTONE", "-----BEGIN OPENSSH PRIVATE KEY-----"])
+def test_what_is_no_identity_is_refused_and_not_quoted(text):
+    with pytest.raises(RecordError) as refused:
+        parse_identities(text)
+    assert "AGE-SECRET" not in str(refused.value)
