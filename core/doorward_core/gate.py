@@ -128,9 +128,12 @@ class Gate:
         return await self._open(identity, setting, account, peer, now, observe=decision.observed is not None)
 
     def reload(self, policy: Policy, now_unix_ns: int) -> None:
-        """Put another policy in force for every decision from here on; sessions stay."""
-        self.policy = policy
+        """Put another policy in force for every decision from here on; sessions stay.
+
+        RecordError: its text could not be recorded, and the old one stays in force.
+        """
         self.log.append(entries.policy_loaded(policy.digest, policy.texts), now_unix_ns)
+        self.policy = policy
 
     async def _refused(self, resource: str, peer: Peer, identity: Identity | None, reason: str) -> None:
         await self.log.durable(self.log.append(entries.session_refused(resource, peer, identity, reason), self.clock()))
@@ -295,7 +298,9 @@ class SessionGate:
         entry = log.append(self._scribe.decided(operation, decision, request_id), self._gate.clock())
         self._count("permitted")
         early = operation.pure and not request_id
-        if not early and entry >= log.durable_size:
+        if early:
+            log.soon(entry)
+        elif entry >= log.durable_size:
             await log.durable(entry)
         return Permit(operation, decision, entry, self.session.identity.expires_unix_ns, early)
 

@@ -29,7 +29,7 @@ from doorward_core.config import Config, Endpoint, Listener, load_config
 from doorward_core.config_types import Strict
 from doorward_core.errors import ConfigError, GatewayError, RecordError, StoreError
 from doorward_core.identity.authenticate import BearerToken
-from doorward_core.model import Identity, Obligation, Peer, Secret
+from doorward_core.model import Event, Identity, Obligation, Peer, Secret
 from doorward_core.net import listen
 from doorward_core.net.control import ControlServer, probes
 from doorward_core.net.tls import ServerTls
@@ -148,8 +148,9 @@ class Gateway:
             self._state.draining = True
             async with trio.open_nursery() as ending:
                 ending.start_soon(self._cut_at_second, signals, ending)
-                for server in doors:
-                    await server.drain(config.limits.drain)
+                async with trio.open_nursery() as draining:  # together: none takes anybody while another empties
+                    for server in doors:
+                        draining.start_soon(server.drain, config.limits.drain)
                 await control.drain(1.0)
                 ending.cancel_scope.cancel()
 
@@ -186,17 +187,32 @@ class Gateway:
         return tls
 
     def _reload(self) -> None:
+        """Each of them as far as it can be loaded: what is wrong with one keeps nothing else from its place."""
         gate, config = self._room.gate, self._config
         try:
             gate.reload(load_policy(config.policy).observing(config.observing()), time.time_ns())
-            for tls in self._tls:
-                tls.reload()
-            self._proxy.reload()
             log.info("policy.loaded", digest=gate.policy.digest.hex())
         except ConfigError as error:
-            for problem in error.problems:
-                log.warning("reload.refused", problem=problem)
-            gate.log.append(entries.policy_refused(error.problems, gate.policy.digest), time.time_ns())
+            self._refused(error)
+            self._keep(entries.policy_refused(error.problems, gate.policy.digest))
+        except RecordError as error:
+            log.warning("policy.not_loaded", problem=str(error))
+        for reload in (*(tls.reload for tls in self._tls), self._proxy.reload):
+            try:
+                reload()
+            except ConfigError as error:
+                self._refused(error)
+
+    @staticmethod
+    def _refused(error: ConfigError) -> None:
+        for problem in error.problems:
+            log.warning("reload.refused", problem=problem)
+
+    def _keep(self, event: Event) -> None:
+        try:
+            self._room.gate.log.append(event, time.time_ns())
+        except RecordError as error:
+            log.warning("gateway.unready", problem=str(error))
 
     def _on_error(self, error: BaseException, peer: Peer) -> None:
         # The words of an exception may quote a value; its type and place never do.

@@ -343,6 +343,14 @@ async def test_a_reload_is_on_record_with_the_whole_text(house, policy_text):
     assert event.payload["texts"]["policy.yaml"].endswith("# a comment\n")
 
 
+async def test_a_policy_whose_text_cannot_be_recorded_is_not_put_in_force(house):
+    before = house.gate.policy
+    house.log.fail("the disk is full")
+    with pytest.raises(RecordError):
+        house.reload("version: 1")
+    assert house.gate.policy is before
+
+
 # --- preparing -------------------------------------------------------------------------------------------------------
 
 
