@@ -86,14 +86,21 @@ class TreeFiles:
             yield relative, _name(relative, match) if match is not None else None
 
     def _walk(self, folder: Path) -> Iterator[tuple[str, Path]]:
-        """All files below `folder`, with their path from the tree's root; links are files, wherever they lead."""
-        if not folder.is_dir():
+        """All files below `folder`, with their path from the tree's root; links are files, wherever they lead.
+
+        What a writer removes meanwhile (a partial tile that is full by now, an old segment) is passed over.
+        """
+        try:
+            paths = sorted(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
             return
-        for path in sorted(folder.iterdir()):
-            if path.is_dir() and not path.is_symlink():
-                yield from self._walk(path)
-            else:
+        for path in paths:
+            if path.is_symlink() or path.is_file():
                 yield path.relative_to(self._folder).as_posix(), path
+            elif path.is_dir():
+                yield from self._walk(path)
+            elif path.exists():
+                yield path.relative_to(self._folder).as_posix(), path  # a socket or a device: it has no business here
 
 
 def _name(relative: str, match: re.Match[str]) -> TileName | None:

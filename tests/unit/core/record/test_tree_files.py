@@ -53,3 +53,14 @@ def test_a_displaced_partial_tile_is_cut_from_the_full_one(tmp_path):
     (tmp_path / "tile/0/000").write_bytes(bytes(range(256)) * 32)
     assert TreeFiles(tmp_path).read(TileName(0, 0, 3)) == (bytes(range(256)) * 32)[:96]
     assert TreeFiles(tmp_path).read(TileName(0, 1, 3)) is None
+
+
+def test_what_a_writer_removes_meanwhile_is_passed_over(tmp_path):
+    (tmp_path / "tile/0/001.p").mkdir(parents=True)
+    (tmp_path / "tile/0/000").write_bytes(b"")
+    (tmp_path / "tile/0/001.p/7").write_bytes(b"")
+    names = TreeFiles(tmp_path).names()
+    assert next(names)[0] == "tile/0/000"
+    (tmp_path / "tile/0/001.p/7").unlink()
+    (tmp_path / "tile/0/001.p").rmdir()
+    assert list(names) == []
