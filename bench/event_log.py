@@ -54,11 +54,11 @@ def _events(session: Session) -> Iterator[Event]:
     atom = Atom(Action.READ, Target("relation", "public.pgbench_accounts", ("abalance", "aid")))
     match = Match("reads", bytes(32), Effect.PERMIT, atom)
     decision = Decision(Effect.PERMIT, ReasonCode.RULE, "", bytes(32), (), (match,))
-    scribe, seq = Scribe(session), 0
+    scribe, atoms, seq = Scribe(session), (atom,), 0
     while True:
         seq += 1
         operation = Operation(
-            os.urandom(16), seq, Action.READ, "SELECT", (atom,), TEXT, bytes(32), pure=True,
+            os.urandom(16), seq, Action.READ, "SELECT", atoms, TEXT, bytes(32), pure=True,
             parameters=(str(seq),), attributes={"search_path": '"$user", public', "database": "bench", "problem": ""},
         )  # fmt: skip
         yield scribe.decided(operation, decision)

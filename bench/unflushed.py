@@ -14,7 +14,12 @@ async def _at_once(_log: Log, _index: int) -> None:
     return
 
 
+def _never(_log: Log, _index: int) -> None:
+    return
+
+
 if __name__ == "__main__":
     Log.durable = _at_once  # type: ignore[method-assign,assignment]
+    Log.soon = _never  # type: ignore[method-assign,assignment]
     Log.durable_size = property(lambda log: log._size)  # type: ignore[method-assign,assignment]  # noqa: SLF001
     sys.exit(main(POSTGRES, sys.argv[1:]))

@@ -298,7 +298,9 @@ class SessionGate:
         entry = log.append(self._scribe.decided(operation, decision, request_id), self._gate.clock())
         self._count("permitted")
         early = operation.pure and not request_id
-        if not early and entry >= log.durable_size:
+        if early:
+            log.soon(entry)
+        elif entry >= log.durable_size:
             await log.durable(entry)
         return Permit(operation, decision, entry, self.session.identity.expires_unix_ns, early)
 

@@ -11,6 +11,7 @@ Invariants: nothing listens before everything has been opened; nothing is served
 last thing to close.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -38,6 +39,8 @@ from doorward_core.policy.load import load_policy
 from doorward_core.rooms import Room, opened
 
 EXIT_CONFIG: Final = 2
+# Nearly nothing of a message survives it, and a catalogue is large to look through: collect less often than Python does.
+COLLECT_AFTER: Final = (20_000, 20, 20)
 EXIT_FAILED: Final = 1
 
 log = structlog.get_logger()
@@ -86,6 +89,7 @@ def main(maker: Maker, arguments: Sequence[str]) -> int:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     os.umask(0o077)
+    gc.set_threshold(*COLLECT_AFTER)
     try:
         config = load_config(Path(arguments[1]), {maker.protocol: maker.target_model})
         trio.run(_run, maker, config)
@@ -153,6 +157,9 @@ class Gateway:
                         draining.start_soon(server.drain, config.limits.drain)
                 await control.drain(1.0)
                 ending.cancel_scope.cancel()
+            # What a second signal left is cut, and its end recorded, before the log is closed.
+            for server in (*doors, control):
+                await server.drain(0)
 
     @staticmethod
     async def _cut_at_second(signals: AsyncIterator[int], ending: trio.Nursery) -> None:

@@ -26,6 +26,9 @@ class EventLog(Protocol):
     def append(self, event: Event, now_unix_ns: int) -> int:
         """Put `event` in the log and give its index; raises RecordError."""
 
+    def soon(self, index: int) -> None:
+        """Begin to make the event at `index` durable, without waiting."""
+
     async def durable(self, index: int) -> None:
         """Wait until the event at `index` is on stable storage; raises RecordError."""
 

@@ -34,6 +34,9 @@ HARD_BYTES = 128 * 1024 * 1024
 # A flush on a dying disk may take seconds; a start reads one segment and flushes it.
 OPEN_TIMEOUT_S = 60.0
 CLOSE_TIMEOUT_S = 30.0
+# What nobody asks to be flushed is handed to the writer this often, or when this much has come together.
+LINGER_S = 0.05
+LINGER_BYTES = 64 * 1024
 _CHUNK = 64 * 1024
 _REPLY_BYTES = 1024 * 1024
 # What the writer needs of our environment; a target's password in a variable is none of it.
@@ -62,6 +65,8 @@ class Log:
         self._queued = 0
         self._size = self._durable = self._last_at = self._asked = 0
         self._work = trio.Event()
+        self._socket: socket.socket | None = None
+        self._sending = False
         self._ended = trio.Event()
         self._closing = self._closed = False
         self.vkey = ""
@@ -189,13 +194,36 @@ class Log:
         message = pack_message((process.EVENT, index, now_unix_ns, event.kind.value, session, operation, head, body))
         self._size = index + (parts_of(len(body), sealed=self._sealed) if body else 1)
         self._last_at = now_unix_ns
-        self._put(message)
+        self._queue.append(message)
+        self._queued += len(message)
+        if self._queued > LINGER_BYTES:
+            self._work.set()
         return index
 
     def _put(self, message: bytes) -> None:
+        """Queue a message and send all that is queued: at once, or where the socket is full by the task that waits."""
         self._queue.append(message)
         self._queued += len(message)
-        self._work.set()
+        if self._socket is None or self._sending:
+            self._work.set()
+            return
+        batch = b"".join(self._queue)
+        self._queue.clear()
+        try:
+            sent = self._socket.send(batch)
+        except OSError:
+            sent = 0  # full, or broken: the task finds out which
+        self._queued -= sent
+        if sent < len(batch):
+            self._queue.append(batch[sent:])
+            self._work.set()
+
+    def soon(self, index: int) -> None:
+        """Ask for a flush of everything up to `index` without waiting for it: the target works meanwhile."""
+        if index >= self._asked and self._failed is None:
+            # Everything queued is flushed in one go, so one request serves whatever was appended before it.
+            self._asked = self._size
+            self._put(pack_message((process.FLUSH, self._asked)))
 
     async def durable(self, index: int) -> None:
         """Wait until the event at `index` is on stable storage, and ask for a flush; no checkpoint if it is already.
@@ -208,10 +236,7 @@ class Log:
             raise RecordError(self._failed)
         if index >= self._size:
             raise RecordError("no such entry yet")
-        if index >= self._asked:
-            # Everything queued is flushed in one go, so one request serves whatever was appended before it.
-            self._asked = self._size
-            self._put(pack_message((process.FLUSH, self._asked)))
+        self.soon(index)
         woken = trio.Event()
         self._waiter_count += 1
         heapq.heappush(self._waiters, (index, self._waiter_count, woken))
@@ -266,6 +291,7 @@ class Log:
             with scope:
                 async with trio.open_nursery() as both:
                     both.start_soon(self._send, stream)
+                    both.start_soon(self._hand_over)
                     await self._receive(stream, messages)
                     both.cancel_scope.cancel()
         finally:
@@ -283,11 +309,20 @@ class Log:
                 while self._queue:
                     batch = b"".join(self._queue)
                     self._queue.clear()
+                    self._sending = True
                     await stream.send_all(batch)
+                    self._sending = False
                     self._queued -= len(batch)
                     self._room.set()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # the receiver sees the end of the writer, and perhaps its last words
+
+    async def _hand_over(self) -> None:
+        """See to it that what nobody waits for does not lie here for long."""
+        while True:
+            await trio.sleep(LINGER_S)
+            if self._queue:
+                self._work.set()
 
     async def _receive(self, stream: trio.SocketStream, messages: Messages) -> None:
         try:

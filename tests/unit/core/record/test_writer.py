@@ -61,6 +61,30 @@ async def test_durable_returns_at_once_for_what_is_durable(tmp_path):
         await log.aclose()
 
 
+async def test_a_flush_that_was_asked_for_early_comes_without_anybody_waiting(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        index = log.append(event(), NOW)
+        assert log.durable_size <= index
+        log.soon(index)
+        with trio.fail_after(30):
+            while log.durable_size <= index:
+                await trio.sleep(0.001)
+        await log.aclose()
+
+
+async def test_order_is_kept_where_the_writers_socket_is_full(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        for number in range(400):
+            log.soon(log.append(event(number, text="x" * 8000), NOW + number))  # megabytes before the task may run
+        await log.durable(log.append(event(400), NOW + 400))
+        await log.aclose()
+    assert report(tmp_path).ok
+    numbers = [entry.header["number"] for entry in LogReader(tmp_path / "log").entries() if "number" in entry.header]
+    assert numbers == list(range(401))
+
+
 async def test_one_flush_serves_all_who_wait(tmp_path):
     async with trio.open_nursery() as nursery:
         log = await opened(tmp_path, nursery)
