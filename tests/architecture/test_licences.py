@@ -10,7 +10,7 @@ from importlib.metadata import Distribution, distribution, distributions
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-SHIPPED = ("doorward-core[sql]", "doorward-postgres", "doorward-console")
+SHIPPED = ("doorward-core[sql,shell]", "doorward-postgres", "doorward-console")
 ALLOWED = re.compile(
     r"\b(MIT(-0)?|Apache|BSD|0BSD|ISC|ISCL|PSF|Python Software Foundation|MPL|Mozilla|PostgreSQL|Unlicense|Zlib|EPL)",
     re.IGNORECASE,
