@@ -122,16 +122,15 @@ class PostgresProxy:
             await _say(link, refusals.fatal("28000", str(refused)))
             return
         connection.established()
-        ending = Ending("failed")
+        failed = ending = Ending("failed")
         try:
             ending = await self._session(connection, door, request, begin.leftover)
             await _say(link, ending.farewell)
-        except trio.Cancelled:
-            ending = Ending("cut")
-            with trio.CancelScope(shield=True):
-                await _say(link, refusals.GOING_DOWN)
-            raise
         finally:
+            if ending is failed and connection.draining.is_set():
+                ending = Ending("cut")
+                with trio.CancelScope(shield=True):
+                    await _say(link, refusals.GOING_DOWN)
             door.close(ending.reason)
 
     async def _startup(self, link: Link, begin: ClientStartup, tls: ServerTls | None) -> StartupRequest | None:

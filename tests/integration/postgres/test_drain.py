@@ -1,0 +1,102 @@
+"""SIGTERM: what runs may end, what idles is told to go, what is held is withdrawn, and all of it is in the record."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from gateway_load import address, figures, login
+from gateway_stack import CONFIG
+from raw_client import RawClient
+
+from doorward_core.record.reader import LogReader
+from doorward_postgres import wire_encode as enc
+from doorward_postgres.wire import Backend
+
+pytestmark = [pytest.mark.slow, pytest.mark.need_embedded_postgres]
+
+DRAIN_S = 6
+SHORT = CONFIG + f"limits: {{{{drain: {DRAIN_S}s}}}}\n"
+ANYTHING = ("anything",)
+
+
+def waiting_for(gateway, words):
+    """Wait until the target works on a statement."""
+    end = time.monotonic() + 10
+    with gateway.target.connect("app") as direct:
+        query = (
+            "select count(*) from pg_stat_activity where state = 'active' and query like %s and pid <> pg_backend_pid()"
+        )
+        while direct.execute(query, (f"%{words}%",)).fetchone() != (1,):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+def test_a_drain_lets_running_statements_end_and_tells_everybody_else(own_gateway):
+    gateway = own_gateway(config=SHORT)
+    token = gateway.token()
+    idle, held, held_in_transaction = (login(gateway, token) for _ in range(3))
+    running = RawClient.login(gateway, groups=ANYTHING)
+    held.send(enc.encode_query("update customer set newsletter = true where id = 1"))
+    gateway.waiting()
+    held_in_transaction.query("begin")
+    held_in_transaction.query("select 1")
+    held_in_transaction.send(enc.encode_query("update customer set newsletter = true where id = 2"))
+    gateway.waiting(2)
+    running.send(enc.encode_query("select pg_sleep(2), 'the end'"))
+    waiting_for(gateway, "the end")
+    begun = time.monotonic()
+    gateway.process.send_signal(signal.SIGTERM)
+    for client in (idle, held, held_in_transaction):
+        assert client.ended().errors == ["57P01"]
+    assert time.monotonic() - begun < 2
+    assert gateway.probe("/readyz")[0] == 503
+    assert not Path(address(gateway)).exists()
+    heard = running.ended()
+    assert heard.rows[0][1] == b"the end"
+    assert heard.errors == ["57P01"]
+    assert gateway.process.wait(10) == 0
+    assert time.monotonic() - begun < DRAIN_S
+    check(gateway, sessions=4, withdrawn=2)
+    assert b"update customer" not in bytes(gateway.recorder.sent)
+
+
+def test_a_drain_cuts_at_its_limit_what_does_not_end(own_gateway):
+    gateway = own_gateway(config=SHORT.replace(f"drain: {DRAIN_S}s", "drain: 1s"))
+    transaction, running, deaf = (RawClient.login(gateway, groups=ANYTHING) for _ in range(3))
+    transaction.query("begin")
+    running.send(enc.encode_query("select pg_sleep(60), 'never'"))
+    deaf.send(enc.encode_query("select repeat('x', 1000000) from generate_series(1, 100)"))
+    waiting_for(gateway, "never")
+    assert figures(gateway)["sessions"] == 3
+    begun = time.monotonic()
+    gateway.process.send_signal(signal.SIGTERM)
+    assert transaction.ended().errors == ["57P01"]
+    assert Backend.DataRow not in running.ended().kinds.encode()
+    assert gateway.process.wait(15) == 0
+    assert time.monotonic() - begun < 10
+    check(gateway, sessions=3)
+
+
+def test_a_second_signal_does_not_wait(own_gateway):
+    gateway = own_gateway(config=SHORT.replace(f"drain: {DRAIN_S}s", "drain: 60s"))
+    transaction = RawClient.login(gateway, groups=ANYTHING)
+    transaction.query("begin")
+    gateway.process.send_signal(signal.SIGTERM)
+    while gateway.probe("/readyz")[0] == 200:
+        pass
+    gateway.process.send_signal(signal.SIGTERM)
+    assert gateway.process.wait(15) == 0
+    check(gateway, sessions=1)
+
+
+def check(gateway, *, sessions, withdrawn=0):
+    """Every session is closed in the record, every request ended, and the log is closed last."""
+    entries = list(LogReader(gateway.log).entries())
+    kinds = [entry.kind for entry in entries]
+    opened = {entry.session_id for entry in entries if entry.kind == "session.opened"}
+    assert len(opened) == sessions
+    assert {entry.session_id for entry in entries if entry.kind == "session.closed"} == opened
+    assert kinds[-1] == "log.closed"
+    assert kinds.count("operation.held") == withdrawn
+    assert kinds.count("approval.withdrawn") == withdrawn, kinds
