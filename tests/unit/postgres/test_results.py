@@ -1,11 +1,13 @@
 """What is owed on results, errors and notices, by a closed world: real statements over a catalogue of a real server."""
 
+from dataclasses import replace
+
 import pytest
 import sql_stand
 
 from doorward_core.errors import UpstreamProtocolError
 from doorward_core.mask.detect import Detectors
-from doorward_core.model import Mask, Transform
+from doorward_core.model import Action, Atom, Mask, Target, Transform
 from doorward_core.sql.analysis import Context
 from doorward_core.sql.analyze import analyze
 from doorward_core.sql.parse import parse
@@ -132,6 +134,31 @@ def test_a_column_that_the_catalogue_does_not_know_yet_is_hidden():
     orders = sql_stand.catalog().relation("public", "orders")
     assert not passes(message("select * from orders"), (Field("added", orders.oid, 99, TEXT, -1, -1, 0),))
     assert not passes(message("select * from orders"), (Field("made", 999_999, 1, TEXT, -1, -1, 0),))
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        {"touches_masked": True},
+        {"complete": False},
+        {"atoms": (Atom(Action.EXECUTE, Target("function", "public.evil")),)},
+        {"atoms": (Atom(Action.UNKNOWN, Target("opaque", "DO")),)},
+    ],
+    ids=["masked within reach", "not read whole", "code not seen through", "not understood"],
+)
+def test_each_doubt_alone_closes_the_world(doubt):
+    plain = sql_stand.look("select 1 as x")
+    duty = MaskDuty(KEY, hides_columns=True, detectors=None)
+    field = (computed("other"),)
+    assert passes(MessagePlan((plain,), view(), duty), field)
+    doubted = MessagePlan((replace(plain, **doubt),), view(), duty)
+    assert not passes(doubted, field)
+    assert SECRET.encode() not in doubted.diagnostic(0, ERROR)
+
+
+def test_what_was_not_read_whole_may_return_rows_after_all():
+    silent = replace(sql_stand.look("begin"), complete=False)
+    assert MessagePlan((silent,), view(), MaskDuty(KEY, hides_columns=True, detectors=None)).needs_fields
 
 
 def test_a_result_that_no_statement_announced_is_hidden():
