@@ -98,7 +98,9 @@ def pgbench(place: Place, *, mode: str, clients: int, seconds: float, tls: bool,
     finally:
         shutil.rmtree(folder)
     # The run is timed by its slowest stop; connecting is part of it only where connecting is what is measured.
-    rate = next(float(line.split()[2]) for line in done.stdout.splitlines() if line.startswith("tps = "))
+    # Where nothing at all was done there is no rate.
+    rates = (float(line.split()[2]) for line in done.stdout.splitlines() if line.startswith("tps = "))
+    rate = next(rates, 0.0)
     seconds = len(latencies) / rate if rate else took
     return Run(len(latencies), seconds, after - before, tuple(latencies))
 
