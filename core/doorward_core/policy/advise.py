@@ -8,6 +8,7 @@ What it will not do: show values, or pass on characters that could forge a line:
 from collections.abc import Iterable
 
 from doorward_core.model import Action, Atom, Effect, Mask, Obligation
+from doorward_core.policy.commands import COMMAND
 from doorward_core.policy.judge import Verdict
 
 MAX_NAMED = 3
@@ -28,6 +29,8 @@ def describe(atom: Atom) -> str:
     target = atom.target
     if target.kind == "opaque":
         return f"{atom.action} ({readable(target.name)})" if target.name else str(atom.action)
+    if target.kind == COMMAND:
+        return f"{atom.action} of command {readable(f'{target.name} {target.detail}'.rstrip())}"
     text = f"{atom.action} on {target.kind} {readable(target.name)}"
     if target.columns:
         text += f" ({', '.join(readable(column) for column in target.columns[:MAX_NAMED])}"

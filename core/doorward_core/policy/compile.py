@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from doorward_core.model import Action, Approve, Effect, Identity, Limit, Mask, RecordLevel, Resource, Target
+from doorward_core.policy.commands import COMMAND, Commands, compile_commands
 from doorward_core.policy.glob import Names, compile_names
 from doorward_core.policy.rules import Approval, MaskRule, Rule, Where, Who, content_hash
 
@@ -63,6 +64,7 @@ class CompiledRule:
 
     `kinds` maps kinds of target to the names meant; None means that any target is meant.
     `columns` narrows relations further; None means that columns do not matter.
+    `commands` are the commands meant, where the rule names some.
     `source` is `file:line`, for people.
     """
 
@@ -82,6 +84,7 @@ class CompiledRule:
     until_unix_ns: int | None
     connect: bool
     source: str
+    commands: Commands | None = None
 
     @property
     def blanket(self) -> bool:
@@ -98,6 +101,8 @@ class CompiledRule:
 
     def names_target(self, target: Target) -> bool:
         """Whether it is about this target, columns aside."""
+        if self.commands is not None and target.kind == COMMAND:
+            return self.commands.match(target.name, target.detail, allows=self.effect is Effect.PERMIT)
         if self.kinds is None:
             return self.columns is None or target.kind == RELATION
         names = self.kinds.get(target.kind)
@@ -141,7 +146,7 @@ def compile_rule(rule: Rule, source: str) -> CompiledRule:
         _who(rule.unless),
         _where(rule.resource),
         rule.actions,
-        kinds or None,
+        kinds or (None if rule.commands is None else {}),
         None if rule.columns is None else compile_names(rule.columns),
         _approve(rule.id, digest, rule.approve),
         None if rule.limit is None else Limit(rule.limit.rows, rule.limit.bytes, rule.limit.seconds),
@@ -150,6 +155,7 @@ def compile_rule(rule: Rule, source: str) -> CompiledRule:
         rule.until,
         rule.connect,
         source,
+        None if rule.commands is None else compile_commands(rule.commands),
     )
 
 

@@ -172,6 +172,7 @@ def _without_columns(rule: CompiledRule) -> CompiledRule:
         rule.until_unix_ns,
         rule.connect,
         rule.source,
+        rule.commands,
     )
 
 

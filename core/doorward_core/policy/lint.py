@@ -32,6 +32,10 @@ def _about_rule(rule: CompiledRule, policy: Policy, resources: Mapping[str, Reso
     found = _about_nothing(rule, resources)
     if rule.until_unix_ns is not None and rule.until_unix_ns <= now:
         found.append("has ended (`until`) and does nothing any more")
+    if rule.limit is not None:
+        found.append(
+            "has `limit`, which the PostgreSQL gateway cannot keep to yet: there it refuses what this rule would allow"
+        )
     if rule.effect is Effect.DENY:
         if not rule.blanket:
             around = [item.id for item in policy.rules if _opens_around(item, rule, resources)]

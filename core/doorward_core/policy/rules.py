@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from doorward_core.config_types import Bytes, Strict, UnixNs, WholeSeconds, fault, frozen_lists
 from doorward_core.model import Action, PrincipalKind, RecordLevel, Transform
+from doorward_core.policy.commands import COMMAND, split_pattern
 
 ANY = "any"
 """In `do`: every action, `unknown` included."""
@@ -63,6 +64,17 @@ def _pattern(value: str) -> str:
     return value
 
 
+def _command(value: str) -> str:
+    """One pattern over a program and its arguments."""
+    if not value or not value.isprintable() or value.startswith("!!"):
+        raise fault("expected a program and its arguments, such as `systemctl status *`")
+    try:
+        split_pattern(value)
+    except ValueError as error:
+        raise fault(f"expected a program and its arguments, such as `systemctl status *`: {error}") from None
+    return value
+
+
 def _has_positive(value: tuple[str, ...]) -> tuple[str, ...]:
     """A list of patterns that can match something."""
     if not value:
@@ -89,6 +101,7 @@ def _identifier(value: str) -> str:
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Patterns = Annotated[tuple[Pattern, ...], AfterValidator(_has_positive)]
+Commands = Annotated[tuple[Annotated[str, AfterValidator(_command)], ...], AfterValidator(_has_positive)]
 People = Annotated[tuple[Pattern, ...], AfterValidator(_not_empty)]
 
 
@@ -176,6 +189,7 @@ class Rule(Strict):
     settings: Patterns | None = None
     channels: Patterns | None = None
     roles: Patterns | None = None
+    commands: Commands | None = None
     targets: dict[str, Patterns] | None = None
     approve: Approval | None = None
     reason: str = ""
@@ -195,6 +209,8 @@ class Rule(Strict):
         if self.effect == "block" and not self.connect:
             raise fault("`connect: false` has no meaning beside `effect: block`")
         if self.targets is not None:
+            if COMMAND in self.targets:
+                raise fault("write `commands:` instead of `targets: {command: ...}`")
             for kind in self.targets:
                 if kind in FILTER_KINDS.values():
                     key = next(key for key, value in FILTER_KINDS.items() if value == kind)
@@ -208,7 +224,7 @@ class Rule(Strict):
 
     @property
     def filters(self) -> dict[str, tuple[str, ...]]:
-        """Patterns by kind of target; empty where the rule is about any target."""
+        """Patterns by kind of target, `commands` aside; empty where the rule names no other kind."""
         found: dict[str, tuple[str, ...]] = dict(self.targets or {})
         for key, kind in FILTER_KINDS.items():
             patterns = getattr(self, key)

@@ -17,6 +17,7 @@ from doorward_core.config_types import NotEmptyText, Strict, fault, nearest, sho
 from doorward_core.config_yaml import Problem, read_document
 from doorward_core.errors import ConfigError
 from doorward_core.model import Action, Atom, AuthMethod, Identity, Operation, PrincipalKind, Resource, Target
+from doorward_core.policy.commands import COMMAND
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.explain import WORDS, Explanation, explain, explain_connect
 from doorward_core.policy.rules import FILTER_KINDS, Do
@@ -54,6 +55,7 @@ class Deed(Strict):
     setting: str | None = None
     channel: str | None = None
     role: str | None = None
+    command: str | None = None
     target: dict[str, str] | None = None
     detail: str = ""
 
@@ -62,16 +64,20 @@ class Deed(Strict):
         if self.do == "any":
             raise fault("a case names one action; `any` is for rules")
         if len(self._targets()) != 1:
-            raise fault(f"needs exactly one of {', '.join(_SINGULAR)} and `target: {{kind: name}}`")
+            raise fault(f"needs exactly one of {', '.join(_SINGULAR)}, {COMMAND} and `target: {{kind: name}}`")
         return self
 
     def _targets(self) -> list[tuple[str, str]]:
-        named = [(kind, name) for key, kind in _SINGULAR.items() if (name := getattr(self, key)) is not None]
+        keys = {**_SINGULAR, COMMAND: COMMAND}
+        named = [(kind, name) for key, kind in keys.items() if (name := getattr(self, key)) is not None]
         return named + list((self.target or {}).items())
 
     def atom(self) -> Atom:
         """The atom that it stands for."""
         kind, name = self._targets()[0]
+        if kind == COMMAND:
+            program, _, arguments = name.partition(" ")
+            return Atom(Action(self.do), Target(kind, program, self.columns, self.detail or arguments))
         return Atom(Action(self.do), Target(kind, name, self.columns, self.detail))
 
 

@@ -68,7 +68,7 @@ TEST_SYMBOLS = names("= == != < > -o -a ! ( ) =~ + - + += -= *= /= %= ++ --")
 REFUSED_SYMBOLS = names(
     """for select in (( )) = ++ -- += -= *= /= %= **= <<= >>= &= ^= |= -o -a ^ == != <= >= << + - * / % ** case esac ;;
     ;& ;;& function |& [[ ]] declare typeset export readonly local unset unsetenv =~ &> &>> <<- <<< ? : ~ $(( $[ .. ``
-    # @ := :- :+ :? %% // /# /% ,, ^^ U u L Q E P A K a k $` <( >( ##"""
+    # @ := :- :+ :? %% // /# /% , ,, ^^ U u L Q E P A K a k $` <( >( ##"""
 )
 """`=` within an assignment, and whatever stands within `[ … ]`, are left to the scan."""
 
