@@ -14,6 +14,7 @@ PROGRAMS = ("doorward_console", "doorward_demo", "doorward_core.net")
 # module -> what it does that a pure module may not.
 SHELLS = {
     "doorward_core.run": "signals, start and stop",
+    "doorward_core.rooms": "opens and closes the rooms: key files, the log, the store",
     "doorward_core.gate": "waits for the record, for people and for deadlines",
     "doorward_core.config": "reads the operator's files",
     "doorward_core.approvals.api": "answers approvers on the control port",
