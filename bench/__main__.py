@@ -116,6 +116,7 @@ def measured(folder: Path) -> dict[str, Any]:
             "doorward": "every guarantee: nothing is released before its record is flushed (fdatasync)",
             "doorward-unflushed": "the log is written, its flush is not waited for (a measuring aid)",
         },
+        "load_before": round(os.getloadavg()[0], 2),
         "seconds": SECONDS,
         "rounds": ROUNDS,
         "bulk_mb": BULK_MB,

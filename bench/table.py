@@ -15,6 +15,8 @@ def _lines(results: Results) -> Iterator[str]:
     yield ""
     yield f"{results['when']}  {results['machine']['cpus']} cpus  Python {results['machine']['python']}"
     yield f"record level {results['record']['level']}; one flush of the disk: {results['flush_us']} us"
+    if results["load_before"] > results["machine"]["cpus"] / 2:
+        yield f"THE MACHINE WAS BUSY (load {results['load_before']} before the run): what is met or missed here means little"
     for name, words in results["record"].items():
         if name != "level":
             yield f"  {name}: {words}"
@@ -36,6 +38,8 @@ def _lines(results: Results) -> Iterator[str]:
     yield "\n== targets"
     for words, value, bound, most in _targets(results):
         said = "met " if (value <= bound if most else value >= bound) else "MISS"
+        if value < 0:
+            said = "????"  # less than nothing: the disk was busier while its flush was measured than in the run
         yield f"  {said}  {words:<68} {value:>9.2f}  ({'at most' if most else 'at least'} {bound:g})"
 
 
