@@ -16,7 +16,7 @@ def _lines(results: Results) -> Iterator[str]:
     yield f"{results['when']}  {results['machine']['cpus']} cpus  Python {results['machine']['python']}"
     yield f"record level {results['record']['level']}; one flush of the disk: {results['flush_us']} us"
     if results["load_before"] > results["machine"]["cpus"] / 2:
-        yield f"THE MACHINE WAS BUSY (load {results['load_before']} before the run): what is met or missed here means little"
+        yield f"THE MACHINE WAS BUSY (load {results['load_before']} before the run): no verdict below means much"
     for name, words in results["record"].items():
         if name != "level":
             yield f"  {name}: {words}"
