@@ -3,6 +3,8 @@
 It must start quickly (300 ms): each command loads what it needs when it runs, and no sooner.
 """
 
+from typing import Annotated
+
 import typer
 
 from doorward_console import approvals_commands, init_commands, log_commands, policy_commands, token_command
@@ -22,6 +24,24 @@ app.command("verify")(log_commands.verify)
 app.command("replay")(log_commands.replay)
 app.command("sessions")(log_commands.sessions)
 app.command("token")(token_command.token)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version  # noqa: PLC0415 - beside its only use
+
+        typer.echo(f"doorward {version('doorward-console')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version  # its callback has answered
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import trio
 from doorward_core.errors import GatewayError
 from doorward_core.model import Secret
 from doorward_core.net.secrets import resolve_secret
-from doorward_core.net.tls import client_context
+from doorward_core.net.tls import NamedContext, client_context
 from doorward_core.sql.catalog_load import Connection, load_catalog
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Login:
     database: str
     user: str
     password: Secret | None = None
-    context: ssl.SSLContext | None = None
+    context: ssl.SSLContext | NamedContext | None = None
 
 
 def connect(login: Login) -> Connection:
@@ -126,7 +126,7 @@ def read_catalogue(resource: "ResourceSettings", folder: Path) -> "Catalog":
             database=str(target["database"]),
             user=account.user,
             password=trio.run(resolve_secret, account.password) if account.password else None,
-            context=None if plain else client_context(folder / tls["ca"] if tls.get("ca") else None),
+            context=None if plain else _context(folder, tls),
         )
         return catalogue_of(login)
     except TargetFault as fault:
@@ -134,6 +134,11 @@ def read_catalogue(resource: "ResourceSettings", folder: Path) -> "Catalog":
         raise NoCatalogue(f"the target's catalogue cannot be read ({words})") from None
     except (GatewayError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise NoCatalogue(f"the target's catalogue cannot be read: {error}") from error
+
+
+def _context(folder: Path, tls: Mapping[str, Any]) -> NamedContext:
+    authorities = folder / tls["ca"] if tls.get("ca") else None
+    return NamedContext(client_context(authorities), str(tls.get("server_name") or ""))
 
 
 def _fault(error: BaseException) -> TargetFault:

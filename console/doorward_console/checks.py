@@ -56,22 +56,16 @@ def check_policy(policy: Path | None, config: Path | None, now_unix_ns: int) -> 
 
 def check_config(config: Path) -> Findings:
     """A configuration's faults, and those of the files that it names."""
+    models = target_models()
     try:
-        settings = load_config(config)
+        settings = load_config(config, models, others=True)
     except ConfigError as error:
         return Findings(error.problems)
     faults: list[str] = []
     notes: list[str] = []
-    models = target_models()
-    spoken = {item.protocol for item in settings.resources.values()}
-    if spoken <= set(models):
-        try:
-            load_config(config, models)
-        except ConfigError as error:
-            faults += error.problems
-    else:
-        unknown = ", ".join(sorted(spoken - set(models)))
-        notes.append(f"{config}: `target` was not checked: no proxy for {unknown} is installed here")
+    unknown = sorted({item.protocol for item in settings.resources.values()} - set(models))
+    if unknown:
+        notes.append(f"{config}: `target` was not checked: no proxy for {', '.join(unknown)} is installed here")
     try:
         load_policy(settings.policy)
     except ConfigError as error:

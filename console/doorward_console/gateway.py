@@ -58,7 +58,8 @@ class Gateway:
             answer = connection.getresponse()
             data = answer.read(MAX_ANSWER_BYTES + 1)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            words = str(error) or type(error).__name__
+            # `strerror` of a TLS error is its whole story; of others it spares people the number.
+            words = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise CannotAsk(f"the gateway at {self._url} cannot be reached: {words}") from error
         finally:
             connection.close()

@@ -20,6 +20,8 @@ MIN_PREFIX = 4
 """Fewer hexadecimal digits of a session's id are more likely a slip than a name."""
 ID_BYTES = 16
 MAX_SHOWN_PROBLEMS = 10
+COUNTED = {"entries": "entries", "tiles": "tiles", "payloads": "contents", "sealed": "sealed contents", "keys": "keys"}
+"""What `verify` counts, in words; `clock_back` is no check but a finding, and has a line of its own."""
 
 LogOption = Annotated[
     Path, typer.Option("--log", envvar="DOORWARD_LOG", help="The folder of the log.", file_okay=False)
@@ -40,16 +42,25 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Prove that a log is whole. Where it is not, name the first bad entry and end with status 1."""
+    import os  # noqa: PLC0415 - beside its only use
+
     from doorward_core.errors import RecordError  # noqa: PLC0415 - loaded by the commands that read a log
+    from doorward_core.record.proof import ProofError  # noqa: PLC0415 - as above
     from doorward_core.record.verify import verify as prove  # noqa: PLC0415 - as above
 
-    with output.failing(OSError, UnicodeError, RecordError):
+    with output.failing(OSError, UnicodeError, RecordError, ProofError):
         outside = checkpoint.read_bytes() if checkpoint is not None else None
         vkey = key_file.read_text(encoding="ascii").strip() if key_file is not None else key
         if not log.is_dir():
             output.fail(f"there is no log at {log}")
         with output.progress("verifying") as told:
-            report = prove(log, public_key=vkey or None, outside_checkpoint=outside, on_progress=told)
+            report = prove(
+                log,
+                public_key=vkey or None,
+                outside_checkpoint=outside,
+                on_progress=told,
+                jobs=os.cpu_count() or 1,
+            )
     if as_json:
         output.emit(_report_data(report))
     else:
@@ -231,7 +242,10 @@ def _report_lines(report: "Report") -> list[str]:
         f"key       {key}",
         f"cut off   {cut}",
     ]
-    lines += [f"checked   {count} {output.line(name)}" for name, count in report.checks.items()]
+    counted = ", ".join(f"{report.checks[name]} {words}" for name, words in COUNTED.items() if name in report.checks)
+    lines += [f"checked   {counted}"]
+    back = report.checks.get("clock_back", 0)
+    lines += [f"note      the gateway's clock was set back {back} times; the log says by how much"] if back else []
     lines += [f"note      {output.line(note)}" for note in report.notes]
     for problem in report.problems[:MAX_SHOWN_PROBLEMS]:
         where = f"entry {problem.index}" if problem.index is not None else "the log"

@@ -171,7 +171,7 @@ def _report(faults: tuple[str, ...], remarks: tuple[str, ...], *, as_json: bool)
             output.say(output.line(fault))
         for remark in remarks:
             output.say(f"remark: {output.line(remark)}")
-        output.say(f"{len(faults)} faults" if faults else "ok")
+        output.say(f"{len(faults)} fault{'s' * (len(faults) != 1)}" if faults else "ok")
     if faults:
         raise typer.Exit(output.NO)
 

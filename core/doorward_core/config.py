@@ -308,11 +308,11 @@ class Config(Strict):
         return {name: observe.until for name, observe in modes.items() if observe is not None}
 
 
-def load_config(path: Path, target_models: Mapping[str, type[Strict]] | None = None) -> Config:
+def load_config(path: Path, target_models: Mapping[str, type[Strict]] | None = None, *, others: bool = False) -> Config:
     """Load a configuration. Raises ConfigError with every fault.
 
     `target_models` are the models of `target`, by protocol, that this process knows; a resource of another protocol is
-    then a fault. Without any (a console that knows no protocol), `target` is left as plain data.
+    then a fault, unless `others` may stand there. Where no model is known, `target` is left as plain data.
     """
     name = str(path)
     try:
@@ -322,10 +322,12 @@ def load_config(path: Path, target_models: Mapping[str, type[Strict]] | None = N
     except OSError as error:
         raise ConfigError((f"{name}:1: cannot be read: {error.strerror}",)) from None
     document = read_document(text, name)
+    if document.data is None and document.problems:  # nothing could be read, so nothing can be missing
+        raise ConfigError(tuple(problem.render(name) for problem in document.problems))
     config, problems = validate(Config, document, folder=path.parent)
     targets: dict[str, Strict] = {}
     if target_models is not None:
-        targets, more = _targets(document, target_models, path.parent)
+        targets, more = _targets(document, target_models, path.parent, others=others)
         problems += more
     problems += document.problems
     if problems or config is None:
@@ -335,7 +337,7 @@ def load_config(path: Path, target_models: Mapping[str, type[Strict]] | None = N
 
 
 def _targets(
-    document: Document, models: Mapping[str, type[Strict]], folder: Path
+    document: Document, models: Mapping[str, type[Strict]], folder: Path, *, others: bool
 ) -> tuple[dict[str, Strict], list[Problem]]:
     """Each resource's target by its protocol's model; from the data, so that faults elsewhere hide none here."""
     found: dict[str, Strict] = {}
@@ -346,6 +348,8 @@ def _targets(
         if not isinstance(item, dict) or not isinstance(protocol, str):
             continue
         model = models.get(protocol)
+        if model is None and others:
+            continue
         if model is None:
             where = ("resources", name, "protocol")
             known = nearest(protocol, models)

@@ -125,7 +125,9 @@ def _stay(screen: Screen, place: Stack, psql: PsqlProgram) -> None:
         ("", f"{command} approvals approve REQUEST {reach}"),
         ("check the record, and look at what was asked", f"{command} verify {place.log} {_key(place)}"),
         ("", f"{command} replay last --log {place.log}"),
-        ("the rules", str(place.state / "policy.yaml")),
+        ("the rules; edit them, check them, and have them loaded", str(place.state / "policy.yaml")),
+        ("", f"{command} policy check --config {place.state / 'gateway.yaml'}"),
+        ("", f"kill -HUP $(cat {place.state / stack.PID_FILE})    # what came of it: {place.state / 'gateway.log'}"),
     ):
         if title:
             screen.say(f"\n[dim]# {title}[/]")

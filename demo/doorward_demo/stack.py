@@ -30,6 +30,7 @@ from doorward_demo.certificates import write_certificates
 from doorward_demo.postgres import DATABASE, DemoError, Server, free_port
 
 ORIGIN = "demo-gateway.example"
+PID_FILE = "gateway.pid"
 RESOURCE = "shop"
 AUDIENCE = "doorward"
 AGENT = "crew-analyst-7"
@@ -100,7 +101,7 @@ rules:
     resource: shop
     do: [define, admin]
     unless: {groups: [migrations]}
-    reason: Schema changes go through migrations. Ask the crew's owner to open one; do not try again with other words.
+    reason: Schema changes go through migrations, as do roles and settings. Ask the crew's owner to open one.
   - id: nothing-unread
     effect: block
     resource: shop
@@ -271,6 +272,7 @@ def gateway(stack: Stack, target: Server) -> Iterator[None]:
     command = [sys.executable, "-m", "doorward_postgres", "--config", str(config_file)]
     log = stack.state / "gateway.log"
     with _process(command, log, passwords) as process:
+        (stack.state / PID_FILE).write_text(f"{process.pid}\n", encoding="ascii")
         _wait_until_ready(process, stack.admin_port, log)
         yield
 

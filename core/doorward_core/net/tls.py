@@ -10,6 +10,7 @@ Invariants:
 """
 
 import hashlib
+import socket
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +59,20 @@ class ServerTls:
         if self._alpn:
             context.set_alpn_protocols(list(self._alpn))
         return context
+
+
+class NamedContext:
+    """A context that expects one name in the certificate, for drivers that only know the address that they dial."""
+
+    __slots__ = ("_context", "_name")
+
+    def __init__(self, context: ssl.SSLContext, name: str) -> None:
+        self._context = context
+        self._name = name
+
+    def wrap_socket(self, sock: socket.socket, *, server_hostname: str) -> ssl.SSLSocket:
+        """As `ssl.SSLContext.wrap_socket`, but for our name."""
+        return self._context.wrap_socket(sock, server_hostname=self._name or server_hostname)
 
 
 def client_context(authorities: Path | None = None, *, alpn: Sequence[str] = ()) -> ssl.SSLContext:

@@ -91,7 +91,7 @@ class Key:
         """Read `origin+keyid+base64`, checking that they belong together."""
         match = _VKEY.fullmatch(vkey.strip())
         if match is None:
-            raise ProofError("not a vkey")
+            raise ProofError("not a vkey: that is one line, ORIGIN+KEYID+KEY, as the gateway writes it to log.vkey")
         origin, identifier, encoded = match.groups()
         data = base64.b64decode(encoded)
         if data[:1] != b"\x01" or sha256(origin.encode() + b"\n" + data).digest()[:4].hex() != identifier:

@@ -31,7 +31,7 @@ from doorward_core.identity.authenticate import CLIENT_MESSAGE, BearerToken
 from doorward_core.model import Approve, Mask, Obligation, Peer, Record, Secret
 from doorward_core.net.link import Link
 from doorward_core.net.listen import Connection
-from doorward_core.net.tls import ServerTls, client_context
+from doorward_core.net.tls import NamedContext, ServerTls, client_context
 from doorward_core.rooms import Room
 from doorward_core.run import Maker
 from doorward_postgres import refusals, startup, wire_encode
@@ -131,7 +131,11 @@ class PostgresProxy:
                 ending = Ending("cut")
                 with trio.CancelScope(shield=True):
                     await _say(link, refusals.GOING_DOWN)
-            door.close(ending.reason)
+            try:
+                door.close(ending.reason)
+            except RecordError as error:
+                # The client has been told why it ends; that the end is not on record is the operator's to know.
+                log.warning("session.end_unrecorded", problem=str(error))
 
     async def _startup(self, link: Link, begin: ClientStartup, tls: ServerTls | None) -> StartupRequest | None:
         """Read up to the start-up packet; None where there will be no session."""
@@ -266,7 +270,10 @@ class PostgresProxy:
                 password=account.password.reveal() if account.password else None,
                 application_name="doorward catalogue",
                 timeout=target.within_s,
-                ssl_context=client_context(target.authorities) if protected else False,  # None would be TLS unverified
+                # False, for None would be TLS unverified.
+                ssl_context=NamedContext(client_context(target.authorities), target.server_name)
+                if protected
+                else False,
                 host=target.host,
                 port=target.port,
                 unix_sock=f"{target.host}/.s.PGSQL.{target.port}" if target.local else None,

@@ -25,6 +25,13 @@ def test_a_configuration_that_is_wrong_names_file_line_and_key(config):
     assert any("orgin" in fault for fault in check_config(config).faults)
 
 
+def test_a_fault_elsewhere_hides_none_of_a_target(config):
+    config.write_text(config.read_text().replace("origin:", "orgin:").replace("host:", "hst:"))
+    faults = check_config(config).faults
+    assert any("orgin" in fault for fault in faults)
+    assert any("hst" in fault for fault in faults)
+
+
 def test_targets_that_no_installed_proxy_knows_are_said_not_to_be_checked(config, monkeypatch):
     monkeypatch.setattr("doorward_console.checks.target_models", dict)
     assert any("not checked" in remark for remark in check_config(config).remarks)

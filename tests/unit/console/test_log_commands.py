@@ -1,6 +1,7 @@
 """`doorward verify`, `sessions` and `replay` over a log that the real writer wrote."""
 
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -60,6 +61,15 @@ def test_what_cannot_be_read_ends_with_2(run, log, arguments):
 
 def test_a_key_that_is_none_or_another_gateways_does_not_verify(run, log):
     assert run("verify", log, "--key", "gw.example+00000000+AAAA").exit_code != 0
+
+
+def test_a_key_that_cannot_be_read_is_said_without_a_traceback(run, log):
+    done = run("verify", log, "--key", "foo")
+    assert (done.exit_code, "not a vkey" in done.output) == (2, True)
+
+
+def test_what_was_checked_is_told_in_words(run, log):
+    assert re.search(r"checked +[0-9]+ entries, [0-9]+ tiles, [0-9]+ contents", run("verify", log).output)
 
 
 def test_the_sessions_are_listed_with_those_that_were_refused(run, log):

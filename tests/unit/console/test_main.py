@@ -34,6 +34,10 @@ def test_every_command_explains_itself(run, command):
     assert (done.exit_code, "Usage:" in done.output) == (0, True)
 
 
+def test_the_version_is_told(run):
+    assert run("--version").output.startswith("doorward ")
+
+
 def test_a_command_that_is_not_there_is_a_usage_error(run):
     assert run("unheard-of").exit_code == 2
 

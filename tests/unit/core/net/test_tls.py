@@ -1,6 +1,8 @@
 """Certificates: loading, reloading, and what a channel is bound to."""
 
 import hashlib
+import socket
+import ssl
 
 import pytest
 from cryptography import x509
@@ -8,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from doorward_core.errors import ConfigError
-from doorward_core.net.tls import ServerTls, client_context, server_end_point
+from doorward_core.net.tls import NamedContext, ServerTls, client_context, server_end_point
 
 
 def _der(path):
@@ -70,3 +72,15 @@ def test_a_channel_is_bound_to_the_hash_of_the_certificate(new_certificate):
 def test_a_certificate_without_a_hash_binds_nothing(new_certificate):
     assert server_end_point(_der(new_certificate("ed", key=ed25519.Ed25519PrivateKey.generate())[0])) is None
     assert server_end_point(b"no certificate") is None
+
+
+@pytest.mark.parametrize(("name", "expected"), [("db.internal", "db.internal"), ("", "10.0.0.7")])
+def test_a_name_of_ones_own_stands_for_the_address_that_is_dialled(monkeypatch, name, expected):
+    context = client_context()
+    seen = []
+    monkeypatch.setattr(
+        ssl.SSLContext, "wrap_socket", lambda _self, _sock, *, server_hostname: seen.append(server_hostname)
+    )
+    with socket.socket() as sock:
+        NamedContext(context, name).wrap_socket(sock, server_hostname="10.0.0.7")
+    assert seen == [expected]
