@@ -65,7 +65,7 @@ class Catalogue:
         """Read again; tell whether the snapshot was begun after this call."""
         asked_s = trio.current_time()
         await self._load(asked_s)
-        return self._snapshot_s > asked_s
+        return self._snapshot_s >= asked_s
 
     async def newer_than(self, age_s: float) -> bool:
         """Read again if the snapshot is older than this; tell whether there is a new one."""

@@ -109,3 +109,10 @@ def test_unknown_relations_and_columns_are_unproved() -> None:
     assert not found.complete
     assert "nosuch" in found.problem
     assert outputs(found) == ["nosuch unproved", "id unproved"]
+
+
+def test_pg_27_a_cursor_is_not_read_under_another_path_than_it_was_opened_under() -> None:
+    text = "begin; declare c cursor for select email from customer; set search_path to attic; fetch 1 from c"
+    found = looks(text)[-1]
+    assert not found.complete
+    assert looks(text.replace("attic", "public").replace("set search_path to public; ", ""))[-1].complete
