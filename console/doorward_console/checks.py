@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from doorward_core.approvals.sshsig import parse_allowed_signers
 from doorward_core.config import Config, load_config
 from doorward_core.config_types import Strict
-from doorward_core.errors import ConfigError
+from doorward_core.errors import ConfigError, RecordError
 from doorward_core.model import Operation, Resource
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.lint import remarks
@@ -70,6 +70,7 @@ def check_config(config: Path) -> Findings:
         load_policy(settings.policy)
     except ConfigError as error:
         faults += error.problems
+    faults += _recipients(config, settings.record.recipients)
     signers = settings.approvals.signers
     if signers is not None:
         try:
@@ -79,6 +80,19 @@ def check_config(config: Path) -> Findings:
         except OSError as error:
             faults.append(f"{signers}:1: cannot be read: {error.strerror}")
     return Findings(tuple(faults), tuple(notes))
+
+
+def _recipients(config: Path, recipients: tuple[str, ...]) -> list[str]:
+    """What a gateway would stop at: keys that nothing can be sealed to."""
+    from doorward_core.record.keys import parse_recipient  # noqa: PLC0415 - loads a library that only sealing needs
+
+    faults: list[str] = []
+    for recipient in recipients:
+        try:
+            parse_recipient(recipient)
+        except RecordError as error:
+            faults.append(f"{config}: record.recipients: {error}")
+    return faults
 
 
 def target_models() -> Mapping[str, type[Strict]]:

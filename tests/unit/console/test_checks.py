@@ -25,6 +25,11 @@ def test_a_configuration_that_is_wrong_names_file_line_and_key(config):
     assert any("orgin" in fault for fault in check_config(config).faults)
 
 
+def test_a_recipient_that_is_none_is_a_fault(config):
+    config.write_text(config.read_text().replace("keys: keys}", "keys: keys, recipients: [nonsense]}"))
+    assert any("record.recipients: not a recipient" in fault for fault in check_config(config).faults)
+
+
 def test_a_fault_elsewhere_hides_none_of_a_target(config):
     config.write_text(config.read_text().replace("origin:", "orgin:").replace("host:", "hst:"))
     faults = check_config(config).faults

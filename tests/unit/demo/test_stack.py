@@ -57,7 +57,7 @@ def test_tokens_are_taken_from_the_issuer_into_private_files(tmp_path):
 
 def test_a_gateway_that_does_not_start_says_why(tmp_path, monkeypatch):
     """The configuration that is written here names a folder where a file must be."""
-    place = stack.Stack(tmp_path, tmp_path / "run", 6432, 9464, issuer_url="not a url")
+    place = stack.Stack(tmp_path, tmp_path / "run", 0, 0, issuer_url="not a url")
     target = type("Target", (), {"port": 1, "passwords": {"app": "a", "reader": "r"}})()
     with pytest.raises(DemoError, match="ended with status"), stack.gateway(place, target):
         pass
