@@ -151,8 +151,17 @@ copy_in = st.builds(
     st.lists(st.sampled_from(("rows 1", "fail")), max_size=1),
     st.sampled_from((enc.COPY_DONE, enc.encode_copy_fail("no"))),
 )
+# Under names of its own: run again without its data it would break the protocol.
 copy_extended = st.builds(
-    lambda end: [parse("", b"copy in"), bind(), enc.encode_execute(), *copying(b"1\n", b"2\n", end=end), enc.SYNC],
+    lambda end: [
+        enc.encode_close("S", "copier"),
+        enc.encode_close("P", "copier"),
+        parse("copier", b"copy in"),
+        bind("copier", "copier"),
+        enc.encode_execute("copier"),
+        *copying(b"1\n", b"2\n", end=end),
+        enc.SYNC,
+    ],
     st.sampled_from((enc.COPY_DONE, enc.encode_copy_fail("no"))),
 )
 one_extended = st.one_of(
