@@ -40,8 +40,8 @@ def test_the_policy_in_the_readme_loads():
     assert parse_policy(text, "README.md").mask_rules
 
 
-def test_the_configuration_shown_loads(tmp_path):
-    (text,) = blocks(CONFIG)
+@pytest.mark.parametrize("text", blocks(CONFIG))
+def test_every_configuration_shown_loads(tmp_path, text):
     for name in ("tls.crt", "tls.key", "policy.yaml", "allowed_signers"):
         (tmp_path / name).touch()
     (tmp_path / "doorward.yaml").write_text(text)
