@@ -182,11 +182,13 @@ usual = st.builds(
     st.sampled_from((*TEXTS, "copy out")),
     st.booleans(),
 )
-extended = st.lists(usual | one_extended.map(lambda frame: [frame]), max_size=4).map(
-    lambda parts: [frame for part in parts for frame in part] + [enc.SYNC]
+parts = st.lists(usual | one_extended.map(lambda frame: [frame]), max_size=4).map(
+    lambda found: [frame for part in found for frame in part]
 )
-scripts = st.lists(st.one_of(query, extended, extended, copy_in, copy_extended), max_size=6).map(
-    lambda parts: [frame for part in parts for frame in part] + [enc.encode_query("rows 1")]
+extended = parts.map(lambda frames: [*frames, enc.SYNC])
+# `parts`, without a Sync: whatever comes next is part of the same batch, a simple Query too.
+scripts = st.lists(st.one_of(query, extended, extended, parts, copy_in, copy_extended), max_size=6).map(
+    lambda found: [frame for part in found for frame in part] + [enc.SYNC, enc.encode_query("rows 1")]
 )
 
 
