@@ -16,6 +16,24 @@ UNIT = {
 # module -> (the file that tests it, why that is not a unit file of its own name).
 ELSEWHERE: dict[str, tuple[str, str]] = {
     "doorward_core.errors": ("tests/architecture/test_shape.py", "holds no code: names and docstrings"),
+    "doorward_core.rooms": (
+        "tests/integration/test_gateway_process.py",
+        "opens real files, a real log and its process",
+    ),
+    "doorward_core.run": ("tests/integration/test_gateway_process.py", "a process, its signals and its exit status"),
+    "doorward_postgres.__main__": (
+        "tests/integration/test_gateway_process.py",
+        "a program, run as an operator runs it",
+    ),
+    "doorward_postgres.plan": ("tests/unit/postgres/test_results.py", "holds no code: the two protocols between them"),
+    "doorward_postgres.proxy": (
+        "tests/integration/postgres/test_psycopg.py",
+        "the shell from accept to farewell: only a real client and a real server take it through",
+    ),
+    "doorward_postgres.session": (
+        "tests/integration/postgres/test_psycopg.py",
+        "the shell around the machine: only a real client and a real server move it",
+    ),
     "doorward_demo.__main__": ("tests/integration/test_demo.py", "a program, run whole as a person runs it"),
 }
 
