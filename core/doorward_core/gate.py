@@ -51,6 +51,7 @@ from doorward_core.policy.rate import RateCounter
 from doorward_core.record.log import EventLog
 from doorward_core.scribe import Scribe
 
+OBSERVE_WORDS = "observe mode: blocks and holds were recorded, not enforced"
 EXPIRED_WORDS = "the credential of this session has expired; connect again"
 REFUSED_WORDS = {
     RequestState.REJECTED: (ReasonCode.REJECTED, "the request was rejected", False),
@@ -125,7 +126,7 @@ class Gate:
             await self._refused(resource_name, peer, identity, f"policy: {decision.reason}")
             words = decision.advice or f"no rule grants {identity.subject} anything on {resource_name}"
             raise AdmissionRefused(words)
-        return await self._open(identity, setting, account, peer, now, observe=decision.observed is not None)
+        return await self._open(identity, setting, account, peer, now)
 
     def reload(self, policy: Policy, now_unix_ns: int) -> None:
         """Put another policy in force for every decision from here on; sessions stay.
@@ -138,9 +139,7 @@ class Gate:
     async def _refused(self, resource: str, peer: Peer, identity: Identity | None, reason: str) -> None:
         await self.log.durable(self.log.append(entries.session_refused(resource, peer, identity, reason), self.clock()))
 
-    async def _open(
-        self, identity: Identity, setting: Setting, account: str, peer: Peer, now: int, *, observe: bool
-    ) -> "SessionGate":
+    async def _open(self, identity: Identity, setting: Setting, account: str, peer: Peer, now: int) -> "SessionGate":
         # Posture is fixed at login: if no rule could permit or hold a write, the target itself is told to refuse them.
         read_only = not self.policy.could(identity, setting.resource, CHANGING)
         chosen = account if account in setting.accounts else setting.account
@@ -149,9 +148,8 @@ class Gate:
         session = Session(
             secrets.token_bytes(16), identity, setting.resource, chosen, peer, self.origin, now, self.policy.digest
         )
-        door = SessionGate(self, session, read_only=read_only)
-        if observe:
-            door.uncovered("observe mode: blocks and holds were recorded, not enforced")
+        observe = self.policy.observes(setting.resource, now)
+        door = SessionGate(self, session, read_only=read_only, observe=observe)
         event = entries.session_opened(session, read_only=read_only, observe=observe, facts={})
         await self.log.durable(self.log.append(event, now))
         self.sessions[session.id] = door
@@ -161,14 +159,15 @@ class Gate:
 class SessionGate:
     """The door of one admitted connection; a proxy's supervisor calls `close` exactly once."""
 
-    def __init__(self, gate: Gate, session: Session, *, read_only: bool) -> None:
+    def __init__(self, gate: Gate, session: Session, *, read_only: bool, observe: bool = False) -> None:
         self.session = session
         self.read_only = read_only
+        self.observe = observe  # at login; the proxy tells its client
         self.ended: str = ""  # set by whoever ends the session from outside; the proxy's shell looks at it
         self._gate = gate
         self._generation = gate.log.generation
         self._scribe = Scribe(session)
-        self._coverage: dict[str, None] = {}
+        self._coverage: dict[str, None] = {OBSERVE_WORDS: None} if observe else {}
         self._totals: dict[str, int] = {"permitted": 0, "denied": 0, "held": 0, "rows": 0, "masked": 0}
 
     @property

@@ -91,6 +91,10 @@ class Policy:
         """The same policy with these resources in observe mode, each until its instant."""
         return Policy(self.digest, self.rules, self.mask_rules, self.texts, until_unix_ns)
 
+    def observes(self, resource: Resource, now_unix_ns: int) -> bool:
+        """Whether a resource is in observe mode now: what is blocked or held there is recorded, and goes on."""
+        return now_unix_ns < self.observe.get(resource.name, 0)
+
     def decide(
         self,
         identity: Identity,
@@ -110,14 +114,14 @@ class Policy:
         atoms = _atoms(operation)
         verdicts = [view.judge(atom, now_unix_ns, granted) for atom in atoms]
         decision = self._combine(verdicts, view.masks, operation.attributes.get("problem", ""))
-        if decision.effect is not Effect.PERMIT and now_unix_ns < self.observe.get(resource.name, 0):
+        if decision.effect is not Effect.PERMIT and self.observes(resource, now_unix_ns):
             decision = _observed(decision, view.masks, unread=any(a.action is Action.UNKNOWN for a in atoms))
         return _supported(decision, discharges)
 
     def connect(self, identity: Identity, resource: Resource, now_unix_ns: int) -> Decision:
         """Decide whether a session may open. Masks are left to its operations."""
         decision = self._combine([self.judge_connect(identity, resource, now_unix_ns)], (), "")
-        if decision.effect is not Effect.PERMIT and now_unix_ns < self.observe.get(resource.name, 0):
+        if decision.effect is not Effect.PERMIT and self.observes(resource, now_unix_ns):
             decision = _observed(decision, (), unread=False)
         return decision
 

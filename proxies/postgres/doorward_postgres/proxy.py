@@ -244,6 +244,8 @@ class PostgresProxy:
             ]
             hello.append(wire_encode.encode_parameter_status("application_name", request.application_name))
             hello.append(wire_encode.encode_backend_key_data(pid, key))
+            if door.observe:
+                hello.append(refusals.OBSERVED)
             hello.append(wire_encode.encode_ready_for_query(upstream.status))
             await link.send_all(hello)
             return await talk.run(connection.draining)

@@ -42,6 +42,12 @@ NO_RECORD: Final = fatal(
 )
 INTERNAL: Final = fatal("XX000", "the gateway ended this session because of an error of its own")
 IDLE: Final = fatal("57P05", "the session was idle for too long")
+OBSERVED: Final = encode_notice_response(
+    "WARNING",
+    "01000",
+    "doorward: this resource is in observe mode; what policy blocks or holds is recorded, and goes on all the same",
+    "Masks and the record are in force.",
+)
 CANCELLED: Final = encode_error_response("ERROR", "57014", "canceling statement due to user request")
 
 

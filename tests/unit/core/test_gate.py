@@ -178,6 +178,20 @@ async def test_observe_mode_lets_in_and_says_so_in_the_record_and_the_coverage(h
     assert house.events(EventKind.SESSION_OPENED)[0].header["observe"] is True
 
 
+async def test_observe_mode_is_said_of_a_session_that_a_rule_lets_in_anyway(house):
+    observing(house, until_s=10)
+    door = await house.admit("writers")
+    assert door.observe
+    door.close("bye")
+    house.later(10)
+    after = await house.admit("writers")
+    assert not after.observe
+    after.close("bye")
+    opened, ended = house.events(EventKind.SESSION_OPENED), house.events(EventKind.SESSION_CLOSED)
+    assert [event.header["observe"] for event in opened] == [True, False]
+    assert ["observe mode" in str(event.header["coverage"]) for event in ended] == [True, False]
+
+
 async def test_observe_mode_opens_no_request_for_what_would_have_been_held(house, op):
     observing(house)
     door = await house.admit("writers")
