@@ -16,6 +16,7 @@ from doorward_core.model import Atom
 from doorward_core.sql.layout import layout
 
 MARGIN = "  | "
+STANDS_FOR = "stands_for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,12 @@ def card_lines(detail: Detail, now_unix_ns: int) -> list[str]:
     ]
     if request.unseen:
         lines.append(f"unseen    {line(', '.join(request.unseen))}: streams in afterwards, and is not on this card")
-    context = {name: value for name, value in request.context.items() if value}
+    context = {name: value for name, value in request.context.items() if value and name != STANDS_FOR}
     if context:
         lines.append("within    " + ", ".join(f"{line(name)}={line(value)}" for name, value in context.items()))
     lines += [f"{line(request.verb)}:", *_quoted(request.text)]
+    if request.context.get(STANDS_FOR):
+        lines += ["whose names stand for:", *_quoted(request.context[STANDS_FOR])]
     laid = layout(request.text) if "search_path" in request.context else None
     if laid is not None:
         lines += ["the same, laid out (what counts is the text above):", *_quoted(laid)]
@@ -109,7 +112,13 @@ def _value(value: str | None) -> str:
 
 
 def _all_text(request: ApprovalRequest) -> str:
-    return "\n".join((request.text, *(value for value in request.parameters if value is not None)))
+    return "\n".join(
+        (
+            request.text,
+            request.context.get(STANDS_FOR, ""),
+            *(value for value in request.parameters if value is not None),
+        )
+    )
 
 
 def _vote_line(vote: Mapping[str, object]) -> str:

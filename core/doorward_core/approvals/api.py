@@ -154,7 +154,7 @@ def _detail(case: Case) -> dict[str, object]:
 
 def _flags(request: ApprovalRequest) -> tuple[Flag, ...]:
     given = [parameter for parameter in request.parameters if parameter is not None]
-    return flags("\n".join((request.text, *given)))
+    return flags("\n".join((request.text, request.context.get("stands_for", ""), *given)))
 
 
 def _vote(vote: Vote) -> dict[str, object]:

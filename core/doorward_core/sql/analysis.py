@@ -88,6 +88,8 @@ class StatementAnalysis:
     `reads` are the OIDs of relations, base tables of views included, whose rows may reach the client, in results or
     in errors; `touches_masked` says that a masked column is within reach, so that messages can carry its values.
     `inner` says how it was seen through (`EXECUTE name`, `FETCH name`, `EXPLAIN`); its atoms are among `atoms`.
+    `stands_for` are the (kind, name, text) of each prepared name and cursor in it: without them its own text says
+    nothing of what runs.
     `outputs` is None where the result's columns could not be derived.
     """
 
@@ -104,3 +106,4 @@ class StatementAnalysis:
     copy: CopyInfo | None = None
     inner: str = ""
     absent: str = ""
+    stands_for: tuple[tuple[str, str, str], ...] = ()

@@ -145,6 +145,7 @@ def _answer(statement: ParsedStatement, work: Work, found: Found) -> StatementAn
         copy=copy,
         inner=found.inner,
         absent=work.absent,
+        stands_for=tuple((*key, text) for key, text in sorted(work.stands_for.items())),
     )
 
 

@@ -82,6 +82,7 @@ def absorb(work: Work, inner: Work) -> None:
     take_problem(work, inner)
     work.reaches_masked = work.reaches_masked or inner.reaches_masked
     work.reads |= inner.reads
+    work.stands_for.update(inner.stands_for)
     for field in ("seen_functions", "seen_relations", "seen_operators", "seen_types", "seen_columns"):
         getattr(work, field).update(getattr(inner, field))
 
@@ -99,6 +100,7 @@ def prepare(node: Message, work: Work, names: Names) -> Found:
     work.seen_types |= {tuple(part.string.sval for part in wrapped.type_name.names) for wrapped in node.argtypes}
     take_problem(work, inner)
     work.reaches_masked = inner.reaches_masked
+    work.stands_for.update(inner.stands_for)
     work.pure = False
     work.atom(Action.SESSION, "prepared", node.name)
     return Found(effect=Prepare(node.name, names.text))
@@ -123,6 +125,7 @@ def by_name(kind: str, name: str, work: Work, names: Names) -> Found:
         work.absent = work.absent or (f"{kind} {name}" if work.complete else "")
         work.unknown(f"{kind} {name}", f'no {kind} "{name}" is known in this session')
         return Found(Shape((), UNPROVEN))
+    work.stands_for[kind, name] = text
     if names.depth >= DEEPEST_NAMES:
         work.unknown(f"{kind} {name}", "prepared names stand for each other too deeply")
         return Found(Shape((), UNPROVEN))

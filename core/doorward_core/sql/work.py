@@ -200,6 +200,7 @@ class Work:
         "seen_operators",
         "seen_relations",
         "seen_types",
+        "stands_for",
     )
 
     def __init__(self, lens: Lens, budget: Budget | None = None) -> None:
@@ -220,6 +221,8 @@ class Work:
         self.seen_operators: set[Name] = set()
         self.seen_types: set[Name] = set()
         self.seen_columns: set[Name] = set()
+        # The texts that prepared names and cursors stand for, by kind and name.
+        self.stands_for: dict[tuple[str, str], str] = {}
 
     def atom(self, action: Action, kind: str, name: str, columns: tuple[str, ...] = (), detail: str = "") -> None:
         """Write down that the statement does this; anything but a read is not pure."""

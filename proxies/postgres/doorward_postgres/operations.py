@@ -6,8 +6,8 @@ What it will not do: decide, await, or parse SQL itself (`doorward_core.sql` doe
 Source: PostgreSQL protocol, "Message Formats" (Query, Parse, Bind, FunctionCall); DESIGN sections 3 and 7.
 
 Invariants:
-- `digest` covers everything that changes meaning: text, parameters with their formats and types, account, database,
-  search_path, role.
+- `digest` covers everything that changes meaning: text, what the prepared names and cursors in it stand for, parameters
+  with their formats and types, account, database, search_path, role.
 - A text that cannot be read becomes an operation that is not `complete`; policy then sees `unknown`.
 - Remembered analyses are keyed by everything that they depend on, and bounded in bytes.
 """
@@ -103,8 +103,12 @@ class Reading:
     digests: dict[tuple[object, ...], "hashlib._Hash"] = field(default_factory=dict)
     pure: bool = field(init=False)
     unseen: tuple[str, ...] = field(init=False)
+    # What EXECUTE and FETCH run is not in their own text: `prepared p: PREPARE p AS ...`, a line for each name.
+    stands_for: str = field(init=False)
 
     def __post_init__(self) -> None:
+        named = dict.fromkeys(name for one in self.analyses for name in one.stands_for)
+        self.stands_for = "\n".join(f"{kind} {name}: {text}" for kind, name, text in named)
         self.pure = self.complete and all(one.pure for one in self.analyses)
         copies_in = any(one.copy is not None and one.copy.end == "stdin" for one in self.analyses)
         self.unseen = ("copy-data",) if copies_in else ()
@@ -151,7 +155,7 @@ class Reader:
             self._digest(question, reading, state),
             reading.complete,
             reading.pure and not state.wrote,
-            text_truncated=len(text) > MAX_TEXT_CHARS or cut,
+            text_truncated=max(len(text), len(reading.stands_for)) > MAX_TEXT_CHARS or cut,
             parameters=parameters,
             unseen=reading.unseen,
             in_transaction=state.status == IN_TRANSACTION,
@@ -160,6 +164,7 @@ class Reader:
                 "database": self.database,
                 "problem": reading.problem,
                 "absent": reading.absent,
+                "stands_for": reading.stands_for[:MAX_TEXT_CHARS],
             },
         )
 
@@ -175,7 +180,8 @@ class Reader:
         begun = reading.digests.get(key)
         if begun is None:
             begun = hashlib.sha256()
-            for text in (question.text, self.account, self.database, state.search_path, state.role):
+            session = (self.account, self.database, state.search_path, state.role)
+            for text in (question.text, reading.stands_for, *session):
                 _add(begun, text.encode("utf-8", "surrogatepass"))
             _add(begun, repr(question.parameter_oids).encode())
             if len(reading.digests) < MAX_DIGESTS:
