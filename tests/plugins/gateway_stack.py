@@ -215,9 +215,9 @@ class Gateway:
         """One request to the control API."""
         connection = http.client.HTTPConnection("control", timeout=20)
         connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(str(self.sockets / "approvals.sock"))
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         try:
+            connection.sock.connect(str(self.sockets / "approvals.sock"))
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())

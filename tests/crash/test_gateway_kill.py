@@ -1,0 +1,47 @@
+"""kill -9 of the gateway, of its log's writer, and of both, under load, fifty times (L-06).
+
+After each: the log opens and verifies against a checkpoint kept before; no effect at the target and no result in a
+client's hand lacks its record; a grant that was used stays used.
+"""
+
+import random
+import signal
+
+import pytest
+from crash_load import POLICY_RETRY, Ledger, Load, kill, ready, writer_of
+from gateway_stack import POLICY
+
+pytestmark = [pytest.mark.slow, pytest.mark.need_embedded_postgres]
+
+KILLS = 50
+SEED = 7
+
+
+@pytest.mark.timeout(240)
+def test_l_06_fifty_kills_under_load_leave_nothing_without_its_record(own_gateway):
+    gateway = own_gateway(policy=POLICY.replace(*POLICY_RETRY))
+    ledger, draw = Ledger(gateway), random.Random(SEED)
+    with Load(gateway) as load:
+        for number in range(KILLS):
+            load.after(draw.randrange(1, 40))
+            writer = writer_of(gateway.process.pid)
+            victims = [*["writer"] * 4, "gateway", *["writer"] * 4, "both"][number % 10]
+            if victims != "gateway":
+                kill(writer, signal.SIGKILL)
+            if victims != "writer":
+                gateway.process.kill()
+                gateway.process.wait()
+                ledger.check(load)
+                gateway.start(gateway.environment)
+            else:
+                ready(gateway, 503)
+                ready(gateway)
+            ledger.check(load)
+    effects, counters = ledger.check(load)
+    assert effects > KILLS
+    assert counters > KILLS // 5
+    assert gateway.stop() == 0
+    ledger.check(load)
+    kinds = ledger.kinds()
+    assert kinds.count("log.opened") == KILLS + 1
+    assert kinds[-1] == "log.closed"
