@@ -82,7 +82,7 @@ identity:
 record:
   folder: state/log
   keys: state/keys
-  level: shape  # what was asked, and the shape of the answer; or: decision, payload
+  level: shape  # what was asked, and the beginning of each answer as it was shown, masked; or: decision
 
 policy: {POLICY}
 
