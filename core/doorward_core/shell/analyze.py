@@ -40,7 +40,7 @@ MAX_WRAPPERS = 8
 """Wrappers within wrappers, for one command."""
 MAX_PROBLEM_CHARS = 200
 
-_SWALLOWABLE = re.compile(r"[^\x00-\x7f][\\|`{}\[\]^~@]")
+_SWALLOWABLE = re.compile(r"[^\x00-\x7f][\\|`]")
 """In another character set than UTF-8 (SJIS, GBK) such a sign may be the second half of a character."""
 _IDLE_FILES = frozenset({"/dev/null"})
 _NETWORK_FILES = ("/dev/tcp/", "/dev/udp/")
@@ -70,8 +70,6 @@ def _unreadable(text: str) -> str:
     """Why a text is not read at all; empty where it is."""
     if any(not (char.isprintable() or char in "\t\n") for char in text):
         return "it holds control, format or unprintable characters, or is not UTF-8"
-    if _SWALLOWABLE.search(text):
-        return "a sign after a letter beyond ASCII may be part of it in another character set"
     return ""
 
 
@@ -126,6 +124,8 @@ class _Reading:
         if problem:
             self.doubt(problem)
             return
+        if _SWALLOWABLE.search(text):
+            self.doubt("a sign after a letter beyond ASCII may be part of it in another character set")
         found: Scan | None = None
         try:
             found = scan(encoded.decode("latin-1"))
@@ -189,10 +189,11 @@ class _Reading:
         program, inner = "", None
         try:
             program = self._program(words)
-            inner = unwrap(program, arguments)
-            if inner is None:
-                look_into(program, arguments)
-                self._note_transfer(program, arguments, plainly=not redirections and place == Place())
+            known_as = program.rpartition("/")[2]  # what it is called, wherever it lies, says what it may do
+            inner = unwrap(known_as, arguments)
+            plainly = not redirections and place == Place()
+            if inner is None and not self._is_transfer(program, arguments, plainly=plainly):
+                look_into(known_as, arguments)
         except Unclear as unclear:
             self.doubt(str(unclear))
         self._commands.append(Command(program, arguments, redirections, place.background, wraps=bool(inner)))
@@ -220,17 +221,18 @@ class _Reading:
         else:
             self.run(inner.words, (), place, shells, depth + 1)
 
-    def _note_transfer(self, program: str, arguments: tuple[Word, ...], *, plainly: bool) -> None:
+    def _is_transfer(self, program: str, arguments: tuple[Word, ...], *, plainly: bool) -> bool:
         """A transfer is the client's own where its streams are the session's; a tar elsewhere is a program."""
         transfer = recognise(program, arguments)
         if transfer is None or (transfer.protocol == "tar" and not plainly):
-            return
+            return False
         if not plainly:
             raise Unclear("the streams of a file transfer go elsewhere")
         self._transfer = transfer
         action = Action.READ if transfer.direction == READ else Action.WRITE
         for path in transfer.paths:
             self._touch(action, path)
+        return True
 
     # --- files -----------------------------------------------------------------------------------------------------
 
