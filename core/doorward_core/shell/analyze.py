@@ -49,7 +49,7 @@ _NETWORK_FILES = ("/dev/tcp/", "/dev/udp/")
 def analyze(command: str) -> CommandAnalysis:
     """Take apart a line that a shell will read. Never raises."""
     reading = _Reading()
-    reading.read_text(command, Place(), shells=0)
+    reading.read_line(command, Place(), shells=0)
     return reading.result()
 
 
@@ -113,7 +113,7 @@ class _Reading:
 
     # --- text ------------------------------------------------------------------------------------------------------
 
-    def read_text(self, text: str, place: Place, *, shells: int) -> None:
+    def read_line(self, text: str, place: Place, *, shells: int) -> None:
         """Read what a shell will read."""
         problem = _unreadable(text)
         encoded = b"" if problem else text.encode()
@@ -217,7 +217,7 @@ class _Reading:
             self._unseen = self._unseen or place.stdin != STDIN_ELSEWHERE
             place = Place(STDIN_ELSEWHERE, place.background)
         if inner.text is not None:
-            self.read_text(inner.text, place, shells=shells + 1)
+            self.read_line(inner.text, place, shells=shells + 1)
         else:
             self.run(inner.words, (), place, shells, depth + 1)
 
