@@ -2,7 +2,7 @@
 
 It is pure: a document of the control API in, lines out.
 Whatever the requester wrote is shown whole and harmless, and marked at its left edge, so that no line of it can pass
-for one of ours (ATTACKS.md AP-04).
+for one of ours (threat model AP-04).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """What the command prints: text for people, JSON for programs, errors with an exit status.
 
 Everything that others wrote (statements, values, names, reasons) passes through `shown` or `line` before it meets a
-terminal, so that none of it is obeyed (ATTACKS.md SSH-14). JSON is ASCII only, for the same reason.
+terminal, so that none of it is obeyed (threat model SSH-14). JSON is ASCII only, for the same reason.
 
 Exit status: 0 yes; 1 no (not verified, refused, a case failed); 2 it could not be asked (usage, files, connection).
 """

@@ -2,7 +2,7 @@
 
 It is pure: entries of the log in, lines out.
 Everything that a client, a target or an approver wrote is made harmless before it is put into a line, and stands
-behind a margin, so that none of it passes for ours (ATTACKS.md SSH-14).
+behind a margin, so that none of it passes for ours (threat model SSH-14).
 It tells what the record says, and proves nothing: that is `doorward verify`.
 """
 

@@ -1,4 +1,4 @@
-"""Attacks on approvals (ATTACKS.md A6): over the real control API, the real store, and keys of ssh-keygen.
+"""Attacks on approvals: over the real control API, the real store, and keys of ssh-keygen.
 
 "Nothing runs" is checked at the one place that lets something run: `use` and `redeem`, as the gate calls them.
 """

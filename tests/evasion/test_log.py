@@ -1,4 +1,4 @@
-"""ATTACKS.md, table A7: what somebody who can write to the disk, and knows the format, may try.
+"""The threat model, "The log": what somebody who can write to the disk, and knows the format, may try.
 
 Each row's attacker leaves a log that a verifier must refuse, naming the first bad entry; rows are never removed.
 """

@@ -1,4 +1,4 @@
-"""ATTACKS PG-45, PG-47, PG-80, PG-82, PG-84, PG-85 on the payload's way: what the target sends, and what leaves.
+"""Threat model PG-45, PG-47, PG-80, PG-82, PG-84, PG-85 on the payload's way: what the target sends, and what leaves.
 
 A target's bytes go in, the client's bytes come out; the secret must not be in them, in any spelling that the
 format has for it, and a real driver must still read them.

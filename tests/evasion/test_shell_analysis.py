@@ -1,4 +1,4 @@
-"""ATTACKS SSH-05, SSH-06, SSH-08 and K-09 at the analysis: what hides a command is seen through or is not complete.
+"""Threat model SSH-05, SSH-06, SSH-08 and K-09 at the analysis: what hides a command is seen through or is not complete.
 
 A row never says "complete" without naming the program that would run. Rows are never removed.
 """

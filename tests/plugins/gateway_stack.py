@@ -1,7 +1,7 @@
 """A whole gateway for tests: a real PostgreSQL, a development issuer, the gateway as a process, a recorder between.
 
 The recorder stands where the gateway dials its target and keeps every byte that was sent there, so that "nothing
-reached the upstream" is checked there and not in our own log (ATTACKS.md).
+reached the upstream" is checked there and not in our own log (threat model).
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """What is odd about a text that someone else wrote, and how to show it without obeying it.
 
 An approver reads a statement that an agent wrote; an auditor reads what a data author stored.
-Neither their terminal nor their eye may be led by it (ATTACKS.md AP-04, SSH-14): escape sequences, characters that turn
+Neither their terminal nor their eye may be led by it (threat model AP-04, SSH-14): escapes, characters that turn
 the direction of reading, characters that take no room, and letters that only look like others.
 
 It is pure; it changes no text that is kept, forwarded or signed: only what is shown.

@@ -7,7 +7,7 @@ It is pure: random bytes, keys and the time come in as arguments.
 
 Invariants:
 
-- A request never changes once it is made; an edited statement is a new request (ATTACKS.md AP-07).
+- A request never changes once it is made; an edited statement is a new request (threat model AP-07).
 - `binding` covers everything that gives the operation its meaning and its maker: principal, actor chain, sponsor,
   resource, account and the operation's own digest. A grant fits nothing else (AP-02, AP-03).
 - The binding is an HMAC under a key of the gateway, and stays in the store: it is on no card and in no log, so that

@@ -70,7 +70,7 @@ class RequestRefused(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many requests may wait at once: more would tire the people who read them (ATTACKS.md AP-06)."""
+    """How many requests may wait at once: more would tire the people who read them (threat model AP-06)."""
 
     per_principal: int = 20
     total: int = 500

@@ -2,7 +2,7 @@
 
 It is pure: it sees a request, votes and the time, and knows neither tokens nor keys (`desk` verified the approver's
 identity, `sshsig` the signature).
-It implements "four eyes" (ATTACKS.md AP-01) and quorum for everyone alike: administrators have no way round it.
+It implements "four eyes" (threat model AP-01) and quorum for everyone alike: administrators have no way round it.
 
 Invariants:
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from doorward_core.mask.detect import Detectors, Span
 
-WINDOW_BYTES: Final = 65_536  # DESIGN: 64 KiB, the end of the line or 200 ms, whichever is first
+WINDOW_BYTES: Final = 65_536  # 64 KiB, the end of the line or 200 ms, whichever is first
 OVERLAP_BYTES: Final = 4_096  # longer than an address, a card, an IBAN; a JWT may be longer
 _KEY_LABEL: Final = "private-key"
 _KEY_END: Final = b"-----END "

@@ -2,7 +2,7 @@
 
 It reads one HTTP/1.1 request at a time (RFC 9112, by h11), finds its route, asks who it is, and writes the answer.
 It knows no approvals: routes come from outside. It serves no browser: there are no cookies, no forms and no CORS, and a
-POST must say that it is JSON, so that no page can make one (ATTACKS.md AP-05). A GET changes nothing.
+POST must say that it is JSON, so that no page can make one (threat model AP-05). A GET changes nothing.
 Problems are RFC 9457 (`application/problem+json`), bearer tokens RFC 6750.
 
 Invariants:

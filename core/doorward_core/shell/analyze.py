@@ -6,8 +6,8 @@ What it will not do: promise what a program does with its arguments; claim anyth
 target's files, aliases or PATH. The target's login shell is taken for one of sh, dash, bash, ksh, zsh: `scan` refuses
 what they read differently, and a csh or fish is not for deciding by command.
 
-Implements: DESIGN section 7's law for SQL, for shells: what cannot be seen through is not complete; ATTACKS SSH-05,
-SSH-06, SSH-08, K-09.
+Implements for command lines what ARCHITECTURE.md, "Deciding on SQL", says: what cannot be seen through is not complete;
+threat model SSH-05, SSH-06, SSH-08, K-09.
 
 Invariants: pure; no input raises; input, nesting and number of commands are bounded; `complete` is True only if every
 program that can run, but those that a listed program runs by itself, is in `commands`.

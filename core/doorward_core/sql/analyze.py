@@ -1,7 +1,7 @@
 """From a parsed message and a session's context to what each statement does: the entrance of this room.
 
 It asks no server, keeps no state, and never raises for anything that `doorward_core.sql.parse` could read.
-It implements DESIGN section 7 and 8; ATTACKS PG-01 to PG-10, PG-20 to PG-29, PG-80, PG-81, PG-83.
+It implements ARCHITECTURE.md, "Deciding on SQL"; threat model PG-01 to PG-10, PG-20 to PG-29, PG-80, PG-81, PG-83.
 
 Invariants: every statement has at least one atom; what no handler met makes the statement incomplete; an incomplete
 statement proves no column and is never pure; a statement after one that changes what names mean is read under that

@@ -1,7 +1,7 @@
 """How much reading a message may cost: names that multiply are given up before they hold up everyone else.
 
 A text of a kilobyte can nest recursive queries so that reading it takes for ever, whatever the server would do with it.
-Steps are counted, not time, so that the same message always gets the same answer; ATTACKS PG-09.
+Steps are counted, not time, so that the same message always gets the same answer; threat model PG-09.
 """
 
 # What one message may cost: each step is a query read, or sixteen row sources looked through for a name.

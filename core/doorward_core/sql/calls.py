@@ -1,6 +1,6 @@
 """Function calls: what they run, what flows through them, and the few whose arguments are names of things.
 
-It implements `FuncCall` of PostgreSQL's parse trees, aggregates and window clauses included; ATTACKS PG-06, PG-21,
+It implements `FuncCall` of PostgreSQL's parse trees, aggregates and window clauses included; threat model PG-06, PG-21,
 PG-24, PG-80, PG-81. Whether a function is safe is `doorward_core.sql.effects`' to say.
 """
 

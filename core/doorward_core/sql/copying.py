@@ -1,7 +1,7 @@
 """COPY: what it moves, where to, and how the bytes are written.
 
 It implements `CopyStmt` and the options of `ProcessCopyOptions` (PostgreSQL's `src/backend/commands/copy.c`);
-ATTACKS PG-25, PG-47, PG-83.
+threat model PG-25, PG-47, PG-83.
 An option that is not understood makes the payload unreadable, never guessed at.
 """
 

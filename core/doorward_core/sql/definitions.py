@@ -1,6 +1,6 @@
 """Statements that define, grant and administer: each is mapped to what it touches, none is run in thought.
 
-It implements the utility statements of PostgreSQL's raw parse trees; ATTACKS PG-20, PG-25, PG-28.
+It implements the utility statements of PostgreSQL's raw parse trees; threat model PG-20, PG-25, PG-28.
 Expressions and queries inside a definition (defaults, checks, USING, index expressions, view bodies, bodies in SQL)
 are swept: what they call, read and look at is written down as if they ran now, for many of them do.
 """

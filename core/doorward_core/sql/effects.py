@@ -4,7 +4,7 @@ A function is safe if its name is written down as safe (`safe_functions`) *and* 
 finds under the search path is built in, or belongs to an extension that is as good as built in.
 One candidate from anywhere else makes the call an `execute` atom, for overloads are chosen by type across all schemas
 of the path, and this room infers no types.
-It implements DESIGN section 7 ("The catalogue") and 14.9; ATTACKS PG-08, PG-20, PG-21, PG-24, PG-25.
+It implements ARCHITECTURE.md, "Deciding on SQL"; threat model PG-08, PG-20, PG-21, PG-24, PG-25.
 """
 
 from doorward_core.sql.catalog import CATALOG_SCHEMA, Catalog, Function, Name, Type, qualified

@@ -1,7 +1,7 @@
 """Expressions: what flows through them, what they call, and which of them look at a masked value.
 
 It reads raw parse trees (`src/include/nodes/parsenodes.h`, `primnodes.h`) and evaluates nothing.
-It implements DESIGN section 8 and 14.12; ATTACKS PG-80, PG-81, PG-83.
+It implements ARCHITECTURE.md, "Masks"; threat model PG-80, PG-81, PG-83.
 
 Invariants: every node kind is read by a handler of its own, by `_parts`, or is refused; a masked value that meets
 anything but what is known to only show it is a probe, because failing, NULL or a branch would tell of it.

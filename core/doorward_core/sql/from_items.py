@@ -1,7 +1,7 @@
 """FROM: tables, views, WITH names, subqueries, functions and joins, turned into named row sources.
 
 It implements PostgreSQL's `src/backend/parser/parse_clause.c` (transformFromClauseItem) as far as names go.
-It reads no target lists and decides nothing; ATTACKS PG-05, PG-08, PG-83.
+It reads no target lists and decides nothing; threat model PG-05, PG-08, PG-83.
 """
 
 from collections.abc import Callable

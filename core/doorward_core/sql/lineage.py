@@ -1,6 +1,6 @@
 """How values flow: from which masked columns the value of an expression may come, and what is proved about it.
 
-It knows no syntax. It implements DESIGN section 8 ("closed world") and 14.12; ATTACKS PG-80, PG-83.
+It knows no syntax. It implements ARCHITECTURE.md, "Masks"; threat model PG-80, PG-83.
 
 Invariants: joining flows never loses a taint and never proves anything; `origin` survives only where a value is
 passed on unchanged.

@@ -1,7 +1,7 @@
 """Names: search paths as lists, and identifiers as they are written.
 
 It implements `SplitIdentifierString` of PostgreSQL's `src/backend/utils/adt/varlena.c` and the relation look-up order
-of `src/backend/catalog/namespace.c`; ATTACKS PG-05, PG-08.
+of `src/backend/catalog/namespace.c`; threat model PG-05, PG-08.
 It resolves nothing by itself.
 """
 

@@ -1,6 +1,7 @@
 """Statements within statements: EXPLAIN, PREPARE, EXECUTE, DECLARE, FETCH, COPY's query, CREATE TABLE AS.
 
-Each is seen through to what would run. It implements DESIGN section 7; ATTACKS PG-22, PG-23, PG-26, PG-27.
+Each is seen through to what would run. It implements ARCHITECTURE.md, "Deciding on SQL";
+threat model PG-22, PG-23, PG-26, PG-27.
 
 Invariants: a name that is not known is unknown, never harmless; whatever runs when the outer statement runs has its
 atoms among the outer one's.

@@ -1,7 +1,7 @@
 """SQL text to trees: PostgreSQL's own grammar (libpg_query 18 through postgast) decides what was said.
 
 It refuses what it cannot read, and decides nothing.
-Implements DESIGN section 7 ("SQL") and 14.11; ATTACKS PG-03, PG-04, PG-05, PG-09, PG-10.
+Implements ARCHITECTURE.md, "Deciding on SQL"; threat model PG-03, PG-04, PG-05, PG-09, PG-10.
 
 Invariants: a text holding NUL never reaches the C library (it stops reading there, the server does too, but later
 bytes would differ); no text reaches it that could nest deeper than `DEEPEST_CHAIN` (its recursion has no check of its

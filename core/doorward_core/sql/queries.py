@@ -1,7 +1,7 @@
 """SELECT, VALUES, TABLE and set operations: what they read, what they look at, and what each output column holds.
 
 It implements `SelectStmt` of PostgreSQL's raw parse trees, in the order of `src/backend/parser/analyze.c`.
-ATTACKS PG-22, PG-24, PG-80, PG-81, PG-83.
+threat model PG-22, PG-24, PG-80, PG-81, PG-83.
 It decides nothing; what it cannot read it writes down as unread.
 """
 

@@ -2,7 +2,7 @@
 
 Names in pg_catalog of PostgreSQL 15 to 18 whose overloads are all IMMUTABLE or STABLE, less those that take or give
 internal values, and less what was found to run SQL, to read rows or files, to take a transaction id, to call the
-input function of any type, or to show other sessions' statements (DESIGN 14.9; ATTACKS PG-24, PG-25).
+input function of any type, or to show other sessions' statements (threat model, PG-24, PG-25).
 Volatility alone is not safety: a name that a later server adds stays unsafe until it is read and written here.
 It holds names and does nothing; `doorward_core.sql.effects` uses them, and asks the catalogue besides.
 """

@@ -4,7 +4,7 @@ pg_dump: `SELECT set_config('search_path', '...', false)`, alone, is a SET whose
 pg_dump: `SELECT set_config(name, '...', false) FROM pg_settings WHERE name = '...'` sets one, if the server knows it.
 PgJDBC: `SELECT setting FROM pg_settings WHERE name = '...'` is a SHOW.
 
-It implements DESIGN section 7 ("State that changes meaning"); ATTACKS PG-06, PG-08.
+It implements ARCHITECTURE.md, "Deciding on SQL"; threat model PG-06, PG-08.
 It will not read a call that has anything else beside it (another row source, a second column, an argument that is not
 written out), nor one inside another statement: whether and when such a call runs is not told by the text.
 """

@@ -1,7 +1,7 @@
 """Settings: which of them a session may change without changing what a statement means or may do.
 
-It implements the GUC names of PostgreSQL 13 to 18 and DESIGN section 7 ("State that changes meaning") and 14.10;
-ATTACKS PG-06, PG-07, PG-08, PG-28.
+It implements the GUC names of PostgreSQL 13 to 18 and ARCHITECTURE.md, "Deciding on SQL";
+threat model PG-06, PG-07, PG-08, PG-28.
 A setting is harmless only if it is listed; a pinned one only at its pinned value.
 It changes nothing and remembers nothing.
 """

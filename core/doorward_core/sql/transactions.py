@@ -1,8 +1,8 @@
 """Statements that move the session rather than data: transactions, settings, prepared names, cursors, channels.
 
 It implements TransactionStmt, VariableSetStmt, VariableShowStmt, Prepare/Execute/Deallocate, Declare/Fetch/Close,
-Listen/Unlisten/Notify, Discard and SET CONSTRAINTS of PostgreSQL's raw parse trees, and DESIGN section 7.
-ATTACKS PG-06, PG-07, PG-26 to PG-29.
+Listen/Unlisten/Notify, Discard and SET CONSTRAINTS of the raw parse trees (ARCHITECTURE.md, "Deciding on SQL");
+threat model PG-06, PG-07, PG-26 to PG-29.
 It changes nothing itself: it gives a SessionEffect, and the tracker applies that when the server has agreed.
 """
 

@@ -2,7 +2,7 @@
 
 A definition comes from the loader with every name qualified, and is analysed like any query, with every stored column
 marked; so the same facts serve every session, whatever its masks.
-It implements DESIGN section 8 ("a view gives the view's OID"); ATTACKS PG-21, PG-83.
+It implements ARCHITECTURE.md, "Masks"; threat model PG-21, PG-83.
 Built-in views are taken at their word: policy names those that may not be read.
 """
 

@@ -1,6 +1,6 @@
 """INSERT, UPDATE, DELETE and MERGE: what they write, what they look at on the way, and what RETURNING shows.
 
-It implements the four statements of PostgreSQL's raw parse trees; ATTACKS PG-21, PG-22, PG-83.
+It implements the four statements of PostgreSQL's raw parse trees; threat model PG-21, PG-22, PG-83.
 
 Invariants: an assignment target is not a read; a masked value that is stored anywhere but in masked columns is
 written down as a probe, for it could be read back in clear from there.

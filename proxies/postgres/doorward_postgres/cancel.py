@@ -4,7 +4,7 @@ What it is: random keys, one for each session in its query phase, and the look-u
 What it will not do: cancel anything itself; the session that a key names decides what that means just now.
 
 Source: PostgreSQL protocol, "Canceling Requests in Progress", BackendKeyData (4 bytes in 3.0, up to 256 in 3.2).
-CancelRequest comes in plaintext from libpq before 17, even to a TLS-only port (DESIGN 14.7), and is never answered.
+CancelRequest comes in plaintext from libpq before 17, even to a TLS-only port, and is never answered.
 
 Invariants: keys are compared in constant time; a request that matches nothing is dropped and counted.
 """

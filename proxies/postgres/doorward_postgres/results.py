@@ -4,7 +4,7 @@ What it is: the join of a statement's analysis (what its tree proves), the serve
 catalogue and the masks in force, into one masker for each result. Closed world: what is not proved is hidden.
 What it will not do: parse, decide, or send.
 
-Implements ARCHITECTURE.md, "Masking", and DESIGN section 8.
+Implements ARCHITECTURE.md, "Masks".
 
 Invariants:
 - A statement that can reach a masked relation, that could not be read whole, or that runs code which was not seen

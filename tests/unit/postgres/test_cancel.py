@@ -1,4 +1,4 @@
-"""Cancel keys: random, the gateway's own, one to a session, and nothing is learned by guessing (ATTACKS.md PG-49)."""
+"""Cancel keys: random, the gateway's own, one to a session, and nothing is learned by guessing (threat model PG-49)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What could not be read owes masks all the same (ATTACKS.md P2): it is described, or it does not pass."""
+"""What could not be read owes masks all the same (threat model P2): it is described, or it does not pass."""
 
 import pytest
 
