@@ -8,6 +8,7 @@ from doorward_core.sql import session as sql
 from doorward_core.sql.analysis import CopyInfo
 from doorward_postgres import wire_encode as enc
 from doorward_postgres.machine import Phase, Question, Wait
+from doorward_postgres.names import Prepared
 from doorward_postgres.wire import Backend
 from doorward_postgres.wire_decode import CopyResponse
 
@@ -270,3 +271,67 @@ def test_pg_06_a_portal_run_past_its_row_sets_nothing_more(bench):
     bench.client(enc.encode_execute("p"), enc.SYNC)
     bench.server(enc.encode_command_complete("SELECT 0"), enc.encode_ready_for_query("I"))
     assert bench.line.state.search_path == "b"
+
+
+def test_the_data_of_a_second_copy_in_one_query_wait_for_it(bench):
+    plan = Plan((analysis(copy=CopyInfo("in", "stdin")), analysis(copy=CopyInfo("in", "stdin"))))
+    bench.allow(bench.client(enc.encode_query("copy t from stdin; copy u from stdin")), plan)
+    ask = enc.encode_copy_response(Backend.CopyInResponse, CopyResponse(0, (0,)))
+    bench.server(ask)
+    bench.sent()
+    assert bench.client(enc.COPY_DONE, enc.encode_copy_data(b"2\n"), enc.COPY_DONE) is Wait.SERVER
+    assert bench.sent() == enc.COPY_DONE
+    bench.server(enc.encode_command_complete("COPY 0"), ask)
+    assert bench.sent() == enc.encode_copy_data(b"2\n") + enc.COPY_DONE
+    assert bench.server(done("COPY 1")) is Wait.DATA
+
+
+def test_what_prepare_made_is_not_bound(bench):
+    bench.line.prepared.assign("x", Prepared("prepare x as delete from t", by_sql=True))
+    assert bench.client(bind("", "x"), enc.encode_execute(), enc.SYNC) is Wait.DATA
+    assert bench.sent() == b""
+    assert b"0A000" in bench.shown()
+
+
+def test_pg_41_a_portal_that_the_server_has_not_acknowledged_is_not_executed_across_sync(bench):
+    """The second Bind of the name may be skipped; what the name then stands for was bound before."""
+    bench.line.state.ready("T")
+    bench.allow_all(bench.client(parse("s", b"delete from t"), bind("p", "s"), enc.SYNC))
+    bench.server(enc.PARSE_COMPLETE, enc.BIND_COMPLETE, enc.encode_ready_for_query("T"))
+    frames = [parse("", b"nonsense"), enc.encode_close("P", "p"), parse("t"), bind("p", "t"), enc.SYNC]
+    _, step = bench.allow_all(bench.client(*frames, enc.encode_execute("p"), enc.SYNC))
+    assert step is Wait.SERVER
+    assert not bench.sent().endswith(enc.encode_execute("p") + enc.SYNC)
+    bench.server(SERVER_ERROR, enc.encode_ready_for_query("E"))
+    assert bench.line.portals.get("p").prepared.text == "delete from t"
+
+
+def test_pg_41_a_skipped_close_brings_no_skipped_statement_back(bench):
+    """Two batches fail; the first would have replaced the name, the second have closed it: it means what it meant."""
+    bench.allow_all(bench.client(parse("s", b"delete from t"), enc.SYNC))
+    bench.server(enc.PARSE_COMPLETE, enc.encode_ready_for_query("I"))
+    first = [parse("", b"nonsense"), parse("s", b"select 1"), enc.SYNC]
+    second = [parse("u", b"nonsense"), enc.encode_close("S", "s"), enc.SYNC]
+    bench.allow_all(bench.client(*first, *second))
+    failed = [SERVER_ERROR, enc.encode_ready_for_query("I")]
+    bench.server(*failed, *failed)
+    step = bench.client(bind("", "s"))
+    assert isinstance(step, Question)
+    assert step.text == "delete from t"
+
+
+def test_a_refusal_in_a_batch_that_is_answered_and_not_synced_is_the_servers_to_end(bench):
+    """Answered here alone, ReadyForQuery would come before the Sync of what is still open at the server."""
+    bench.allow_all(bench.client(parse("s"), enc.FLUSH))
+    bench.server(enc.PARSE_COMPLETE)
+    bench.sent()
+    bench.refuse(bench.client(parse("", b"drop table t"), enc.SYNC))
+    assert bench.sent() == enc.encode_execute("doorward_x") + enc.SYNC
+
+
+def test_a_query_behind_an_open_batch_waits_for_it(bench):
+    """It runs in the batch's transaction, or is skipped with it: what it means hangs on how that ends."""
+    _, step = bench.allow_all(bench.client(parse("s"), enc.encode_query("select 2")))
+    assert step is Wait.SERVER
+    assert bench.sent() == parse("s") + enc.FLUSH
+    assert bench.server(enc.PARSE_COMPLETE).text == "select 2"
