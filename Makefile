@@ -23,6 +23,7 @@ demo: $(INSTALLED) ## start everything on this machine, play the story, stay up 
 	@$(BIN)/python -m doorward_demo
 
 init: $(INSTALLED) ## make a gateway before your own database (TARGET=postgresql://user@host/db ISSUER=https://...)
+	@test -n '$(TARGET)' -a -n '$(ISSUER)' || { echo 'say TARGET=postgresql://user@host/database and ISSUER=https://...' >&2; exit 2; }
 	@$(BIN)/doorward init postgres --target '$(TARGET)' --issuer '$(ISSUER)' --folder '$(FOLDER)' $(ARGS)
 
 .venv-crew/.installed: .ci/install-crew examples/crewai/requirements.lock $(INSTALLED)
