@@ -39,7 +39,7 @@ from doorward_core.policy.load import load_policy
 from doorward_core.rooms import Room, opened
 
 EXIT_CONFIG: Final = 2
-# Nearly nothing of a message survives it, and a catalogue is large to look through: collect less often than Python does.
+# Nearly nothing of a message outlives it, and a catalogue is large to look through: collect less often than by default.
 COLLECT_AFTER: Final = (20_000, 20, 20)
 EXIT_FAILED: Final = 1
 

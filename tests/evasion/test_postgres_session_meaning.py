@@ -6,7 +6,6 @@ Each of them has something decided, described or approved under one meaning, and
 import pytest
 from raw_client import bound, statement
 
-from doorward_postgres.wire import Backend
 from doorward_postgres.wire_decode import Parse
 from doorward_postgres.wire_encode import SYNC, encode_describe, encode_execute, encode_parse
 
