@@ -255,9 +255,11 @@ class Machine:
         line, bind, prepared = self.line, question.bind, question.prepared
         if bind is None or prepared is None:
             raise ClientProtocolError("a Bind without its statement")
-        fields = None if prepared.fields is None else _with_formats(prepared.fields, bind.result_formats)
+        under = (*line.state.meaning, line.version)
+        described = prepared.described and prepared.under == under
+        fields = _with_formats(prepared.fields, bind.result_formats) if described and prepared.fields else None
         portal = Portal(
-            prepared, permit, bind.result_formats, plan, line.batch, fields, prepared.described, len(question.frame)
+            prepared, permit, bind.result_formats, plan, line.batch, fields, described, len(question.frame), under
         )
         change = line.portals.change(question.name, portal, line.batch)
         line.state.forget_cursor(question.name)
@@ -299,7 +301,7 @@ class Machine:
             if prepared is None:
                 self.refuse(self._missing("26000", f'prepared statement "{what.name[:64]}" does not exist'))
                 return None
-            expected = Expected(Kind.DESCRIBE_STATEMENT, line.batch, prepared=prepared)
+            expected = Expected(Kind.DESCRIBE_STATEMENT, line.batch, prepared=prepared, version=line.version)
         else:
             if (line.effects or not line.portals.trusted(what.name, line.batch)) and line.expected:
                 return self._later(frame)

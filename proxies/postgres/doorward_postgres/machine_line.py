@@ -131,6 +131,7 @@ class Expected:
     injected: bool = False
     replacement: bytes = b""
     weight_bytes: int = 0
+    version: int = 0  # of the line when this was sent
 
     @property
     def changes_meaning(self) -> bool:
@@ -156,6 +157,7 @@ class Line:
     local_sync: bool = False  # the refusal was answered here alone, and so must its Sync be
     copy_in: Running | None = None
     entry: int = -1
+    version: int = 0  # of the catalogue and masks that the latest message was read with
     touched_masked: bool = False  # in the open transaction: a later error (a deferred constraint) may carry values
     owed_bytes: int = 0  # of messages that the server has not answered: they are kept until it does
     effects: int = 0  # outstanding statements that change the meaning of later ones

@@ -216,9 +216,12 @@ class Replies:
         head = self._line.expected[0]
         if head.kind is Kind.DESCRIBE_PORTAL and head.portal is not None:
             head.portal.fields, head.portal.described = fields, True
+            if head.injected:  # asked once for each statement, not once for each execution
+                plain = None if fields is None else tuple(one._replace(format=0) for one in fields)
+                _describe(head.portal.prepared, plain, head.portal.under)
         if head.prepared is not None:
             # Kept per statement, so that one executed again without a Describe is masked all the same.
-            head.prepared.fields, head.prepared.described = fields, True
+            _describe(head.prepared, fields, (*self._line.state.meaning, head.version))
 
     def _pass(self, done: Expected, start: int, end: int) -> None:
         if not done.injected:
@@ -405,6 +408,10 @@ class Replies:
         if not expected or expected[0].kind not in kinds or expected[0].replacement:
             raise UpstreamProtocolError("an answer to nothing that was asked")
         return expected[0]
+
+
+def _describe(prepared: Prepared, fields: tuple[wire_decode.Field, ...] | None, under: tuple[object, ...]) -> None:
+    prepared.fields, prepared.described, prepared.under = fields, True, under
 
 
 def _check_width(buffer: bytes | memoryview, start: int, width: int) -> int:

@@ -34,6 +34,8 @@ class Prepared:
     """A statement that Parse (or PREPARE, `by_sql`) made.
 
     `described` says that the server has answered Describe for it; with `fields` None it then returns no rows.
+    The server reads the text anew under another search_path or role, or once definitions have changed: a description
+    holds for what it was made `under`, and says nothing of anything else.
     """
 
     text: str
@@ -41,6 +43,7 @@ class Prepared:
     fields: tuple[Field, ...] | None = None
     described: bool = False
     by_sql: bool = False
+    under: tuple[object, ...] = ()
 
     @property
     def weight_bytes(self) -> int:
@@ -60,6 +63,7 @@ class Portal:
     fields: tuple[Field, ...] | None = None
     described: bool = False
     bytes_up: int = 0
+    under: tuple[object, ...] = ()
 
     @property
     def weight_bytes(self) -> int:

@@ -129,7 +129,7 @@ class Reader:
         if question.phase is Phase.FUNCTION_CALL:
             return _unreadable("FUNCTION CALL", "fast-path function calls are not read; use SELECT")
         text = question.text
-        key = (text, state.search_path, view.version)
+        key = (text, state.search_path, state.role, view.version)
         plain = not state.uncertain and not state.temp_names and state.settled
         known = self._known.get(key) if plain else None
         if known is not None:

@@ -99,7 +99,8 @@ class Conversation:
         self._hold: trio.CancelScope | None = None
         self._watching = trio.CancelScope()  # of the current hold: one task may watch a connection
         self._cancelled = False
-        self._waited = False  # people were asked about the statement in hand
+        self._waited = False  # for people, or for the line to come to rest before they are asked
+        self._cancelling = False  # one CancelRequest at a time goes to the target
         self._told = False  # the catalogue knows that this session has changed definitions
         self._ending: Ending | None = None
         self._nursery: trio.Nursery | None = None
@@ -118,7 +119,8 @@ class Conversation:
         if self._hold is not None:
             self._cancelled = True
             self._hold.cancel()
-        elif self._line.expected and self._nursery is not None:
+        elif self._line.expected and self._nursery is not None and not self._cancelling:
+            self._cancelling = True
             self._nursery.start_soon(self._cancel_upstream)
 
     async def _cancel_upstream(self) -> None:
@@ -127,6 +129,8 @@ class Conversation:
             await self._upstream.cancel()
         except (UpstreamUnavailable, UpstreamProtocolError) as error:
             log.warning("cancel.not_taken", problem=str(error))
+        finally:
+            self._cancelling = False
 
     # --- the loops ---------------------------------------------------------------------------------------------------
 
@@ -238,8 +242,12 @@ class Conversation:
         done = self._releasing = trio.Event()
         try:
             out, line.to_client = line.to_client, []
-            if line.entry >= 0:
-                await self._door.released(line.entry)
+            try:
+                if line.entry >= 0:
+                    await self._door.released(line.entry)
+            except trio.Cancelled:
+                line.to_client[:0] = out  # a CancelRequest ends a hold, and not the session
+                raise
             await self._client.send_all(out)
         finally:
             self._releasing = None
@@ -278,7 +286,7 @@ class Conversation:
             verdict = await self._decide(question, operation, reading.memo)
         if verdict is None or line.discarding:
             return  # the client is gone or has cancelled; or the server has failed the batch meanwhile
-        if isinstance(verdict, Permit) and self._waited:
+        if isinstance(verdict, Permit) and (self._waited or self._door.policy_digest != self._policy):
             again = await self._plan_again(question, reading)
             if again is None:
                 verdict = await self._door.refuse(operation, CHANGED)
@@ -335,6 +343,7 @@ class Conversation:
     async def prepare(self) -> str:
         """Bring the line to rest before people are asked: the server may already have failed the batch."""
         line = self._line
+        self._waited = True
         if line.expected and line.unsynced:
             line.to_server.append(wire_encode.FLUSH)
         await self._send()
@@ -347,7 +356,6 @@ class Conversation:
     async def notify(self, request_id: str, advice: str, within_s: int) -> None:
         """Tell the client that it waits, and begin to watch whether it is still there."""
         if self._nursery is not None and self._hold is not None:
-            self._waited = True
             self._watching = trio.CancelScope()
             self._nursery.start_soon(self._watch, self._hold, self._watching)
         self._line.to_client.append(refusals.held(request_id, advice, within_s))
@@ -382,3 +390,4 @@ class Conversation:
         duty = self._duty
         duty.hides_columns = any(mask.columns for mask in door.masks)
         duty.detectors = detect
+        self._line.version = self._view.version

@@ -26,11 +26,11 @@ FAILED: Final = "E"
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A cursor that DECLARE made: the text of that, the search_path it was read under, and whether COMMIT keeps it."""
+    """A cursor that DECLARE made: the text of that, what it was read under, and whether COMMIT keeps it."""
 
     name: str
     text: str
-    path: str
+    meaning: tuple[str, str]
     hold: bool
 
 
@@ -78,7 +78,7 @@ class Snapshot:
 class SessionState:
     """The tracked state of one connection.
 
-    `default_path` is the search_path that RESET returns to; `user` is what "$user" in it stands for.
+    `default_path` is the search_path that RESET returns to; `user` is what "$user" in it stands for, until SET ROLE.
     `wrote` says that the open transaction (or unsynced batch) may have changed something at the target.
     `uncertain` says that the catalogue may be behind what this session has done.
     """
@@ -108,6 +108,11 @@ class SessionState:
         return "/".join(part for part in (self.current.authorization.now, self.current.role.now) if part)
 
     @property
+    def meaning(self) -> tuple[str, str]:
+        """What names are read under: the search_path, and the role, for which "$user" in it may stand."""
+        return self.search_path, self.role
+
+    @property
     def settled(self) -> bool:
         """Tell whether neither COMMIT nor ROLLBACK would change the search_path."""
         path = self.current.search_path
@@ -119,8 +124,8 @@ class SessionState:
 
         A cursor keeps the meaning that it was opened with: under another search_path its text would not say it.
         """
-        path = self.search_path
-        return {one.name: one.text for one in self.current.cursors if one.path == path}
+        meaning = self.meaning
+        return {one.name: one.text for one in self.current.cursors if one.meaning == meaning}
 
     @property
     def kept_cursors(self) -> int:
@@ -138,8 +143,9 @@ class SessionState:
             self.current = self.current.without(name)
 
     def path_elements(self) -> tuple[str, ...]:
-        """The schemas of the search_path, "$user" resolved."""
-        return path_elements(self.search_path, self.user)
+        """The schemas of the search_path, "$user" resolved: it is the role in force, not who logged in."""
+        current = self.current
+        return path_elements(self.search_path, current.role.now or current.authorization.now or self.user)
 
     def apply(self, effect: sql.SessionEffect, tag: str) -> None:
         """Apply what a completed statement did; `tag` is the server's command tag.
@@ -152,11 +158,13 @@ class SessionState:
             case sql.SetSetting(name="search_path", value=value, local=local):
                 self._set_path(value, local=local)
             case sql.SetSetting(name="role", value=value, local=local):
-                role = "" if value is None or value == "none" else value
-                self.current = replace(self.current, role=self.current.role.put(role, local=local))
+                chosen = "" if value is None or value == "none" else value
+                self.current = replace(self.current, role=self.current.role.put(chosen, local=local))
             case sql.SetSetting(name="session_authorization", value=value, local=local):
                 authorization = self.current.authorization.put(value or "", local=local)
-                self.current = replace(self.current, authorization=authorization)
+                # It takes the place of a role that was set before (SetSessionAuthorization in miscinit.c).
+                role = self.current.role.put("", local=local)
+                self.current = replace(self.current, authorization=authorization, role=role)
             case sql.ResetAll():
                 self._set_path(None, local=False)
             case sql.Discard(what=what):
@@ -197,7 +205,7 @@ class SessionState:
     def _cursor(self, effect: sql.Declare | sql.CloseCursor) -> None:
         match effect:
             case sql.Declare(cursor=name, text=text, hold=hold):
-                made = Cursor(name, text, self.search_path, hold)
+                made = Cursor(name, text, self.meaning, hold)
                 self.current = replace(self.current, cursors=(*self.current.without(name).cursors, made))
             case sql.CloseCursor(name=None):
                 self.current = replace(self.current, cursors=())

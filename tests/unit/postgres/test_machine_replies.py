@@ -227,6 +227,36 @@ def test_a_statement_described_once_masks_every_later_run_of_it(bench):
     assert [fields for _, fields in plan.asked] == [FIELDS, FIELDS]
 
 
+@pytest.mark.parametrize("change", ["path", "role", "definitions"])
+def test_a_description_proves_nothing_once_names_may_mean_something_else(bench, change):
+    plan, line = Watched((analysis(),), needs_fields=True), bench.line
+    bench.allow_all(bench.client(parse("s"), enc.encode_describe("S", "s"), enc.SYNC), plan)
+    bench.server(enc.PARSE_COMPLETE, enc.encode_parameter_description(()), DESCRIBED, IDLE)
+    bench.sent()
+    if change == "definitions":
+        line.version += 1
+    else:
+        line.state.apply(sql.SetSetting("search_path" if change == "path" else "role", "attic"), "SET")
+        line.state.ready("I")
+    other = enc.encode_row_description((FIELDS[0]._replace(table_oid=99, format=1),))
+    for asked in (True, False):  # in the stead of a client that does not, and once
+        bench.allow_all(bench.client(bind("", "s", formats=(1,)), enc.encode_execute(), enc.SYNC), plan)
+        assert (enc.encode_describe("P") in bench.sent()) is asked
+        bench.server(enc.BIND_COMPLETE, *[other] * asked, ROW, done())
+        assert other not in bench.shown()
+        assert [(one.table_oid, one.format) for one in plan.asked[-1][1]] == [(99, 1)]
+
+
+def test_a_description_is_of_what_the_server_had_set_when_it_gave_it(bench):
+    plan, line = Watched((analysis(sql.SetSetting("search_path", "attic")),), needs_fields=False), bench.line
+    bench.allow_all(bench.client(parse("s"), enc.SYNC))
+    bench.server(enc.PARSE_COMPLETE, IDLE)
+    bench.allow_all(bench.client(parse(), bind(), enc.encode_execute(), enc.encode_describe("S", "s"), enc.SYNC), plan)
+    answer = enc.encode_command_complete("SET") + enc.encode_parameter_description(()) + DESCRIBED + IDLE
+    bench.server(enc.PARSE_COMPLETE, enc.BIND_COMPLETE, answer)
+    assert line.prepared.get("s").under == ("attic", "", 0)
+
+
 def test_the_formats_that_bind_chose_are_those_of_the_description(bench):
     plan = Watched((analysis(),), needs_fields=True)
     bench.allow_all(bench.client(parse("s"), enc.encode_describe("S", "s"), enc.SYNC), plan)

@@ -195,7 +195,8 @@ def test_the_role_follows_the_same_transactions():
     run(state, "reset all")
     assert state.role == "a"
     run(state, "set session authorization d")
-    assert state.role == "d/a"
+    assert state.role == "d"  # it takes the place of the role
+    assert run(state, "set role a").role == "d/a"
     assert run(state, "set role none").role == "d"
     assert run(state, "discard all").role == ""
 
@@ -270,3 +271,25 @@ def test_the_elements_of_a_path_are_read_as_the_server_reads_them():
     assert path_elements("", "app") == ()
     assert path_elements("a,", "app") == ()
     assert begin().path_elements() == ("public",)
+
+
+def test_user_in_the_path_is_the_role_in_force_and_not_who_logged_in():
+    state = SessionState('"$user", public', "app")
+    for text, expected in (
+        ("set role attic", "attic"),
+        ("set session authorization cellar", "cellar"),
+        ("set role attic", "attic"),
+        ("reset role", "cellar"),
+        ("set role none", "cellar"),
+        ("discard all", "app"),
+    ):
+        run(state, text)
+        assert state.path_elements() == (expected, "public"), text
+
+
+def test_a_cursor_is_not_read_under_another_role():
+    state = SessionState('"$user", public', "app")
+    run(state, "begin", "declare c cursor for select 1 from t", status="T")
+    assert "c" in state.cursors
+    run(state, "set local role attic", status="T")
+    assert state.cursors == {}
