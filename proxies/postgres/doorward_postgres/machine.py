@@ -10,9 +10,9 @@ Source: PostgreSQL protocol, "Message Flow", "Extended Query", "COPY Operations"
 Invariants:
 - A Query, Parse, Bind or FunctionCall is sent only by `permit`, which takes a Permit.
 - After a refusal nothing up to the protocol's own sync point is forwarded, and the server's transaction is put in the
-  state that an error of its own would have left (DESIGN 14.1): a batch is failed by executing a portal that does not
+  state that an error of its own would have left: a batch is failed by executing a portal that does not
   exist, and our error stands in the place of the server's.
-- A name that the server has not acknowledged is trusted only within its own batch (DESIGN 14.2).
+- A name that the server has not acknowledged is trusted only within its own batch.
 """
 
 from collections.abc import Callable

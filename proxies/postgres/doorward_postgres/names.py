@@ -3,7 +3,7 @@
 What it is: one table of names for each kind, in which every change is provisional until the server has acknowledged it.
 What it will not do: decide anything, or hold a decision longer than the portal it was made for.
 
-Source: PostgreSQL protocol, "Extended Query"; the attack that shaped it is DESIGN 14.2 (names across Sync):
+Source: PostgreSQL protocol, "Extended Query"; the attack that shaped it is names across Sync:
 `Parse ""=delete; Sync; [failing batch, Parse ""=select]; Sync; Bind ""; Execute` runs the delete on a server whose
 second Parse was skipped.
 

@@ -3,7 +3,7 @@
 What it is: the join of one message with the analysis of its text, its parameters, and the tracked state of its session.
 What it will not do: decide, await, or parse SQL itself (`doorward_core.sql` does).
 
-Source: PostgreSQL protocol, "Message Formats" (Query, Parse, Bind, FunctionCall); DESIGN sections 3 and 7.
+Source: PostgreSQL protocol, "Message Formats" (Query, Parse, Bind, FunctionCall); ARCHITECTURE.md, "Deciding on SQL".
 
 Invariants:
 - `digest` covers everything that changes meaning: text, what the prepared names and cursors in it stand for, parameters

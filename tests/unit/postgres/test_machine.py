@@ -74,7 +74,7 @@ def test_a_refused_first_parse_is_answered_here_and_its_sync_too(bench):
 
 
 def test_pg_41_a_name_that_the_server_has_not_acknowledged_is_not_trusted_across_sync(bench):
-    """DESIGN 14.2: the second Parse was skipped, so the name still means the delete."""
+    """The second Parse was skipped, so the name still means the delete."""
     bench.allow(bench.client(parse("s", b"delete from t"), enc.SYNC))
     bench.server(enc.PARSE_COMPLETE, enc.encode_ready_for_query("I"))
     step = bench.client(parse("bad", b"select nonsense"), parse("s", b"select 1"), enc.SYNC, bind("", "s"))
