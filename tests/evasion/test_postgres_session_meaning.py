@@ -6,8 +6,9 @@ Each of them has something decided, described or approved under one meaning, and
 import pytest
 from raw_client import bound, statement
 
+from doorward_postgres.wire import Backend
 from doorward_postgres.wire_decode import Parse
-from doorward_postgres.wire_encode import SYNC, encode_describe, encode_execute, encode_parse
+from doorward_postgres.wire_encode import FLUSH, SYNC, encode_describe, encode_execute, encode_parse, encode_query
 
 pytestmark = pytest.mark.need_embedded_postgres
 
@@ -35,6 +36,19 @@ def test_pg_41_a_description_behind_a_set_in_the_same_batch_proves_nothing(fortr
     client.query("set search_path to public")
     answer = client.turn(bound(name="s") + encode_execute() + SYNC)
     assert len(answer.rows) == 3
+    assert fortress.leaked(answer) == []
+
+
+def test_pg_08_a_search_path_that_a_failing_batch_takes_back_decides_nothing(fortress):
+    """SET is answered and not yet committed; what comes behind its batch runs under the path that is left of it."""
+    client = fortress.client()
+    client.send(statement("set search_path to attic"), FLUSH)
+    client.until(Backend.CommandComplete)
+    slow = "select count(*) / (count(*) - count(*)) from public.orders a, public.orders b, public.orders c where a.id + b.id > c.id"
+    client.send(statement(slow, sync=True), encode_query("select email || '' as note from customer"))
+    assert client.until(Backend.ReadyForQuery).errors == ["22012"]
+    answer = client.until(Backend.ReadyForQuery)
+    assert len(answer.rows) > 1, "it is public.customer that was read"
     assert fortress.leaked(answer) == []
 
 

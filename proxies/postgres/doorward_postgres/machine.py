@@ -21,9 +21,9 @@ from enum import Enum
 from typing import Final
 
 from doorward_core.errors import ClientProtocolError
-from doorward_core.model import Permit
+from doorward_core.model import Permit, Record, RecordLevel
 from doorward_postgres import wire, wire_decode, wire_encode
-from doorward_postgres.machine_line import SHOWN_BYTES, Expected, Kind, Line, Running
+from doorward_postgres.machine_line import PAYLOAD_BYTES, SHOWN_BYTES, Expected, Kind, Line, Running
 from doorward_postgres.names import MAX_NAMES, MAX_NAMES_BYTES, Portal, Prepared
 from doorward_postgres.plan import Plan
 from doorward_postgres.state import IN_TRANSACTION
@@ -159,7 +159,7 @@ class Machine:
 
     def _query(self, frame: bytes) -> Question | Wait | None:
         line, text = self.line, self._text(wire_decode.decode_query(frame[wire.HEADER_BYTES :]))
-        if (line.effects or line.unsynced or self._names_unsettled(text)) and line.expected:
+        if line.shifting or ((line.unsynced or self._names_unsettled(text)) and line.expected):
             return self._later(frame)
         self._see_room(new=False)
         return Question(Phase.QUERY, frame, text)
@@ -169,7 +169,7 @@ class Machine:
         message = wire_decode.decode_parse(frame[wire.HEADER_BYTES :])
         text = self._text(message.text)
         trusted = line.prepared.trusted(message.name, line.batch) and not self._names_unsettled(text)
-        if (line.effects or not trusted) and line.expected:
+        if line.shifting or (not trusted and line.expected):
             return self._later(frame)
         self._see_room(new=line.prepared.get(message.name) is None)
         return Question(Phase.PARSE, frame, text, message.name, message.oids)
@@ -183,7 +183,7 @@ class Machine:
         prepared = line.prepared.get(message.statement)
         if prepared is not None and self._names_unsettled(prepared.text):
             trusted = False
-        if (line.effects or not trusted) and line.expected:
+        if line.shifting or (not trusted and line.expected):
             return self._later(frame)
         if prepared is None:
             self.refuse(self._missing("26000", f'prepared statement "{message.statement[:64]}" does not exist'))
@@ -240,7 +240,7 @@ class Machine:
             self._bound(question, permit, plan)
         else:
             kind = Kind.QUERY if question.phase is Phase.QUERY else Kind.FUNCTION_CALL
-            running = Running(permit, plan, now_ns, size, self._shown_bytes)
+            running = Running(permit, plan, now_ns, size, self._keeps(permit))
             line.batch += 1
             line.unsynced = False
             expected = Expected(kind, line.batch, running, plan)
@@ -265,6 +265,11 @@ class Machine:
         line.state.forget_cursor(question.name)
         line.unsynced = True
         line.expect(Expected(Kind.BIND, line.batch, plan=plan, portal=portal, portal_change=change), question.frame)
+
+    def _keeps(self, permit: Permit) -> int:
+        """How much of what a client is shown the record keeps: a rule may ask for more than the configuration."""
+        asked = any(isinstance(one, Record) and one.level is RecordLevel.PAYLOAD for one in permit.decision.obligations)
+        return PAYLOAD_BYTES if asked else self._shown_bytes
 
     def refuse(self, error: bytes) -> None:
         """The decision does not allow it: answer with `error` (an ErrorResponse frame) as the server would have."""
@@ -303,7 +308,7 @@ class Machine:
                 return None
             expected = Expected(Kind.DESCRIBE_STATEMENT, line.batch, prepared=prepared, version=line.version)
         else:
-            if (line.effects or not line.portals.trusted(what.name, line.batch)) and line.expected:
+            if line.shifting or (not line.portals.trusted(what.name, line.batch) and line.expected):
                 return self._later(frame)
             portal = line.portals.get(what.name)
             if portal is None and what.name not in line.state.cursors:
@@ -330,7 +335,9 @@ class Machine:
             # A client that never asks for a description still owes its masks: ask in its stead, swallow the answer.
             described = Expected(Kind.DESCRIBE_PORTAL, line.batch, plan=portal.plan, portal=portal, injected=True)
             line.expect(described, wire_encode.encode_describe("P", message.portal))
-        running = Running(portal.permit, portal.plan, self.now_ns, portal.bytes_up + len(frame), self._shown_bytes)
+        running = Running(
+            portal.permit, portal.plan, self.now_ns, portal.bytes_up + len(frame), self._keeps(portal.permit)
+        )
         expected = Expected(Kind.EXECUTE, line.batch, running, portal.plan, portal=portal)
         line.expect(expected, frame)
         self._await_copy(expected)

@@ -25,6 +25,7 @@ from doorward_postgres.state import SessionState
 from doorward_postgres.wire_decode import Field
 
 SHOWN_BYTES: Final = 64 * 1024  # of each result kept in the record at level `shape`
+PAYLOAD_BYTES: Final = 1024 * 1024  # the same at level `payload`: a few wide results must not fill the log's queue
 SHOWN_FORMAT_ROWS: Final = "postgresql.datarow"
 SHOWN_FORMAT_COPY: Final = "postgresql.copydata"
 
@@ -170,6 +171,14 @@ class Line:
         expected.weight_bytes = sum(len(one) for one in frames)
         self.owed_bytes += expected.weight_bytes
         self.to_server.extend(frames)
+
+    @property
+    def shifting(self) -> bool:
+        """Tell whether what the server has yet to answer may change the meaning of what comes behind it.
+
+        A SET that was answered before its Sync is one: should the rest of its batch fail, it has never been.
+        """
+        return bool(self.expected) and (self.effects > 0 or self.state.provisional)
 
     def wrote(self, batch: int) -> None:
         """A statement that may change something was sent as part of this batch."""

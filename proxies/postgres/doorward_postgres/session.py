@@ -30,13 +30,13 @@ from doorward_core.errors import (
     UpstreamUnavailable,
 )
 from doorward_core.gate import SessionGate
-from doorward_core.model import Decision, Denial, Operation, Permit
+from doorward_core.model import Decision, Denial, Operation, Outcome, Permit, RecordLevel, Status
 from doorward_core.net.link import Link
 from doorward_core.sql.session import Begin
 from doorward_postgres import refusals, wire_encode
 from doorward_postgres.catalogue import Catalogue
 from doorward_postgres.machine import Machine, Phase, Question, Wait
-from doorward_postgres.machine_line import Line
+from doorward_postgres.machine_line import PAYLOAD_BYTES, SHOWN_BYTES, Line
 from doorward_postgres.machine_replies import Replies
 from doorward_postgres.operations import Reader, Reading, View
 from doorward_postgres.results import MaskDuty, MessagePlan, SessionMessages
@@ -45,15 +45,6 @@ from doorward_postgres.upstream import Upstream
 
 GOODBYE_S: Final = 5.0  # how long the server may take to finish what was sent before a client said goodbye
 STALE_S: Final = 1.0  # a catalogue older than this is read again before a name in it is said not to exist
-AFTER_WRITE: Final = (
-    "this transaction has already changed something, and would hold its locks while people decide; "
-    "commit it, then run this statement on its own"
-)
-CHANGED: Final = (
-    "what this statement touches has changed at the target since people were asked; nothing was run, ask again"
-)
-READ_ONLY: Final = "this session may only read, and so may each of its transactions"
-FAST_PATH: Final = "the result of a fast-path function call cannot be masked, and masks are in force; use SELECT"
 
 log = structlog.get_logger()
 
@@ -92,16 +83,18 @@ class Conversation:
         self._duty = duty
         self._idle_s = limits.idle
         self._heard_s = trio.current_time()
-        self._machine = Machine(line, max_message_bytes=limits.statement_bytes)
+        shown = PAYLOAD_BYTES if door.level is RecordLevel.PAYLOAD else SHOWN_BYTES
+        self._machine = Machine(line, max_message_bytes=limits.statement_bytes, shown_bytes=shown)
         self._replies = Replies(line, SessionMessages(self._duty), max_message_bytes=limits.buffer_bytes)
         self._answered = trio.Event()  # replaced after each answer of the server
         self._releasing: trio.Event | None = None  # one release at a time, in order; no lock, which would yield
+        self._deciding = False
         self._hold: trio.CancelScope | None = None
         self._watching = trio.CancelScope()  # of the current hold: one task may watch a connection
         self._cancelled = False
         self._waited = False  # for people, or for the line to come to rest before they are asked
         self._cancelling = False  # one CancelRequest at a time goes to the target
-        self._told = False  # the catalogue knows that this session has changed definitions
+        self._told = 0  # the catalogue knows that this session has changed definitions: 2 if they are committed
         self._ending: Ending | None = None
         self._nursery: trio.Nursery | None = None
 
@@ -119,6 +112,8 @@ class Conversation:
         if self._hold is not None:
             self._cancelled = True
             self._hold.cancel()
+        elif self._deciding and not self._line.expected:
+            self._cancelled = True
         elif self._line.expected and self._nursery is not None and not self._cancelling:
             self._cancelling = True
             self._nursery.start_soon(self._cancel_upstream)
@@ -165,10 +160,8 @@ class Conversation:
             for permit, outcome in line.finished:
                 door.finish(permit, outcome)
             line.finished.clear()
-            if line.state.uncertain and line.state.status == IDLE and not self._told:
-                # Before its client hears of it: nobody may read a new definition under an old one.
-                self._told = True
-                self._catalogue.outdate()
+            if line.state.uncertain and line.state.status == IDLE:
+                self._tell()
             if line.to_client:
                 await self._release()
             if self._machine.settled:
@@ -176,6 +169,13 @@ class Conversation:
                 answered.set()
             data = await self._upstream.link.receive()
         return Ending("the target closed the connection", refusals.LOST)
+
+    def _tell(self) -> None:
+        """Say that definitions changed: before its client hears of it, and at rest, for only then all is committed."""
+        at_rest = 2 if not self._line.expected and not self._line.unsynced else 1
+        if at_rest > self._told:
+            self._told = at_rest
+            self._catalogue.outdate()
 
     async def _until_expiry(self) -> Ending:
         left_s = (self._door.session.identity.expires_unix_ns - time.time_ns()) / 1e9
@@ -243,8 +243,7 @@ class Conversation:
         try:
             out, line.to_client = line.to_client, []
             try:
-                if line.entry >= 0:
-                    await self._door.released(line.entry)
+                await self._door.released(line.entry)
             except trio.Cancelled:
                 line.to_client[:0] = out  # a CancelRequest ends a hold, and not the session
                 raise
@@ -268,8 +267,15 @@ class Conversation:
     # --- questions ---------------------------------------------------------------------------------------------------
 
     async def _answer(self, question: Question) -> None:
+        self._waited = self._cancelled = False
+        self._deciding = True  # from here on a CancelRequest means this message, though nothing has been sent
+        try:
+            await self._judge(question)
+        finally:
+            self._deciding = False
+
+    async def _judge(self, question: Question) -> None:
         line, machine = self._line, self._machine
-        self._waited = False
         await self._fresh()
         reading = self._reader.read(question, line.state, line.prepared, self._view)
         if not reading.complete and await self._catalogue.newer_than(STALE_S):
@@ -289,11 +295,13 @@ class Conversation:
         if isinstance(verdict, Permit) and (self._waited or self._door.policy_digest != self._policy):
             again = await self._plan_again(question, reading)
             if again is None:
-                verdict = await self._door.refuse(operation, CHANGED)
+                verdict = await self._door.refuse(operation, refusals.CHANGED)
             else:
                 plan = again
-        if isinstance(verdict, Permit):
-            line.state.wrote |= operation.changes and question.phase is not Phase.PARSE
+        if isinstance(verdict, Permit) and self._cancelled:
+            self._door.finish(verdict, Outcome(Status.ABORTED, "57014"))
+            self._refuse(question, refusals.CANCELLED)
+        elif isinstance(verdict, Permit):
             machine.permit(question, verdict, plan, time.monotonic_ns())
         else:
             self._refuse(question, refusals.denied(verdict))
@@ -301,10 +309,10 @@ class Conversation:
     def _objection(self, question: Question, plan: MessagePlan) -> str:
         """Why this message is refused whatever policy says of it; "" where it is not."""
         if question.phase is Phase.FUNCTION_CALL and self._duty.owes:
-            return FAST_PATH
+            return refusals.FAST_PATH
         begins = (one.effect for one in plan.analyses if isinstance(one.effect, Begin))
         if self._door.read_only and any(effect.read_write for effect in begins):
-            return READ_ONLY
+            return refusals.READ_ONLY
         return plan.objection()
 
     async def _plan_again(self, question: Question, before: Reading) -> MessagePlan | None:
@@ -328,7 +336,6 @@ class Conversation:
             await self._send()  # its decision waits for the disk: let the server work on what came before it meanwhile
         if not self._door.holds(operation, memo):
             return await self._door.decide(operation, self, memo)
-        self._cancelled = False
         with trio.CancelScope() as scope:
             self._hold = scope
             try:
@@ -351,7 +358,7 @@ class Conversation:
         if line.discarding:
             return "an earlier statement of the same batch has failed"
         open_work = line.state.status == IN_TRANSACTION or line.unsynced
-        return AFTER_WRITE if open_work and line.state.wrote else ""
+        return refusals.AFTER_WRITE if open_work and line.state.wrote else ""
 
     async def notify(self, request_id: str, advice: str, within_s: int) -> None:
         """Tell the client that it waits, and begin to watch whether it is still there."""
@@ -378,9 +385,9 @@ class Conversation:
     async def _fresh(self) -> None:
         """See to it that the catalogue and the masks are those of now."""
         state, door = self._line.state, self._door
-        if state.uncertain and state.status == IDLE and not self._line.expected:
+        if state.uncertain and state.status == IDLE and not self._line.expected and not self._line.unsynced:
             state.uncertain = not await self._catalogue.refresh()
-            self._told = False
+            self._told = 0
         catalog = await self._catalogue.current()
         if self._policy == door.policy_digest and self._view.catalog is catalog:
             return

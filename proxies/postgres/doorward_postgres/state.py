@@ -119,6 +119,15 @@ class SessionState:
         return path.local is None and path.session == self._base.search_path.session
 
     @property
+    def provisional(self) -> bool:
+        """Tell whether the end of an implicit transaction, or an error in it, would change what names mean.
+
+        In a transaction block it takes a COMMIT or ROLLBACK, whose effects are waited for; after an error there,
+        nothing else runs.
+        """
+        return not self._explicit and self.current != self._base
+
+    @property
     def cursors(self) -> dict[str, str]:
         """SQL-level cursors that are open, with the text of their DECLARE.
 

@@ -10,7 +10,7 @@ from doorward_core.model import Action, Status
 from doorward_core.sql import session as sql
 from doorward_core.sql.analysis import CopyInfo
 from doorward_postgres import wire_encode as enc
-from doorward_postgres.machine import Wait
+from doorward_postgres.machine import Question, Wait
 from doorward_postgres.machine_line import Expected, Kind
 from doorward_postgres.names import Prepared
 from doorward_postgres.results import Clear
@@ -245,6 +245,22 @@ def test_a_description_proves_nothing_once_names_may_mean_something_else(bench, 
         bench.server(enc.BIND_COMPLETE, *[other] * asked, ROW, done())
         assert other not in bench.shown()
         assert [(one.table_oid, one.format) for one in plan.asked[-1][1]] == [(99, 1)]
+
+
+@pytest.mark.parametrize("local", [False, True])
+@pytest.mark.parametrize("behind", [enc.encode_query("select 2"), parse("", b"select 2"), bind("", "s")])
+def test_nothing_is_decided_under_a_setting_that_its_batch_may_take_back(bench, behind, local):
+    line = bench.line
+    bench.allow_all(bench.client(parse("s"), enc.SYNC))
+    bench.server(enc.PARSE_COMPLETE, IDLE)
+    plan = Plan((analysis(sql.SetSetting("search_path", "attic", local)),))
+    bench.allow_all(bench.client(parse(), bind(), enc.encode_execute(), enc.FLUSH), plan)
+    bench.server(enc.PARSE_COMPLETE, enc.BIND_COMPLETE, enc.encode_command_complete("SET"))
+    assert line.state.search_path == "attic"
+    assert bench.client(enc.SYNC, behind) is Wait.SERVER
+    question = bench.server(IDLE)
+    assert isinstance(question, Question)
+    assert line.state.search_path == ("public" if local else "attic")
 
 
 def test_a_description_is_of_what_the_server_had_set_when_it_gave_it(bench):
