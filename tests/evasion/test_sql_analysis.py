@@ -580,3 +580,22 @@ def test_pg_09_what_people_write_is_not_given_up() -> None:
     joins = " ".join(f"join orders o{i} on o{i}.id = o.id" for i in range(60))
     assert look(f"select {', '.join(['o.note'] * 300)}, email from orders o {joins} join customer on true").complete
     assert all(found.complete for found in looks("select id from orders where id = 1;" * 3000))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        " union all ".join(f"select id from customer where email = '{guess}'" for guess in range(11)),
+        "; ".join(f"select id from customer where email = '{guess}'" for guess in range(11)),
+        "select id from customer where email in ('a', 'b', 'c', 'd', 'e', 'f') and email in ('g', 'h', 'i', 'j', 'k')",
+    ],
+)
+def test_pg_81_many_equalities_in_one_message_are_a_guess_list(sql: str) -> None:
+    found = {text for one in looks(sql) for text in atoms(one)}
+    assert "probe public.customer(email)/other" in found
+
+
+def test_pg_81_a_few_equalities_in_one_message_are_not() -> None:
+    found = atoms(look("select id from customer where email = 'a' and card = 'b' and iban in ('c', 'd')"))
+    assert "probe public.customer(email)/equality" in found
+    assert not any(text.endswith("/other") for text in found)

@@ -12,6 +12,11 @@ CHARACTERS_PER_STEP = 8
 VIEW_STEPS = 50_000
 
 
+# More constants than this that one message holds against masked columns are a guess list, however they are spread over
+# IN lists, branches of a UNION, and statements: policy counts a message's equalities as one.
+MOST_EQUALITIES = 10
+
+
 class TooIntricate(RecursionError):
     """The statement would take too long to read: nested names multiply."""
 
@@ -19,16 +24,22 @@ class TooIntricate(RecursionError):
 class Budget:
     """How many steps are left for a message."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_guesses", "_left")
 
     def __init__(self, steps: int) -> None:
         self._left = steps
+        self._guesses = MOST_EQUALITIES
 
     def spend(self, steps: int = 1) -> None:
         """Take steps; raises TooIntricate where none are left."""
         self._left -= steps
         if self._left < 0:
             raise TooIntricate
+
+    def guess(self, constants: int) -> bool:
+        """Take so many comparisons of a masked column with a constant; False once there were too many."""
+        self._guesses -= constants
+        return self._guesses >= 0
 
 
 def message_budget(characters: int) -> Budget:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
+from doorward_core.sql.budget import MOST_EQUALITIES
 from doorward_core.sql.calls import read_call
 from doorward_core.sql.census import strings
 from doorward_core.sql.effects import (
@@ -24,9 +25,6 @@ from doorward_core.sql.effects import (
 from doorward_core.sql.lineage import CLEAR, CONSTANT, UNPROVEN, Flow, join
 from doorward_core.sql.scope import Scope, find_column
 from doorward_core.sql.work import Work, shape_flow
-
-# More constants than this in one IN list are a guess list, not an equality.
-MOST_EQUALITIES = 10
 
 # Nodes whose value is their parts' mix and nothing more: they cannot fail on a part and do not branch on it.
 SHOWING_NODES = frozenset(
@@ -86,7 +84,8 @@ def condition(node: Message, scope: Scope, work: Work) -> None:
     if kind == "a_expr":
         flow = _equality(node.a_expr, scope, work)
         if flow is not None:
-            work.probe(flow, equality=True)
+            constants = len(node.a_expr.rexpr.list.items) or 1
+            work.probe(flow, equality=not flow.taint or work.budget.guess(constants))
             return
     work.probe(read(node, scope, work))
 
