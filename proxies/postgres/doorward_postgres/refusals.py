@@ -48,6 +48,15 @@ OBSERVED: Final = encode_notice_response(
     "doorward: this resource is in observe mode; what policy blocks or holds is recorded, and goes on all the same",
     "Masks and the record are in force.",
 )
+AFTER_WRITE: Final = (
+    "this transaction has already changed something, and would hold its locks while people decide; "
+    "commit it, then run this statement on its own"
+)
+CHANGED: Final = (
+    "what this statement touches has changed at the target since people were asked; nothing was run, ask again"
+)
+READ_ONLY: Final = "this session may only read, and so may each of its transactions"
+FAST_PATH: Final = "the result of a fast-path function call cannot be masked, and masks are in force; use SELECT"
 CANCELLED: Final = encode_error_response("ERROR", "57014", "canceling statement due to user request")
 
 

@@ -216,3 +216,9 @@ def test_a_hang_up_withdraws_what_is_held_and_nothing_runs(gateway):
             break
     assert gateway.vote(request["id"])[0] != 200 or gateway.vote(request["id"])[1]["state"] == "withdrawn"
     assert b"delete from orders" not in bytes(gateway.recorder.sent)
+
+
+def test_a_cancel_that_comes_while_nothing_runs_leaves_the_next_statement_alone(gateway):
+    with gateway.connect() as client:
+        client.cancel()
+        assert client.execute("select 1").fetchone() == (1,)

@@ -1,9 +1,12 @@
 """Transcripts of the query phase: client bytes, verdicts and server bytes in; what each side is sent, out."""
 
+from dataclasses import replace
+
 import pytest
-from postgres_bench import FIELDS, REFUSED, ROW, SERVER_ERROR, Plan, analysis, bind, done, parse
+from postgres_bench import FIELDS, REFUSED, ROW, SERVER_ERROR, Plan, analysis, bind, done, parse, permit
 
 from doorward_core.errors import ClientProtocolError, UpstreamProtocolError
+from doorward_core.model import Record, RecordLevel
 from doorward_core.sql import session as sql
 from doorward_core.sql.analysis import CopyInfo
 from doorward_postgres import wire_encode as enc
@@ -335,3 +338,15 @@ def test_a_query_behind_an_open_batch_waits_for_it(bench):
     assert step is Wait.SERVER
     assert bench.sent() == parse("s") + enc.FLUSH
     assert bench.server(enc.PARSE_COMPLETE).text == "select 2"
+
+
+@pytest.mark.parametrize(("obligations", "kept"), [((), 64 * 1024), ((Record(RecordLevel.PAYLOAD),), 100_000)])
+def test_a_rule_may_ask_for_more_of_what_was_shown(bench, obligations, kept):
+    question = bench.client(enc.encode_query("select 1"))
+    leave = permit()
+    leave = replace(leave, decision=replace(leave.decision, obligations=obligations))
+    bench.machine.permit(question, leave, Plan((analysis(),)), 0)
+    row = enc.encode_data_row([b"x" * (100_000 - 11)])
+    bench.server(enc.encode_row_description(FIELDS), row, done())
+    ((_, outcome),) = bench.line.finished
+    assert (len(outcome.shown), outcome.shown_truncated) == (kept, kept < 100_000)
