@@ -28,6 +28,9 @@ LONGEST_STATEMENT_BYTES = 64 * 1024 * 1024
 DEEPEST_CHAIN = 8_000
 # Each level costs two bytes at least (`+1`), so that a shorter text cannot nest deeper than DEEPEST_CHAIN.
 UNSCANNED_BYTES = 2 * DEEPEST_CHAIN
+# What one message may be made of. Reading a token costs some 10 µs here and 400 bytes of tree, so that a few megabytes
+# of `1,1,1` would hold everybody up for minutes. 65,535 rows of `($1::int),`, the most that one Bind fills, are less.
+MOST_TOKENS = 400_000
 # What the cache may hold, and what one entry is reckoned at: trees were measured at 20 to 40 times their text.
 CACHE_BYTES = 32 * 1024 * 1024
 TREE_FACTOR = 40
@@ -123,7 +126,7 @@ def _read(text: str) -> ParsedMessage:
     data = _checked(text)
     try:
         if len(data) > UNSCANNED_BYTES:
-            _refuse_deep(text)
+            _refuse_intricate(text)
         result = _parse(text)
     except PgQueryError as error:
         # Of what the parser may say (its stack has a limit, too), these come from the grammar and the scanner.
@@ -152,14 +155,17 @@ def _checked(text: str) -> bytes:
     return data
 
 
-def _refuse_deep(text: str) -> None:
-    """Bound the depth of the tree from its flat tokens.
+def _refuse_intricate(text: str) -> None:
+    """Bound the size and the depth of the tree from its flat tokens.
 
     Each operator or key word since the last comma at the same depth of parentheses may add one level.
     """
+    tokens = _scan(text).tokens
+    if len(tokens) > MOST_TOKENS:
+        raise UnreadableSQL(f"the statement has more than {MOST_TOKENS} words and signs; send it in parts")
     chains = [0]
     total = 0
-    for item in _scan(text).tokens:
+    for item in tokens:
         token = item.token
         if token in _LEAVES:
             continue

@@ -99,3 +99,13 @@ def test_where_literals_have_meaning_there_is_no_key(text: str) -> None:
 def test_ordinals_keep_their_meaning_in_the_key() -> None:
     assert normalize_key("select a, b from t order by 1") != normalize_key("select a, b from t order by 2")
     assert normalize_key("select a, b from t group by 1") != normalize_key("select a, b from t group by 2")
+
+
+def test_a_text_of_more_tokens_than_anybody_may_read_is_refused_before_a_tree_is_made() -> None:
+    many = "select " + ",".join(["1"] * (room.MOST_TOKENS // 2 + 1))
+    with pytest.raises(UnreadableSQL, match="words and signs"):
+        parse(many)
+
+
+def test_a_long_literal_is_one_token_however_long_it_is() -> None:
+    assert len(parse("select '" + "1," * 1_000_000 + "'").statements) == 1
