@@ -9,6 +9,7 @@ own: 30,000 chained operators end the process); whatever comes back is the tree 
 """
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 
 from google._upb._message import SetAllowOversizeProtos
@@ -92,18 +93,20 @@ class _Cache:
     def get(self, text: str) -> ParsedMessage | None:
         found = self._entries.get(text)
         if found is not None:
-            self._entries.move_to_end(text)
+            with suppress(KeyError):  # long texts are read in a thread, which may have pushed it out just now
+                self._entries.move_to_end(text)
         return found
 
     def put(self, message: ParsedMessage) -> None:
         cost = _cost(message.text)
-        if cost > CACHE_BYTES // 8:
+        if cost > CACHE_BYTES // 8 or message.text in self._entries:
             return
         self._entries[message.text] = message
         self._size += cost
-        while self._size > CACHE_BYTES:
-            text, _ = self._entries.popitem(last=False)
-            self._size -= _cost(text)
+        with suppress(KeyError):
+            while self._size > CACHE_BYTES:
+                text, _ = self._entries.popitem(last=False)
+                self._size -= _cost(text)
 
 
 def _cost(text: str) -> int:

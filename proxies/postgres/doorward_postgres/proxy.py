@@ -40,7 +40,7 @@ from doorward_postgres.catalogue import Catalogue
 from doorward_postgres.machine_line import Line
 from doorward_postgres.operations import Reader
 from doorward_postgres.results import MaskDuty
-from doorward_postgres.session import Conversation, Ending
+from doorward_postgres.session import Conversation
 from doorward_postgres.settings import PostgresTarget
 from doorward_postgres.startup import ClientStartup, StartupOptions
 from doorward_postgres.startup_settings import StartupRequest
@@ -122,13 +122,13 @@ class PostgresProxy:
             await _say(link, refusals.fatal("28000", str(refused)))
             return
         connection.established()
-        failed = ending = Ending("failed")
+        failed = ending = refusals.Ending("failed")
         try:
             ending = await self._session(connection, door, request, begin.leftover)
             await _say(link, ending.farewell)
         finally:
             if ending is failed and connection.draining.is_set():
-                ending = Ending("cut")
+                ending = refusals.Ending("cut")
                 with trio.CancelScope(shield=True):
                     await _say(link, refusals.GOING_DOWN)
             try:
@@ -183,7 +183,7 @@ class PostgresProxy:
 
     async def _session(
         self, connection: Connection, door: SessionGate, request: StartupRequest, leftover: bytes
-    ) -> Ending:
+    ) -> refusals.Ending:
         if leftover:
             raise ClientProtocolError("the client spoke before it was told that it may")
         served = self._served[door.session.resource.name]
@@ -191,7 +191,7 @@ class PostgresProxy:
             upstream = await self._login(served, door, request)
         except (UpstreamUnavailable, UpstreamProtocolError) as error:
             await door.failed(f"target: {error}")
-            return Ending(
+            return refusals.Ending(
                 "the target is not available", refusals.fatal("08006", f"the target is not available: {error}")
             )
         try:
@@ -216,7 +216,7 @@ class PostgresProxy:
 
     async def _relay(
         self, connection: Connection, door: SessionGate, request: StartupRequest, served: Served, upstream: Upstream
-    ) -> Ending:
+    ) -> refusals.Ending:
         link = connection.link
         account = self._room.config.resources[door.session.resource.name].accounts[door.session.account]
         line = Line(

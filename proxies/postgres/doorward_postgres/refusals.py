@@ -7,6 +7,7 @@ Source: PostgreSQL documentation, appendix A (error codes).
 Invariant: each refusal says what was refused, by whom, whether trying again helps, and how to ask.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from doorward_core import entries
@@ -58,6 +59,14 @@ CHANGED: Final = (
 READ_ONLY: Final = "this session may only read, and so may each of its transactions"
 FAST_PATH: Final = "the result of a fast-path function call cannot be masked, and masks are in force; use SELECT"
 CANCELLED: Final = encode_error_response("ERROR", "57014", "canceling statement due to user request")
+
+
+@dataclass(slots=True)
+class Ending:
+    """Why the session ended, and what the client is told; nothing where it cannot be told anything."""
+
+    reason: str
+    farewell: bytes = b""
 
 
 def denied(denial: Denial) -> bytes:

@@ -15,20 +15,14 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 import trio
 
+from doorward_core import errors
 from doorward_core.config import Limits
-from doorward_core.errors import (
-    ClientProtocolError,
-    GatewayError,
-    RecordError,
-    UpstreamProtocolError,
-    UpstreamUnavailable,
-)
 from doorward_core.gate import SessionGate
 from doorward_core.model import Decision, Denial, Operation, Outcome, Permit, RecordLevel, Status
 from doorward_core.net.link import Link
@@ -39,22 +33,17 @@ from doorward_postgres.machine import Machine, Phase, Question, Wait
 from doorward_postgres.machine_line import PAYLOAD_BYTES, SHOWN_BYTES, Line
 from doorward_postgres.machine_replies import Replies
 from doorward_postgres.operations import Reader, Reading, View
+from doorward_postgres.refusals import Ending
 from doorward_postgres.results import MaskDuty, MessagePlan, SessionMessages
 from doorward_postgres.state import IDLE, IN_TRANSACTION
 from doorward_postgres.upstream import Upstream
 
 GOODBYE_S: Final = 5.0  # how long the server may take to finish what was sent before a client said goodbye
+LONG_TEXT_CHARS: Final = 16 * 1024  # reading costs about 1 ms for each 1,000 characters
+LONG_READS: Final = trio.CapacityLimiter(1)
 STALE_S: Final = 1.0  # a catalogue older than this is read again before a name in it is said not to exist
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Ending:
-    """Why the session ended, and what the client is told; nothing where it cannot be told anything."""
-
-    reason: str
-    farewell: bytes = b""
 
 
 class Conversation:
@@ -119,10 +108,9 @@ class Conversation:
             self._nursery.start_soon(self._cancel_upstream)
 
     async def _cancel_upstream(self) -> None:
-        """Pass the wish on; a target that takes no cancel request leaves the statement running, as it may anyway."""
         try:
             await self._upstream.cancel()
-        except (UpstreamUnavailable, UpstreamProtocolError) as error:
+        except (errors.UpstreamUnavailable, errors.UpstreamProtocolError) as error:
             log.warning("cancel.not_taken", problem=str(error))
         finally:
             self._cancelling = False
@@ -204,15 +192,15 @@ class Conversation:
     async def _guarded(self, loop: Callable[[], Awaitable[Ending]]) -> None:
         try:
             ending = await loop()
-        except ClientProtocolError as error:
+        except errors.ClientProtocolError as error:
             ending = Ending(f"client protocol: {error}", refusals.fatal("08P01", str(error)))
-        except UpstreamProtocolError as error:
+        except errors.UpstreamProtocolError as error:
             ending = Ending(f"upstream protocol: {error}", refusals.UNTRUSTED)
-        except RecordError:
+        except errors.RecordError:
             ending = Ending("the record cannot be written", refusals.NO_RECORD)
-        except UpstreamUnavailable as error:
+        except errors.UpstreamUnavailable as error:
             ending = Ending(f"target: {error}", refusals.LOST)
-        except GatewayError as error:
+        except errors.GatewayError as error:
             ending = Ending(f"gateway: {error}", refusals.INTERNAL)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             ending = Ending("a connection broke")
@@ -277,10 +265,10 @@ class Conversation:
     async def _judge(self, question: Question) -> None:
         line, machine = self._line, self._machine
         await self._fresh()
-        reading = self._reader.read(question, line.state, line.prepared, self._view)
+        reading = await self._read(question)
         if not reading.complete and await self._catalogue.newer_than(STALE_S):
             await self._fresh()
-            reading = self._reader.read(question, line.state, line.prepared, self._view)
+            reading = await self._read(question)
         operation = self._reader.operation(question, reading, line.state, os.urandom(16))
         plan = MessagePlan(reading.analyses, self._view, self._duty)
         objection = self._objection(question, plan)
@@ -306,6 +294,21 @@ class Conversation:
         else:
             self._refuse(question, refusals.denied(verdict))
 
+    async def _read(self, question: Question) -> Reading:
+        """What the message says. A long text is read in a thread, one at a time, so that nobody else waits for it."""
+        read = partial(self._reader.read, question, self._line.state, self._line.prepared, self._view)
+        if len(question.text) <= LONG_TEXT_CHARS:
+            return read()
+        await self._rest()  # what it is read under stands still meanwhile
+        return await trio.to_thread.run_sync(read, limiter=LONG_READS)
+
+    async def _rest(self) -> None:
+        """Bring the line to rest: everything sent, everything answered."""
+        if self._line.expected and self._line.unsynced:
+            self._line.to_server.append(wire_encode.FLUSH)
+        await self._send()
+        await self._settled()
+
     def _objection(self, question: Question, plan: MessagePlan) -> str:
         """Why this message is refused whatever policy says of it; "" where it is not."""
         if question.phase is Phase.FUNCTION_CALL and self._duty.owes:
@@ -323,7 +326,7 @@ class Conversation:
         if not await self._catalogue.refresh():
             return None
         await self._fresh()
-        reading = self._reader.read(question, self._line.state, self._line.prepared, self._view)
+        reading = await self._read(question)
         plan = MessagePlan(reading.analyses, self._view, self._duty)
         same = reading.atoms == before.atoms and reading.complete == before.complete
         return plan if same and not plan.objection() else None
@@ -351,10 +354,7 @@ class Conversation:
         """Bring the line to rest before people are asked: the server may already have failed the batch."""
         line = self._line
         self._waited = True
-        if line.expected and line.unsynced:
-            line.to_server.append(wire_encode.FLUSH)
-        await self._send()
-        await self._settled()
+        await self._rest()
         if line.discarding:
             return "an earlier statement of the same batch has failed"
         open_work = line.state.status == IN_TRANSACTION or line.unsynced

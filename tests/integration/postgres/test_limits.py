@@ -4,6 +4,7 @@ import contextlib
 import struct
 import time
 
+import psycopg
 import pytest
 from gateway_load import figures, login, plain, settled, together, vanish
 from gateway_stack import CONFIG, started
@@ -224,3 +225,17 @@ def test_lim_a_statement_over_its_bound_ends_its_session_alone(tight):
     vanish(half.socket)
     assert bystander.alive()
     settled(tight, {"sessions": 1, "connections": 1})
+
+
+def test_a_long_statement_is_read_beside_everybody_else_and_decided_like_any_other(gateway):
+    """Its reading takes a thread; what it means, and what it owes, stays the same."""
+    numbers = ", ".join(str(number) for number in range(20_000))
+    with gateway.connect() as client:
+        client.execute("begin")
+        rows = client.execute(f"select id, email from customer where id in ({numbers}) order by id limit 3").fetchall()
+        assert [number for number, _ in rows] == [1, 2, 3]
+        assert all("***" in email for _, email in rows)
+        client.execute("rollback")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            client.execute(f"delete from pg_catalog.pg_class where oid in ({numbers})")
+        assert client.execute("select 1").fetchone() == (1,)
