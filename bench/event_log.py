@@ -9,17 +9,16 @@ from typing import cast
 
 import trio
 
+from doorward_core.event import Event, Outcome, Status
 from doorward_core.model import (
     Action,
     Atom,
     AuthMethod,
     Decision,
     Effect,
-    Event,
     Identity,
     Match,
     Operation,
-    Outcome,
     Peer,
     Permit,
     PrincipalKind,
@@ -27,7 +26,6 @@ from doorward_core.model import (
     RecordLevel,
     Resource,
     Session,
-    Status,
     Target,
 )
 from doorward_core.record.verify import verify

@@ -6,11 +6,12 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import psycopg.conninfo
 
 from bench.places import Place, programs
 
@@ -130,14 +131,14 @@ def bulk(place: Place, statement: str, *, tls: bool, password: str | None = None
     environment = place.environment(tls=tls, password=password)
     if tls:
         return _bulk_psql(place, statement, environment)
-    info: Mapping[str, str] = {
-        "host": environment["PGHOST"],
-        "port": environment["PGPORT"],
-        "user": "app",
-        "password": environment["PGPASSWORD"],
-        "dbname": environment["PGDATABASE"],
-    }
-    with psycopg.connect(**info, autocommit=True) as client:  # type: ignore[arg-type]  # keywords by name
+    info = psycopg.conninfo.make_conninfo(
+        host=environment["PGHOST"],
+        port=environment["PGPORT"],
+        user="app",
+        password=environment["PGPASSWORD"],
+        dbname=environment["PGDATABASE"],
+    )
+    with psycopg.connect(info, autocommit=True) as client:
         # The first statement of a minute may read the catalogue again, which is no part of a transfer.
         _drain(client.pgconn.socket, "SELECT id FROM clean LIMIT 1")
         before, begun = cpu_s(place.pids), time.monotonic()

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,9 +121,17 @@ def _owned(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], log: Path, how: signal.Signals = signal.SIGTERM, **options: object) -> Iterator[int]:
+def _process(
+    command: list[str],
+    log: Path,
+    how: signal.Signals = signal.SIGTERM,
+    *,
+    user: str | None = None,
+    cwd: Path | str | None = None,
+    env: dict[str, str] | None = None,
+) -> Iterator[int]:
     with log.open("wb") as out:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options)  # type: ignore[call-overload]  # options by name
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, user=user, cwd=cwd, env=env)
     try:
         yield child.pid
     finally:
@@ -135,9 +143,9 @@ def _process(command: list[str], log: Path, how: signal.Signals = signal.SIGTERM
             child.wait()
 
 
-def _wait(what: str, ready: object, log: Path) -> None:
+def _wait(what: str, ready: Callable[[], bool], log: Path) -> None:
     end = time.monotonic() + START_S
-    while not ready():  # type: ignore[operator]  # a callable
+    while not ready():
         if time.monotonic() > end:
             raise SystemExit(f"bench: {what} did not start:\n{log.read_text()[-2000:]}")
         time.sleep(0.05)

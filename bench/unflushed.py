@@ -21,5 +21,5 @@ def _never(_log: Log, _index: int) -> None:
 if __name__ == "__main__":
     Log.durable = _at_once  # type: ignore[method-assign,assignment]  # the point of this file
     Log.soon = _never  # type: ignore[method-assign,assignment]  # as above
-    Log.durable_size = property(lambda log: log._size)  # type: ignore[method-assign,assignment]  # noqa: SLF001
+    Log.durable_size = property(lambda log: log._size)  # type: ignore[method-assign,assignment]  # noqa: SLF001 - as above
     sys.exit(main(POSTGRES, sys.argv[1:]))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from doorward_console import rows
 from doorward_console.output import line, moment, shown, span
-from doorward_core.model import EventKind, Value
+from doorward_core.event import EventKind, Value
 from doorward_core.record.reader import Content, Entry
 
 MARGIN = "    | "

@@ -6,7 +6,7 @@ It is pure: entries in, rows out, in the order in which sessions were opened.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from doorward_core.model import EventKind, Value
+from doorward_core.event import EventKind, Value
 from doorward_core.record.reader import Entry
 
 _OPENINGS = {

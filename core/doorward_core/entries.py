@@ -11,22 +11,8 @@ Invariants:
 
 from collections.abc import Iterable, Mapping
 
-from doorward_core.model import (
-    Atom,
-    Decision,
-    Denial,
-    Event,
-    EventKind,
-    Identity,
-    Operation,
-    Outcome,
-    Peer,
-    Permit,
-    Record,
-    RecordLevel,
-    Session,
-    Value,
-)
+from doorward_core.event import Event, EventKind, Outcome, Value
+from doorward_core.model import Atom, Decision, Denial, Identity, Operation, Peer, Permit, Record, RecordLevel, Session
 
 NAMES_BYTES = 2048  # of one list in a header: an entry's header has 15,000 bytes, and up to three lists in it
 APPROVAL_NAMES_BYTES = 512

@@ -8,7 +8,7 @@ Invariants: a `Base` never changes; the names of what varies are given in ascend
 
 from collections.abc import Iterator, Mapping
 
-from doorward_core.model import Value
+from doorward_core.event import Value
 
 
 class Base:

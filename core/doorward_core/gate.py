@@ -28,6 +28,7 @@ from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, RequestState, binding, request_for
 from doorward_core.approvals.store import RequestRefused
 from doorward_core.errors import AdmissionRefused, AuthenticationError, RecordError, StoreError
+from doorward_core.event import Outcome
 from doorward_core.identity.authenticate import Authenticator, Credential
 from doorward_core.model import (
     CHANGING,
@@ -38,7 +39,6 @@ from doorward_core.model import (
     Mask,
     Obligation,
     Operation,
-    Outcome,
     Peer,
     Permit,
     ReasonCode,

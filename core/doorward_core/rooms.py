@@ -24,10 +24,11 @@ from doorward_core.approvals.sshsig import parse_allowed_signers
 from doorward_core.approvals.store import SqliteStore
 from doorward_core.config import Config, Issuer
 from doorward_core.errors import ConfigError, RecordError
+from doorward_core.event import Event
 from doorward_core.gate import Gate, Setting
 from doorward_core.identity.authenticate import Authenticator
 from doorward_core.identity.token import IssuerSettings, Replay
-from doorward_core.model import Event, Obligation
+from doorward_core.model import Obligation
 from doorward_core.net.secrets import SecretKeeper
 from doorward_core.policy.load import load_policy
 from doorward_core.record.writer import Log

@@ -29,8 +29,9 @@ from doorward_core.approvals.api import approval_routes
 from doorward_core.config import Config, Endpoint, Listener, load_config
 from doorward_core.config_types import Strict
 from doorward_core.errors import ConfigError, GatewayError, RecordError, StoreError
+from doorward_core.event import Event
 from doorward_core.identity.authenticate import BearerToken
-from doorward_core.model import Event, Identity, Obligation, Peer, Secret
+from doorward_core.model import Identity, Obligation, Peer, Secret
 from doorward_core.net import listen
 from doorward_core.net.control import ControlServer, probes
 from doorward_core.net.tls import ServerTls

@@ -12,20 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from doorward_core import entries
+from doorward_core.event import Event, EventKind, Outcome, Value
 from doorward_core.forms import Base, Form
-from doorward_core.model import (
-    Atom,
-    Decision,
-    Event,
-    EventKind,
-    Operation,
-    Outcome,
-    Permit,
-    Record,
-    RecordLevel,
-    Session,
-    Value,
-)
+from doorward_core.model import Atom, Decision, Operation, Permit, Record, RecordLevel, Session
 
 MAX_KEPT: Final = 256  # statements of one session whose constant parts are kept; past them all is begun anew
 

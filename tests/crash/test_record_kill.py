@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from doorward_core.errors import RecordError
-from doorward_core.model import Event, EventKind
+from doorward_core.event import Event, EventKind
 from doorward_core.record.reader import LogReader
 from doorward_core.record.verify import verify
 from doorward_core.record.writer import Log
@@ -21,7 +21,7 @@ NOW = 3_900_000_000_000_000_000
 GATEWAY = """
 import sys, trio
 from pathlib import Path
-from doorward_core.model import Event, EventKind
+from doorward_core.event import Event, EventKind
 from doorward_core.record.writer import Log
 
 async def main(root):

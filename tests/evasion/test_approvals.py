@@ -22,14 +22,13 @@ from doorward_core.approvals.sshsig import parse_allowed_signers
 from doorward_core.approvals.store import Quota, RequestRefused, SqliteStore
 from doorward_core.approvals.votes import SSHSIG_NAMESPACE, statement
 from doorward_core.errors import AuthenticationError, StoreError
+from doorward_core.event import Event, EventKind
 from doorward_core.model import (
     Action,
     Actor,
     Approve,
     Atom,
     AuthMethod,
-    Event,
-    EventKind,
     Identity,
     Operation,
     Peer,

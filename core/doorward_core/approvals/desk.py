@@ -37,7 +37,8 @@ from doorward_core.approvals.request import (
 from doorward_core.approvals.store import SqliteStore
 from doorward_core.approvals.votes import tally
 from doorward_core.errors import RecordError, StoreError
-from doorward_core.model import Event, Identity
+from doorward_core.event import Event
+from doorward_core.model import Identity
 
 SWEEP_INTERVAL_S = 5.0
 """How often requests that nobody waits for are looked at; those that are waited for end on time."""

@@ -6,7 +6,7 @@ The header names who asked, who voted, the verdict and the rules; reasons, state
 
 from doorward_core.approvals.codec import card_bytes
 from doorward_core.approvals.request import ApprovalRequest, RequestState, Vote
-from doorward_core.model import Event, EventKind, Value
+from doorward_core.event import Event, EventKind, Value
 
 ENDINGS = {
     RequestState.GRANTED: EventKind.APPROVAL_GRANTED,

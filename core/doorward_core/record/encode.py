@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import msgpack
 
+from doorward_core.event import Value
 from doorward_core.forms import Base, Form
-from doorward_core.model import Value
 
 # Headers are two levels deep and payloads four; 16 leaves room and keeps any recursive reader's stack small.
 MAX_DEPTH = 16

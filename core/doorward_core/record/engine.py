@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doorward_core.errors import RecordError
-from doorward_core.model import EventKind, Value
+from doorward_core.event import EventKind, Value
 from doorward_core.record import entry, journal
 from doorward_core.record.encode import encode
 from doorward_core.record.keys import KeyRing, signing_key

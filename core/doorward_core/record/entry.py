@@ -17,7 +17,7 @@ from typing import cast
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from doorward_core.model import Value
+from doorward_core.event import Value
 from doorward_core.record.encode import EncodingError, decode, encode
 
 VERSION = 1

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from doorward_core.model import Event
+from doorward_core.event import Event
 
 
 class EventLog(Protocol):

@@ -8,7 +8,7 @@ import trio
 import trio.lowlevel
 
 from doorward_core.errors import RecordError
-from doorward_core.model import Event
+from doorward_core.event import Event
 from doorward_core.record.entry import EntryError, pack_parts, parts_of
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from doorward_core.errors import RecordError
-from doorward_core.model import EventKind
+from doorward_core.event import EventKind
 from doorward_core.record.encode import Messages, pack_message
 from doorward_core.record.engine import Engine, Settings
 from doorward_core.record.entry import MAX_PAYLOAD, EntryError

@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from doorward_core.errors import RecordError
-from doorward_core.model import Value
+from doorward_core.event import Value
 from doorward_core.record import journal, keys
 from doorward_core.record.checkpoint import Checkpoint, CheckpointError, parse_text, split
 from doorward_core.record.entry import EntryError, Fields, open_blob, parse

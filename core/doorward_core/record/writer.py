@@ -22,7 +22,7 @@ import trio
 import trio.lowlevel
 
 from doorward_core.errors import RecordError
-from doorward_core.model import Event
+from doorward_core.event import Event
 from doorward_core.record import process
 from doorward_core.record.encode import Messages, pack_message
 from doorward_core.record.engine import Settings

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from doorward_core.model import Outcome, Permit, Status
+from doorward_core.event import Outcome, Status
+from doorward_core.model import Permit
 from doorward_postgres.names import Change, NameTable, Portal, Prepared
 from doorward_postgres.plan import Masker, Plan
 from doorward_postgres.state import SessionState

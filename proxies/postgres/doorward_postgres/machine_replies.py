@@ -17,7 +17,7 @@ from struct import Struct
 from typing import Final, Protocol
 
 from doorward_core.errors import UpstreamProtocolError
-from doorward_core.model import Outcome, Status
+from doorward_core.event import Outcome, Status
 from doorward_core.sql import session as sql
 from doorward_postgres import wire, wire_decode, wire_encode
 from doorward_postgres.machine_line import EXTENDED, SHOWN_FORMAT_COPY, Expected, Kind, Line, Running

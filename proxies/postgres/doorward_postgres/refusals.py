@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from doorward_core import entries
+from doorward_core.event import Outcome, Status
 from doorward_core.model import Action, Denial, ReasonCode
 from doorward_core.policy.advise import readable
 from doorward_postgres.wire_encode import encode_error_response, encode_notice_response
@@ -58,6 +59,7 @@ CHANGED: Final = (
 )
 READ_ONLY: Final = "this session may only read, and so may each of its transactions"
 FAST_PATH: Final = "the result of a fast-path function call cannot be masked, and masks are in force; use SELECT"
+NEVER_SENT: Final = Outcome(Status.ABORTED, "57014")  # permitted, and cancelled before it was sent
 CANCELLED: Final = encode_error_response("ERROR", "57014", "canceling statement due to user request")
 
 

@@ -24,7 +24,7 @@ import trio
 from doorward_core import errors
 from doorward_core.config import Limits
 from doorward_core.gate import SessionGate
-from doorward_core.model import Decision, Denial, Operation, Outcome, Permit, RecordLevel, Status
+from doorward_core.model import Decision, Denial, Operation, Permit, RecordLevel
 from doorward_core.net.link import Link
 from doorward_core.sql.session import Begin
 from doorward_postgres import refusals, wire_encode
@@ -287,7 +287,7 @@ class Conversation:
             else:
                 plan = again
         if isinstance(verdict, Permit) and self._cancelled:
-            self._door.finish(verdict, Outcome(Status.ABORTED, "57014"))
+            self._door.finish(verdict, refusals.NEVER_SENT)
             self._refuse(question, refusals.CANCELLED)
         elif isinstance(verdict, Permit):
             machine.permit(question, verdict, plan, time.monotonic_ns())

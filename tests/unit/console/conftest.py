@@ -22,6 +22,7 @@ from doorward_core.approvals.request import ApprovalRequest, HeldRule, RequestSt
 from doorward_core.approvals.sshsig import parse_allowed_signers
 from doorward_core.approvals.store import SqliteStore
 from doorward_core.errors import AuthenticationError
+from doorward_core.event import Event, Outcome, Status
 from doorward_core.model import (
     Action,
     Approve,
@@ -29,11 +30,9 @@ from doorward_core.model import (
     AuthMethod,
     Decision,
     Effect,
-    Event,
     Identity,
     Match,
     Operation,
-    Outcome,
     Peer,
     Permit,
     PrincipalKind,
@@ -41,7 +40,6 @@ from doorward_core.model import (
     RecordLevel,
     Resource,
     Session,
-    Status,
     Target,
 )
 from doorward_core.net.control import ControlServer

@@ -7,7 +7,7 @@ import pytest
 
 from doorward_console.approvals_commands import _known_ids
 from doorward_core.approvals.codec import content_digest
-from doorward_core.model import EventKind
+from doorward_core.event import EventKind
 
 NAME = "ap-0123456789ab"
 

@@ -24,8 +24,15 @@ class OneAnswer:
 
     def _serve(self) -> None:
         with self._socket, self._socket.accept()[0] as connection:
-            self.asked = connection.recv(65_536)
+            # The whole request, body and all: closing with bytes unread would reset the connection under the client.
+            while not self._whole():
+                self.asked += connection.recv(65_536)
             connection.sendall(self._data)
+
+    def _whole(self) -> bool:
+        head, ended, body = self.asked.partition(b"\r\n\r\n")
+        length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
+        return bool(ended) and len(body) >= int(length.partition(b":")[2])
 
     def join(self) -> None:
         self._thread.join()

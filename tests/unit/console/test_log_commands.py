@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from doorward_console.log_commands import _known_sessions
-from doorward_core.model import Event, EventKind
+from doorward_core.event import Event, EventKind
 from doorward_core.record.writer import Log
 
 SESSION = "0123456789abcdef0123456789abcdef"

@@ -9,6 +9,7 @@ import trio
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import Verdict
 from doorward_core.approvals.store import Quota, SqliteStore
+from doorward_core.event import Event, EventKind
 from doorward_core.gate import Gate, SessionGate, Setting
 from doorward_core.identity.authenticate import Authenticator, BearerToken
 from doorward_core.identity.jwks import KeyCache
@@ -18,8 +19,6 @@ from doorward_core.model import (
     Approve,
     Atom,
     AuthMethod,
-    Event,
-    EventKind,
     Identity,
     Mask,
     Operation,

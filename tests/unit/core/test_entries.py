@@ -6,6 +6,7 @@ from types import MappingProxyType
 import pytest
 
 from doorward_core import entries
+from doorward_core.event import EventKind, Outcome, Status
 from doorward_core.model import (
     Action,
     Actor,
@@ -15,11 +16,9 @@ from doorward_core.model import (
     Decision,
     Denial,
     Effect,
-    EventKind,
     Identity,
     Match,
     Operation,
-    Outcome,
     Peer,
     Permit,
     PrincipalKind,
@@ -28,7 +27,6 @@ from doorward_core.model import (
     RecordLevel,
     Resource,
     Session,
-    Status,
     Target,
 )
 from doorward_core.record.encode import decode, encode

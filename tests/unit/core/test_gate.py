@@ -9,21 +9,9 @@ import trio.testing
 from doorward_core.approvals.request import RequestState, Verdict
 from doorward_core.approvals.store import Quota
 from doorward_core.errors import AdmissionRefused, AuthenticationError, RecordError
+from doorward_core.event import EventKind, Outcome, Status
 from doorward_core.identity.authenticate import BearerToken
-from doorward_core.model import (
-    Denial,
-    Effect,
-    EventKind,
-    Mask,
-    Outcome,
-    Peer,
-    Permit,
-    ReasonCode,
-    Record,
-    RecordLevel,
-    Secret,
-    Status,
-)
+from doorward_core.model import Denial, Effect, Mask, Peer, Permit, ReasonCode, Record, RecordLevel, Secret
 
 NS = 1_000_000_000
 HOUR_S = 3600

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from doorward_core import entries
+from doorward_core.event import Outcome, Status
 from doorward_core.forms import Base, Form
 from doorward_core.model import (
     Action,
@@ -16,7 +17,6 @@ from doorward_core.model import (
     Identity,
     Match,
     Operation,
-    Outcome,
     Peer,
     PrincipalKind,
     ReasonCode,
@@ -24,7 +24,6 @@ from doorward_core.model import (
     RecordLevel,
     Resource,
     Session,
-    Status,
     Target,
 )
 from doorward_core.record.encode import EncodingError, decode, encode

@@ -6,7 +6,7 @@ import pytest
 from postgres_bench import FIELDS, Bench, Plan, analysis, permit
 
 from doorward_core.errors import UpstreamProtocolError
-from doorward_core.model import Status
+from doorward_core.event import Status
 from doorward_core.sql import session as sql
 from doorward_postgres.machine_line import Expected, Kind, Line, Running
 from doorward_postgres.names import Prepared

@@ -6,7 +6,8 @@ import pytest
 from postgres_bench import FIELDS, ROW, SERVER_ERROR, Ambient, Bench, Plan, analysis, bind, done, parse
 
 from doorward_core.errors import UpstreamProtocolError
-from doorward_core.model import Action, Status
+from doorward_core.event import Status
+from doorward_core.model import Action
 from doorward_core.sql import session as sql
 from doorward_core.sql.analysis import CopyInfo
 from doorward_postgres import wire_encode as enc

@@ -12,7 +12,8 @@ from doorward_core.approvals.request import ApprovalRequest, HeldRule, Verdict, 
 from doorward_core.approvals.store import Quota, SqliteStore
 from doorward_core.approvals.votes import statement
 from doorward_core.errors import RecordError
-from doorward_core.model import Action, Atom, AuthMethod, Event, EventKind, Identity, PrincipalKind, Target
+from doorward_core.event import Event, EventKind
+from doorward_core.model import Action, Atom, AuthMethod, Identity, PrincipalKind, Target
 
 NS = 1_000_000_000
 START = 1_800_000_000 * NS

@@ -6,7 +6,7 @@ import trio.testing
 
 from doorward_core.approvals.request import HeldRule, RequestState, Verdict, canonical_id
 from doorward_core.errors import RecordError, StoreError
-from doorward_core.model import EventKind
+from doorward_core.event import EventKind
 
 NS = 1_000_000_000
 APPROVE, REJECT = Verdict.APPROVE, Verdict.REJECT

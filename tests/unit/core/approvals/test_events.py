@@ -4,7 +4,7 @@ import pytest
 
 from doorward_core.approvals.events import ended, voted
 from doorward_core.approvals.request import RequestState
-from doorward_core.model import EventKind
+from doorward_core.event import EventKind
 
 
 def test_a_vote_names_both_people_and_keeps_its_proof(a_request, a_vote):

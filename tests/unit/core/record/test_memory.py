@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from doorward_core.errors import RecordError
-from doorward_core.model import Event, EventKind
+from doorward_core.event import Event, EventKind
 from doorward_core.record.log import EventLog
 from doorward_core.record.memory import MemoryLog
 

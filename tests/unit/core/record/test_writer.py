@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from doorward_core.errors import RecordError
-from doorward_core.model import Event, EventKind
+from doorward_core.event import Event, EventKind
 from doorward_core.record.reader import Content, LogReader
 from doorward_core.record.verify import verify
 from doorward_core.record.writer import Log
