@@ -131,7 +131,7 @@ def _fortress(tmp_path_factory):
 def fortress(_fortress):
     """The gateway under attack; after each attack it must still stand, and hold nothing."""
     gateway = _fortress.gateway
-    gateway.recorder.mark()
+    gateway.recorder.settle()
     yield _fortress
     while gateway.clients:
         gateway.clients.pop().close()

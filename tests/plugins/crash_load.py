@@ -1,6 +1,7 @@
 """Load whose every effect and every result can be counted, and what a log says of it afterwards."""
 
 import contextlib
+import http.client
 import itertools
 import os
 import re
@@ -82,7 +83,7 @@ class Load:
         while not stop.is_set():
             try:
                 work()
-            except (psycopg.Error, OSError, AssertionError, ValueError):
+            except (psycopg.Error, OSError, http.client.HTTPException, AssertionError, ValueError):
                 stop.wait(0.02)  # the gateway is down just now
 
     def _pause(self):

@@ -28,6 +28,7 @@ from doorward_demo.postgres import DATABASE, free_port, load_shop, running
 
 CUSTOMERS = 300
 READY_S = 30
+SETTLED_S = 3
 
 POLICY = """\
 version: 1
@@ -119,6 +120,14 @@ class Recorder:
 
     def mark(self):
         """Forget what was sent until now."""
+        self.sent.clear()
+
+    def settle(self):
+        """Wait until the connections of earlier tests have said their goodbyes, and forget those too."""
+        end = time.monotonic() + SETTLED_S
+        for thread in self._threads[1:]:
+            thread.join(max(0, end - time.monotonic()))
+        self._threads[1:] = [thread for thread in self._threads[1:] if thread.is_alive()]
         self.sent.clear()
 
     def close(self):
@@ -327,7 +336,7 @@ def _shared_gateway(shop_server, tmp_path_factory):
 @pytest.fixture
 def gateway(_shared_gateway):
     """The gateway that tests share; each test's own connections are closed behind it."""
-    _shared_gateway.recorder.mark()
+    _shared_gateway.recorder.settle()
     yield _shared_gateway
     while _shared_gateway.clients:
         _shared_gateway.clients.pop().close()
