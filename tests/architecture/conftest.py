@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[2]
 DISTRIBUTIONS = {
     "doorward_core": ROOT / "core",
     "doorward_postgres": ROOT / "proxies/postgres",
+    "doorward_ssh": ROOT / "proxies/ssh",
+    "doorward_http": ROOT / "proxies/http",
     "doorward_console": ROOT / "console",
     "doorward_demo": ROOT / "demo",
 }

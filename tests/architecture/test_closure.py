@@ -24,11 +24,13 @@ from packaging.utils import canonicalize_name
 CLOSURES = {
     "core alone": (["doorward_core"], "core/requirements.lock"),
     "the PostgreSQL gateway": (["doorward_core", "doorward_postgres"], "proxies/postgres/requirements.lock"),
+    "the SSH gateway": (["doorward_core", "doorward_ssh"], "proxies/ssh/requirements.lock"),
+    "the HTTP gateway": (["doorward_core", "doorward_http"], "proxies/http/requirements.lock"),
     "the console": (["doorward_core", "doorward_console"], "console/requirements.lock"),
 }
 
 # Rooms of core that stand on an extra: where a container does not carry its library, nothing there imports the room.
-ROOMS_OF_EXTRAS = {"shell": "tree-sitter"}
+ROOMS_OF_EXTRAS = {"sql": "postgast", "shell": "tree-sitter", "http": "httptools"}
 
 # Imported by the name of one distribution, pinned by another that it is the other half of.
 COMES_WITH = {"pydantic_core": "pydantic", "google": "postgast"}

@@ -10,6 +10,8 @@ LOCKS = (
     ".ci/build.lock",
     "core/requirements.lock",
     "proxies/postgres/requirements.lock",
+    "proxies/ssh/requirements.lock",
+    "proxies/http/requirements.lock",
     "console/requirements.lock",
 )
 # Examples bring environments of their own, which need not agree with the workspace.

@@ -9,6 +9,8 @@ from typing import Any
 UNIT = {
     "doorward_core": "tests/unit/core",
     "doorward_postgres": "tests/unit/postgres",
+    "doorward_ssh": "tests/unit/ssh",
+    "doorward_http": "tests/unit/http",
     "doorward_console": "tests/unit/console",
     "doorward_demo": "tests/unit/demo",
 }
