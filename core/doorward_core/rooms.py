@@ -10,7 +10,7 @@ and a key file that was changed is not used.
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from doorward_core.errors import ConfigError, RecordError
 from doorward_core.event import Event
 from doorward_core.gate import Gate, Setting
 from doorward_core.identity.authenticate import Authenticator
+from doorward_core.identity.ssh_keys import Authorities, BadKey, new_authority, public_line, read_authority
 from doorward_core.identity.token import IssuerSettings, Replay
 from doorward_core.model import Obligation
 from doorward_core.net.secrets import SecretKeeper
@@ -42,25 +43,38 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a proxy is given: the configuration, the gate, secrets, and the key of its stable tokens (masks `hash`)."""
+    """What a proxy is given: the configuration, the gate, secrets, and the key of its stable tokens (masks `hash`).
+
+    `authorities` sign its SSH certificates, where its protocol has such.
+    """
 
     config: Config
     gate: Gate
     secrets: SecretKeeper
     mask_key: bytes
+    authorities: Authorities | None = None
 
 
 @asynccontextmanager
 async def opened(
-    config: Config, protocol: str, discharges: frozenset[type[Obligation]], background: trio.Nursery
+    config: Config,
+    protocol: str,
+    discharges: frozenset[type[Obligation]],
+    background: trio.Nursery,
+    *,
+    certificates: bool = False,
 ) -> AsyncIterator[Room]:
-    """Open every room, and close the log last. A crash in between leaves a log that the next start repairs."""
+    """Open every room, and close the log last. A crash in between leaves a log that the next start repairs.
+
+    `certificates` says that the protocol has SSH certificates: their authorities are made on first start.
+    """
     config.record.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    authorities = _authorities(config.record.keys) if certificates else None
     log = await _open_log(config, background)
     try:
         desk, store = _open_desk(config, log)
         try:
-            room = _open_gate(config, protocol, discharges, log, desk)
+            room = _open_gate(config, protocol, discharges, log, desk, authorities=authorities)
             room.gate.reload(room.gate.policy, time.time_ns())
             await desk.recover()
             background.start_soon(desk.run)
@@ -112,14 +126,23 @@ def _open_desk(config: Config, log: Log) -> tuple[Desk, SqliteStore]:
     return Desk(store, clock=time.time_ns, record=keep, signers=trusted), store
 
 
-def _open_gate(config: Config, protocol: str, discharges: frozenset[type[Obligation]], log: Log, desk: Desk) -> Room:
+def _open_gate(
+    config: Config,
+    protocol: str,
+    discharges: frozenset[type[Obligation]],
+    log: Log,
+    desk: Desk,
+    *,
+    authorities: Authorities | None,
+) -> Room:
     keys = config.record.keys
     issuers = tuple(_issuer(issuer) for issuer in config.identity.issuers)
+    believed = (authorities.login.public_key(),) if authorities else ()
     gate = Gate(
         origin=config.origin,
         policy=load_policy(config.policy).observing(config.observing()),
         resources=_settings(config, protocol),
-        authenticator=Authenticator(issuers, clock=time.time_ns),
+        authenticator=Authenticator(issuers, clock=time.time_ns, authorities=believed),
         log=log,
         desk=desk,
         binding_key=_key(keys / "binding.key"),
@@ -127,7 +150,7 @@ def _open_gate(config: Config, protocol: str, discharges: frozenset[type[Obligat
         level=config.record.level,
         clock=time.time_ns,
     )
-    return Room(config, gate, SecretKeeper(time.time_ns), _key(keys / "mask.key"))
+    return Room(config, gate, SecretKeeper(time.time_ns), _key(keys / "mask.key"), authorities)
 
 
 def _settings(config: Config, protocol: str) -> dict[str, Setting]:
@@ -149,26 +172,50 @@ def _issuer(given: Issuer) -> IssuerSettings:
         raise ConfigError((f"identity.issuers: {given.issuer}: {error}",)) from None
 
 
-def _key(path: Path) -> bytes:
-    """Read a key file, made on first start.
+def _authorities(folder: Path) -> Authorities:
+    """The keys that sign SSH certificates; the public half of each stands beside it, for those who are to trust it."""
+    found = {}
+    for name in ("login", "user", "host"):
+        path = folder / f"ssh-{name}-ca.key"
+        try:
+            found[name] = read_authority(_file(path, new_authority))
+        except BadKey as error:
+            raise ConfigError((f"{path}: {error}",)) from None
+        if path.stat().st_mode & 0o077:
+            raise ConfigError((f"{path}: others can read it; replace it, or chmod 600 it if nobody has",))
+        public = f"{public_line(found[name].public_key(), path.stem)}\n".encode("ascii")
+        beside = path.with_suffix(".pub")
+        if not beside.exists() or beside.read_bytes() != public:
+            _write(beside, public)
+    return Authorities(**found)
 
-    A crash between making and renaming leaves a draft beside it, which the next start writes anew.
-    """
-    try:
-        key = path.read_bytes()
-    except FileNotFoundError:
-        return _make_key(path)
+
+def _key(path: Path) -> bytes:
+    """Read a key file of random bytes, made on first start."""
+    key = _file(path, lambda: secrets.token_bytes(KEY_BYTES))
     if len(key) != KEY_BYTES:
         raise ConfigError((f"{path}: not a key of {KEY_BYTES} bytes; it was changed or cut",))
     return key
 
 
-def _make_key(path: Path) -> bytes:
-    key = secrets.token_bytes(KEY_BYTES)
+def _file(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Read a secret file, made on first start.
+
+    A crash between making and renaming leaves a draft beside it, which the next start writes anew.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        content = make()
+        _write(path, content)
+        return content
+
+
+def _write(path: Path, content: bytes) -> None:
     draft = path.with_suffix(".new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(descriptor, key)
+        os.write(descriptor, content)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -178,4 +225,3 @@ def _make_key(path: Path) -> bytes:
         os.fsync(folder)  # the name is on stable storage too: a grant bound under a key that is lost is void
     finally:
         os.close(folder)
-    return key

@@ -33,7 +33,7 @@ from doorward_core.event import Event
 from doorward_core.identity.authenticate import BearerToken
 from doorward_core.model import Identity, Obligation, Peer, Secret
 from doorward_core.net import listen
-from doorward_core.net.control import ControlServer, probes
+from doorward_core.net.control import ControlServer, Route, probes
 from doorward_core.net.tls import ServerTls
 from doorward_core.policy.lint import remarks
 from doorward_core.policy.load import load_policy
@@ -56,6 +56,9 @@ class Proxy(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """What an operator is to be told at every start."""
 
+    def routes(self) -> tuple[Route, ...]:
+        """What it answers on the control port, besides approvals."""
+
     async def serve(self, connection: listen.Connection, tls: ServerTls | None) -> None:
         """Serve one connection."""
 
@@ -66,6 +69,7 @@ class Maker:
 
     `alpn` are the protocol names that its TLS listeners offer.
     `busy_answer` is what a connection over the limit is told before it is closed.
+    `certificates` says that it has SSH certificates: its `Room` then has the authorities that sign them.
     """
 
     protocol: str
@@ -74,6 +78,7 @@ class Maker:
     make: Callable[[Room], Proxy]
     alpn: tuple[str, ...] = ()
     busy_answer: bytes = b""
+    certificates: bool = False
 
 
 def main(maker: Maker, arguments: Sequence[str]) -> int:
@@ -115,7 +120,8 @@ def _failed(protocol: str, error: BaseException) -> int:
 
 async def _run(maker: Maker, config: Config) -> None:
     async with trio.open_nursery() as background:
-        async with opened(config, maker.protocol, maker.discharges, background) as room:
+        rooms = opened(config, maker.protocol, maker.discharges, background, certificates=maker.certificates)
+        async with rooms as room:
             await Gateway(room, maker).serve(background)
         background.cancel_scope.cancel()
 
@@ -179,9 +185,8 @@ class Gateway:
         return listen.Server([_open(settings)], handle, on_error=self._on_error, limits=limits)
 
     def _control_server(self, settings: Listener) -> listen.Server:
-        server = ControlServer(
-            approval_routes(self._room.gate.desk), self._authenticate, self._server_tls(settings, ())
-        )
+        routes = (*approval_routes(self._room.gate.desk), *self._proxy.routes())
+        server = ControlServer(routes, self._authenticate, self._server_tls(settings, ()))
         return server.server([_open(settings)], self._on_error)
 
     async def _authenticate(self, token: Secret, peer: Peer) -> Identity:

@@ -9,9 +9,11 @@ Invariants: the token lives in a Secret and in frames that end here, so that no 
 with local variables shows it; a token's own claims choose among configured issuers and never add one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from doorward_core.errors import AuthenticationError
 from doorward_core.identity.claims import required_text
@@ -19,6 +21,7 @@ from doorward_core.identity.jose import parse_compact
 from doorward_core.identity.jwks import KeyCache, KeysUnavailable
 from doorward_core.identity.limiter import FailureLimiter, source
 from doorward_core.identity.replay import ReplayMemory
+from doorward_core.identity.ssh_certificate import verify as verify_certificate
 from doorward_core.identity.token import IssuerSettings, verify_jws
 from doorward_core.model import Identity, Peer, Secret
 
@@ -31,23 +34,54 @@ class BearerToken:
 
     token: Secret
 
+    @property
+    def text(self) -> str:
+        """What the failure limit knows it by."""
+        return self.token.reveal()
 
-Credential: TypeAlias = BearerToken
+
+@dataclass(frozen=True, slots=True)
+class SshCertificate:
+    """An SSH certificate, and the principal that its holder logs in as (`account@resource`).
+
+    `blob` are the very bytes that the client sent.
+    Whoever makes one has checked the signature with which the client proved that it holds the key.
+    """
+
+    blob: bytes
+    principal: str
+
+    @property
+    def text(self) -> str:
+        """What the failure limit knows it by."""
+        return f"{self.principal} {self.blob.hex()}"
+
+
+Credential: TypeAlias = BearerToken | SshCertificate
 
 
 class Authenticator:
-    """Checks credentials against the configured issuers. `clock` gives nanoseconds since the epoch."""
+    """Checks credentials against the configured issuers. `clock` gives nanoseconds since the epoch.
 
-    __slots__ = ("_clock", "_issuers", "_keys", "_limiter", "_seen")
+    `authorities` sign the SSH certificates that are believed; without any, none is.
+    """
+
+    __slots__ = ("_authorities", "_clock", "_issuers", "_keys", "_limiter", "_seen")
 
     def __init__(
-        self, issuers: tuple[IssuerSettings, ...], *, clock: Callable[[], int], keys: KeyCache | None = None
+        self,
+        issuers: tuple[IssuerSettings, ...],
+        *,
+        clock: Callable[[], int],
+        keys: KeyCache | None = None,
+        authorities: Collection[Ed25519PublicKey] = (),
     ) -> None:
         by_name: Mapping[str, IssuerSettings] = {settings.issuer: settings for settings in issuers}
         if len(by_name) != len(issuers):
             raise ValueError("an issuer is configured twice")
         self._issuers = by_name
         self._clock = clock
+        self._authorities = tuple(authorities)
         self._keys = keys or KeyCache()
         self._limiter = FailureLimiter()
         self._seen = ReplayMemory()
@@ -58,21 +92,38 @@ class Authenticator:
         What is raised is made here anew: it carries no frame and no context in which the token is a variable.
         Cancellation leaves nothing behind but a count.
         """
-        if not self._limiter.admit(peer.address, credential.token.reveal(), self._clock()):
+        if not self._limiter.admit(peer.address, credential.text, self._clock()):
             raise AuthenticationError("too many failures from this source")
         try:
             identity = await self._verify(credential, peer)
         except AuthenticationError as error:
             kind, problem = type(error), str(error)
         else:
-            self._limiter.succeeded(credential.token.reveal())
+            self._limiter.succeeded(credential.text)
             return identity
         if kind is not KeysUnavailable:
-            self._limiter.failed(peer.address, credential.token.reveal(), self._clock())
+            self._limiter.failed(peer.address, credential.text, self._clock())
         raise kind(problem)
 
     async def _verify(self, credential: Credential, peer: Peer) -> Identity:
-        jws = parse_compact(credential.token.reveal())
+        if isinstance(credential, SshCertificate):
+            return self._verify_certificate(credential, peer)
+        return await self._verify_token(credential.token, peer)
+
+    def _verify_certificate(self, credential: SshCertificate, peer: Peer) -> Identity:
+        identity = verify_certificate(
+            credential.blob,
+            self._authorities,
+            principal=credential.principal,
+            address=peer.address,
+            now_unix_ns=self._clock(),
+        )
+        if identity.issuer not in self._issuers:
+            raise AuthenticationError("certificate: its issuer is no longer configured")
+        return identity
+
+    async def _verify_token(self, token: Secret, peer: Peer) -> Identity:
+        jws = parse_compact(token.reveal())
         issuer = required_text(jws.claims, "iss")
         settings = self._issuers.get(issuer)
         if settings is None:

@@ -29,6 +29,7 @@ from doorward_core.errors import (
 from doorward_core.gate import Gate, SessionGate
 from doorward_core.identity.authenticate import CLIENT_MESSAGE, BearerToken
 from doorward_core.model import Approve, Mask, Obligation, Peer, Record, Secret
+from doorward_core.net.control import Route
 from doorward_core.net.link import Link
 from doorward_core.net.listen import Connection
 from doorward_core.net.tls import NamedContext, ServerTls, client_context
@@ -88,6 +89,10 @@ class PostgresProxy:
         """What an operator is to be told at every start."""
         bare = sorted(name for name, served in self._served.items() if served.unprotected)
         return tuple(f"resource {name}: tls.mode is disable, the leg to the target is not protected" for name in bare)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Nothing on the control port is its own."""
+        return ()
 
     async def serve(self, connection: Connection, tls: ServerTls | None) -> None:
         """Serve one connection to its end. Raises what ends it abnormally; the supervisor of `listen` records that."""
