@@ -19,6 +19,11 @@ def _empty() -> Mapping[str, str]:
     return MappingProxyType({})
 
 
+def _no_facts() -> Mapping[str, tuple[str, ...]]:
+    """Give an immutable empty mapping of facts."""
+    return MappingProxyType({})
+
+
 class Secret:
     """A value that must not show itself: its repr, its str and its format are blank.
 
@@ -191,6 +196,10 @@ class Operation:
     `complete` is False where it could not be read whole; policy then sees `unknown` besides the atoms.
     `pure` is True only where every atom is proved free of side effects (section "Durability" of ARCHITECTURE.md).
     `unseen` names input that will stream in afterwards and is not decided on (`copy-data`, `stdin`).
+    `facts` are values of the whole operation that policy asked for (`query.limit`); one that is not among them is not
+    known, one without values is absent.
+    `retry` says that clients of this protocol give up waiting before people decide: where a rule that holds it does not
+    say, one identical retry is let through once it is granted.
     """
 
     id: bytes
@@ -207,6 +216,8 @@ class Operation:
     unseen: tuple[str, ...] = ()
     in_transaction: bool = False
     attributes: Mapping[str, str] = field(default_factory=_empty)
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=_no_facts)
+    retry: bool = False
 
     @property
     def changes(self) -> bool:
@@ -263,7 +274,8 @@ class Transform(StrEnum):
 class Mask:
     """Obligation: hide these values before they leave.
 
-    `columns` are glob patterns over `schema.table.column`; `detect` names content detectors.
+    `columns` are glob patterns over `schema.table.column`, and JSON paths, which begin with `$`;
+    `detect` names content detectors.
     """
 
     rule: str
@@ -275,11 +287,19 @@ class Mask:
 
 
 @dataclass(frozen=True, slots=True)
+class MaskInput:
+    """Obligation: hide these values in what the client sends, before the target sees them."""
+
+    mask: Mask
+
+
+@dataclass(frozen=True, slots=True)
 class Approve:
     """Obligation: wait for people.
 
     `rule` and `rule_hash` (SHA-256 of the rule's canonical content) tie a grant to the rule that asked for it.
     `in_transaction_s` bounds a hold inside an open transaction; `grant_s` is how long an unused grant lives.
+    `retry` is None where the rule leaves it to the protocol.
     """
 
     rule: str
@@ -289,7 +309,7 @@ class Approve:
     within_s: int
     grant_s: int
     in_transaction_s: int
-    retry: bool = False
+    retry: bool | None = None
     proof: str = "token"
 
 
@@ -309,7 +329,7 @@ class Limit:
     seconds: int | None = None
 
 
-Obligation: TypeAlias = Mask | Approve | Record | Limit
+Obligation: TypeAlias = Mask | MaskInput | Approve | Record | Limit
 
 
 @dataclass(frozen=True, slots=True)

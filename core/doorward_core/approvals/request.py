@@ -256,7 +256,7 @@ def request_for(
         opened_unix_ns=now_unix_ns,
         expires_unix_ns=expires_unix_ns,
         grant_s=min(hold.grant_s for hold in holds),
-        retry=all(hold.retry for hold in holds),
+        retry=all(operation.retry if hold.retry is None else hold.retry for hold in holds),
         actor_chain=identity.actor_chain,
         context=operation.attributes,
     )

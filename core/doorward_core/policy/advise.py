@@ -7,9 +7,10 @@ What it will not do: show values, or pass on characters that could forge a line:
 
 from collections.abc import Iterable
 
-from doorward_core.model import Action, Atom, Effect, Mask, Obligation
+from doorward_core.model import Action, Atom, Effect, Mask, MaskInput, Obligation
 from doorward_core.policy.commands import COMMAND
 from doorward_core.policy.judge import Verdict
+from doorward_core.policy.requests import REQUEST
 
 MAX_NAMED = 3
 """Atoms named in one advice; the rest are counted. SQLSTATE details are read in a terminal."""
@@ -31,6 +32,8 @@ def describe(atom: Atom) -> str:
         return f"{atom.action} ({readable(target.name)})" if target.name else str(atom.action)
     if target.kind == COMMAND:
         return f"{atom.action} of command {readable(f'{target.name} {target.detail}'.rstrip())}"
+    if target.kind == REQUEST:
+        return f"{atom.action} by {readable(target.name)}"
     text = f"{atom.action} on {target.kind} {readable(target.name)}"
     if target.columns:
         text += f" ({', '.join(readable(column) for column in target.columns[:MAX_NAMED])}"
@@ -66,6 +69,8 @@ def advise(blamed: list[Verdict], problem: str = "") -> str:
 
 def advise_unsupported(item: Obligation) -> str:
     """What to tell the client where an obligation cannot be honoured."""
+    if isinstance(item, MaskInput):
+        return f"Mask `{item.mask.rule}` is owed on what is sent here, and cannot be applied by this gateway."
     if isinstance(item, Mask):
         return f"Mask `{item.rule}` is owed here and cannot be applied to this kind of operation."
     return f"Policy demands `{type(item).__name__.lower()}` here, which this gateway cannot do for this operation."

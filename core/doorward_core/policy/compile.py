@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from doorward_core.model import Action, Approve, Effect, Identity, Limit, Mask, RecordLevel, Resource, Target
 from doorward_core.policy.commands import COMMAND, Commands, compile_commands
+from doorward_core.policy.facts import When, compile_when
 from doorward_core.policy.glob import Names, compile_names
+from doorward_core.policy.requests import REQUEST, Requests, compile_requests
 from doorward_core.policy.rules import Approval, MaskRule, Rule, Where, Who, content_hash
 
 RELATION = "relation"
@@ -64,7 +66,8 @@ class CompiledRule:
 
     `kinds` maps kinds of target to the names meant; None means that any target is meant.
     `columns` narrows relations further; None means that columns do not matter.
-    `commands` are the commands meant, where the rule names some.
+    `commands` and `requests` are those meant, where the rule names some.
+    `when` is what must hold of the whole operation besides; a rule that has it never speaks of opening a session.
     `source` is `file:line`, for people.
     """
 
@@ -85,11 +88,13 @@ class CompiledRule:
     connect: bool
     source: str
     commands: Commands | None = None
+    requests: Requests | None = None
+    when: When | None = None
 
     @property
     def blanket(self) -> bool:
         """Whether it is about every target of its actions."""
-        return self.kinds is None and self.columns is None
+        return self.kinds is None and self.columns is None and self.when is None
 
     def concerns(self, identity: Identity, resource: Resource) -> bool:
         """Whether it is about this identity on this resource at all."""
@@ -103,6 +108,8 @@ class CompiledRule:
         """Whether it is about this target, columns aside."""
         if self.commands is not None and target.kind == COMMAND:
             return self.commands.match(target.name, target.detail, allows=self.effect is Effect.PERMIT)
+        if self.requests is not None and target.kind == REQUEST:
+            return self.requests.match(target.name, allows=self.effect is Effect.PERMIT)
         if self.kinds is None:
             return self.columns is None or target.kind == RELATION
         names = self.kinds.get(target.kind)
@@ -111,7 +118,10 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledMask:
-    """One mask, ready. `equality` and `other` are its two rules for probes."""
+    """One mask, ready. `equality` and `other` are its two rules for probes.
+
+    `flow` says which way the values go that it hides: `out` to the client, `in` to the target, or both.
+    """
 
     mask: Mask
     hash: bytes
@@ -124,6 +134,7 @@ class CompiledMask:
     limit_count: int | None
     limit_per_s: int
     source: str
+    flow: str = "out"
 
     def concerns(self, identity: Identity, resource: Resource) -> bool:
         """Whether it is in force for this identity on this resource."""
@@ -146,7 +157,7 @@ def compile_rule(rule: Rule, source: str) -> CompiledRule:
         _who(rule.unless),
         _where(rule.resource),
         rule.actions,
-        kinds or (None if rule.commands is None else {}),
+        kinds or (None if rule.commands is None and rule.requests is None else {}),
         None if rule.columns is None else compile_names(rule.columns),
         _approve(rule.id, digest, rule.approve),
         None if rule.limit is None else Limit(rule.limit.rows, rule.limit.bytes, rule.limit.seconds),
@@ -156,6 +167,8 @@ def compile_rule(rule: Rule, source: str) -> CompiledRule:
         rule.connect,
         source,
         None if rule.commands is None else compile_commands(rule.commands),
+        None if rule.requests is None else compile_requests(rule.requests),
+        None if rule.when is None else compile_when(rule.when),
     )
 
 
@@ -179,6 +192,7 @@ def compile_mask(rule: MaskRule, source: str) -> CompiledMask:
         None if limit is None else limit.count,
         0 if limit is None else limit.per_s,
         source,
+        rule.flow,
     )
 
 

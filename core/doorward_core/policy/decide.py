@@ -23,6 +23,7 @@ from doorward_core.model import (
     Identity,
     Limit,
     Mask,
+    MaskInput,
     Match,
     Obligation,
     Operation,
@@ -112,10 +113,10 @@ class Policy:
         """
         view = self._view(identity, resource)
         atoms = _atoms(operation)
-        verdicts = [view.judge(atom, now_unix_ns, granted) for atom in atoms]
-        decision = self._combine(verdicts, view.masks, operation.attributes.get("problem", ""))
+        verdicts = [view.judge(atom, now_unix_ns, granted, operation.facts) for atom in atoms]
+        decision = self._combine(verdicts, view.owed, operation.attributes.get("problem", ""))
         if decision.effect is not Effect.PERMIT and self.observes(resource, now_unix_ns):
-            decision = _observed(decision, view.masks, unread=any(a.action is Action.UNKNOWN for a in atoms))
+            decision = _observed(decision, view.owed, unread=any(a.action is Action.UNKNOWN for a in atoms))
         return _supported(decision, discharges)
 
     def connect(self, identity: Identity, resource: Resource, now_unix_ns: int) -> Decision:
@@ -135,8 +136,17 @@ class Policy:
         view = self._view(identity, resource)
         return any(view.could(action) for action in actions)
 
+    def wanted(self, resource: Resource) -> frozenset[str]:
+        """The facts that some rule about this resource asks for: what an enforcement point has to find out."""
+        return frozenset(
+            key
+            for rule in self.rules
+            if rule.when is not None and rule.where.match(resource)
+            for key, _ in rule.when.keys
+        )
+
     def masks(self, identity: Identity, resource: Resource, now_unix_ns: int) -> tuple[Mask, ...]:  # noqa: ARG002 - masks know no end; the door passes the time all the same
-        """The masks in force for this identity on this resource."""
+        """The masks in force for what this identity gets from this resource."""
         return self._view(identity, resource).masks
 
     def judge(
@@ -149,7 +159,7 @@ class Policy:
     ) -> tuple[Verdict, ...]:
         """The verdict on each atom, for those who explain decisions."""
         view = self._view(identity, resource)
-        return tuple(view.judge(atom, now_unix_ns, granted) for atom in _atoms(operation))
+        return tuple(view.judge(atom, now_unix_ns, granted, operation.facts) for atom in _atoms(operation))
 
     def judge_connect(self, identity: Identity, resource: Resource, now_unix_ns: int) -> Verdict:
         """The verdict on opening a session."""
@@ -192,7 +202,7 @@ class Policy:
         self._views[key] = (identity, resource, view)
         return view
 
-    def _combine(self, verdicts: list[Verdict], masks: tuple[Mask, ...], problem: str) -> Decision:
+    def _combine(self, verdicts: list[Verdict], masks: tuple[Mask | MaskInput, ...], problem: str) -> Decision:
         """The strictest atom decides; obligations of all that matched unite."""
         worst = verdicts[0].effect
         for verdict in verdicts:
@@ -265,7 +275,7 @@ def _bounds(verdicts: Iterable[Verdict]) -> tuple[Obligation, ...]:
     return tuple(found)
 
 
-def _observed(decision: Decision, masks: tuple[Mask, ...], *, unread: bool) -> Decision:
+def _observed(decision: Decision, masks: tuple[Mask | MaskInput, ...], *, unread: bool) -> Decision:
     """Observe mode: what would have been blocked or held goes on and is recorded as such.
 
     Masks stay in force, and where one is owed, what could not be read is still refused: it could not be masked.

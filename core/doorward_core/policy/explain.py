@@ -9,16 +9,30 @@ Invariants: pure; `as_data` holds plain values only, for `--json`; `as_text` is 
 
 from dataclasses import dataclass
 
-from doorward_core.model import Approve, Atom, Decision, Effect, Identity, Limit, Mask, Operation, Record, Resource
+from doorward_core.model import (
+    Approve,
+    Atom,
+    Decision,
+    Effect,
+    Identity,
+    Limit,
+    Mask,
+    MaskInput,
+    Obligation,
+    Operation,
+    Record,
+    Resource,
+)
 from doorward_core.policy.advise import describe, readable
 from doorward_core.policy.compile import CompiledRule
 from doorward_core.policy.decide import Policy
-from doorward_core.policy.judge import IMPLIED, Granted, Verdict, rule_applies
+from doorward_core.policy.facts import Facts
+from doorward_core.policy.judge import IMPLIED, NO_FACTS, Granted, Verdict, rule_applies, rule_minds
 
 WORDS = {Effect.PERMIT: "allow", Effect.HOLD: "hold", Effect.DENY: "block"}
 """Effects in the words of the policy file."""
 
-_EVERYTHING = frozenset({Mask, Approve, Record, Limit})
+_EVERYTHING = frozenset({Mask, MaskInput, Approve, Record, Limit})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +115,7 @@ def explain(
     """Take one decision apart, for an enforcement point that can discharge every obligation."""
     decision = policy.decide(identity, resource, operation, now_unix_ns, granted, discharges=_EVERYTHING)
     verdicts = policy.judge(identity, resource, operation, now_unix_ns, granted)
-    told = tuple(_atom(policy, identity, resource, verdict, now_unix_ns) for verdict in verdicts)
+    told = tuple(_atom(policy, identity, resource, verdict, now_unix_ns, facts=operation.facts) for verdict in verdicts)
     return Explanation(decision, told)
 
 
@@ -112,13 +126,17 @@ def explain_connect(policy: Policy, identity: Identity, resource: Resource, now_
     return Explanation(decision, (_atom(policy, identity, resource, verdict, now_unix_ns),))
 
 
-def _atom(policy: Policy, identity: Identity, resource: Resource, verdict: Verdict, now: int) -> AtomTold:
+def _atom(
+    policy: Policy, identity: Identity, resource: Resource, verdict: Verdict, now: int, *, facts: Facts = NO_FACTS
+) -> AtomTold:
     deciding = {rule.id for rule in verdict.deciding}
     matched = tuple(RuleTold(rule.id, WORDS[rule.effect], rule.source, rule.id in deciding) for rule in verdict.matched)
     nearly: list[RuleTold] = []
     if verdict.by_default:
         for rule in policy.rules:
             missing = _missing(rule, identity, resource, verdict.atom, now)
+            if verdict.atom.action not in IMPLIED and not rule_minds(rule, verdict.atom.action, facts):
+                missing.append("not all of its `when` holds")
             if rule.effect is not Effect.DENY and len(missing) == 1:
                 nearly.append(RuleTold(rule.id, WORDS[rule.effect], rule.source, decided=False, but=missing[0]))
     return AtomTold(describe(verdict.atom), WORDS[verdict.effect], verdict.by_default, matched, tuple(nearly))
@@ -152,7 +170,9 @@ def _rule_data(rule: RuleTold) -> dict[str, object]:
     return {**data, "but": rule.but} if rule.but else data
 
 
-def _obligation(item: Mask | Approve | Record | Limit) -> str:
+def _obligation(item: Obligation) -> str:
+    if isinstance(item, MaskInput):
+        return f"{_obligation(item.mask)}, on its way to the target"
     if isinstance(item, Mask):
         return f"mask `{item.rule}`: {item.transform} of {', '.join((*item.columns, *item.detect))}"
     if isinstance(item, Approve):

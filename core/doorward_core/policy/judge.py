@@ -10,15 +10,18 @@ means nothing (`tests/property/test_policy_monotone.py`).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from doorward_core.model import Action, Atom, Effect, Identity, Mask, Resource
-from doorward_core.policy.compile import CompiledMask, CompiledRule
+from doorward_core.model import Action, Atom, Effect, Identity, Mask, MaskInput, Resource
+from doorward_core.policy.compile import RELATION, CompiledMask, CompiledRule
+from doorward_core.policy.facts import Facts
 
 Granted = frozenset[tuple[str, bytes]]
 
 IMPLIED = frozenset({Action.CONNECT, Action.SESSION})
 """What an allow or a hold of anything else on a resource lets one do besides."""
 _EQUALITY = "equality"
+NO_FACTS: Facts = MappingProxyType({})
 _WHOLE = ""
 """Stands for "every column" where an atom names none."""
 
@@ -41,7 +44,7 @@ class Verdict:
 class View:
     """The rules that concern one identity on one resource."""
 
-    __slots__ = ("_by_action", "_column_masks", "implied", "mask_rules", "masks")
+    __slots__ = ("_by_action", "_column_masks", "implied", "mask_rules", "masks", "owed")
 
     def __init__(
         self,
@@ -54,11 +57,16 @@ class View:
         self._by_action = {action: tuple(rule for rule in concerned if action in rule.actions) for action in Action}
         self.implied = tuple(rule for rule in concerned if rule.connect and rule.effect is not Effect.DENY)
         self.mask_rules = tuple(mask for mask in masks if mask.concerns(identity, resource))
-        self.masks: tuple[Mask, ...] = tuple(item.mask for item in self.mask_rules)
-        self._column_masks = tuple(item for item in self.mask_rules if item.columns is not None)
+        self.masks: tuple[Mask, ...] = tuple(item.mask for item in self.mask_rules if item.flow != "in")
+        owed = tuple(MaskInput(item.mask) for item in self.mask_rules if item.flow != "out")
+        self.owed: tuple[Mask | MaskInput, ...] = (*self.masks, *owed)
+        self._column_masks = tuple(item for item in self.mask_rules if item.columns is not None and item.flow != "in")
 
-    def judge(self, atom: Atom, now_unix_ns: int, granted: Granted) -> Verdict:
-        """The verdict on one atom; `granted` are the holds that people have already satisfied."""
+    def judge(self, atom: Atom, now_unix_ns: int, granted: Granted, facts: Facts = NO_FACTS) -> Verdict:
+        """The verdict on one atom; `granted` are the holds that people have already satisfied.
+
+        `facts` are those of the whole operation; one that is not among them is not known.
+        """
         action, target = atom.action, atom.target
         candidates = self._by_action[action]
         if action is Action.PROBE:
@@ -66,7 +74,11 @@ class View:
         by_column = False
         matched: list[CompiledRule] = []
         for rule in candidates:
-            if rule.names_target(target) and (rule.until_unix_ns is None or now_unix_ns < rule.until_unix_ns):
+            if (
+                rule.names_target(target)
+                and (rule.until_unix_ns is None or now_unix_ns < rule.until_unix_ns)
+                and (rule.when is None or rule_minds(rule, action, facts))
+            ):
                 matched.append(rule)
                 by_column = by_column or rule.columns is not None
         if by_column:
@@ -97,7 +109,9 @@ class View:
         return rules
 
     def hiding(self, atom: Atom) -> tuple[CompiledMask, ...]:
-        """The masks whose patterns name a column of this atom."""
+        """The masks whose patterns name a column of this atom; only relations have columns."""
+        if atom.target.kind != RELATION:
+            return ()
         table = atom.target.name
         names = [f"{table}.{column}" for column in atom.target.columns]
         return tuple(
@@ -153,6 +167,13 @@ def rule_applies(rule: CompiledRule, atom: Atom, column: str) -> bool:
     return rule.columns.match(f"{atom.target.name}.{column}")
 
 
+def rule_minds(rule: CompiledRule, action: Action, facts: Facts) -> bool:
+    """Whether the facts of an operation let a rule speak of it. Opening a session has no facts."""
+    if rule.when is None:
+        return True
+    return action not in IMPLIED and rule.when.match(facts, allows=rule.effect is Effect.PERMIT)
+
+
 def _without_columns(rule: CompiledRule) -> CompiledRule:
     """The same rule for every column; spelt out, because `dataclasses.replace` costs a decision its speed."""
     return CompiledRule(
@@ -173,6 +194,8 @@ def _without_columns(rule: CompiledRule) -> CompiledRule:
         rule.connect,
         rule.source,
         rule.commands,
+        rule.requests,
+        rule.when,
     )
 
 

@@ -16,9 +16,11 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from doorward_core.config_types import Bytes, Strict, UnixNs, WholeSeconds, fault, frozen_lists
+from doorward_core.config_types import Bytes, Strict, UnixNs, WholeSeconds, fault, frozen_lists, shown
 from doorward_core.model import Action, PrincipalKind, RecordLevel, Transform
 from doorward_core.policy.commands import COMMAND, split_pattern
+from doorward_core.policy.facts import is_fact
+from doorward_core.policy.requests import REQUEST, split_request
 
 ANY = "any"
 """In `do`: every action, `unknown` included."""
@@ -33,6 +35,7 @@ FILTER_KINDS: Mapping[str, str] = {
 """The keys of a rule that narrow it by target, and the kind of target each speaks of."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\Z")
+_JSON_PATH = re.compile(r"\$(?:\.{1,2}(?:[^\W\d][\w-]*|\*)|\[(?:\*|[0-9]{1,9}|'[^'\\]+')\])+\Z")
 _MAX_QUORUM = 16
 """More distinct people than this have never been asked to agree on one statement; it catches a typing error."""
 _MAX_RATE = 10_000
@@ -75,6 +78,36 @@ def _command(value: str) -> str:
     return value
 
 
+def _request(value: str) -> str:
+    """One pattern over a method and a path."""
+    if value.startswith("!!"):
+        raise fault("a pattern has one leading `!` at most")
+    try:
+        split_request(value)
+    except ValueError as error:
+        raise fault(str(error)) from None
+    return value
+
+
+def _facts(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """What `when` names."""
+    if not value:
+        raise fault("says nothing; leave the key out where it does not matter")
+    for key in value:
+        if not is_fact(key):
+            raise fault(f"`{shown(key)}` is no name of a fact, such as `query.limit` or `header.x-tenant`")
+    return value
+
+
+def _column(value: str) -> str:
+    """One pattern over columns, or a JSON path."""
+    if value.removeprefix("!").startswith("$"):
+        if not _JSON_PATH.match(value.removeprefix("!")):
+            raise fault("expected a JSON path, such as `$.customers[*].email` or `$..iban`")
+        return value
+    return _pattern(value)
+
+
 def _has_positive(value: tuple[str, ...]) -> tuple[str, ...]:
     """A list of patterns that can match something."""
     if not value:
@@ -101,7 +134,10 @@ def _identifier(value: str) -> str:
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Patterns = Annotated[tuple[Pattern, ...], AfterValidator(_has_positive)]
+Columns = Annotated[tuple[Annotated[str, AfterValidator(_column)], ...], AfterValidator(_has_positive)]
 Commands = Annotated[tuple[Annotated[str, AfterValidator(_command)], ...], AfterValidator(_has_positive)]
+Requests = Annotated[tuple[Annotated[str, AfterValidator(_request)], ...], AfterValidator(_has_positive)]
+Facts = Annotated[dict[str, Patterns], AfterValidator(_facts)]
 People = Annotated[tuple[Pattern, ...], AfterValidator(_not_empty)]
 
 
@@ -156,7 +192,7 @@ class Approval(Strict):
     within: WholeSeconds = 600
     grant: WholeSeconds = 300
     in_transaction: WholeSeconds = 60
-    retry: bool = False
+    retry: bool | None = None
     proof: Literal["token", "sshsig"] = "token"
 
 
@@ -190,6 +226,8 @@ class Rule(Strict):
     channels: Patterns | None = None
     roles: Patterns | None = None
     commands: Commands | None = None
+    requests: Requests | None = None
+    when: Facts | None = None
     targets: dict[str, Patterns] | None = None
     approve: Approval | None = None
     reason: str = ""
@@ -209,8 +247,9 @@ class Rule(Strict):
         if self.effect == "block" and not self.connect:
             raise fault("`connect: false` has no meaning beside `effect: block`")
         if self.targets is not None:
-            if COMMAND in self.targets:
-                raise fault("write `commands:` instead of `targets: {command: ...}`")
+            for kind in (COMMAND, REQUEST):
+                if kind in self.targets:
+                    raise fault(f"write `{kind}s:` instead of `targets: {{{kind}: ...}}`")
             for kind in self.targets:
                 if kind in FILTER_KINDS.values():
                     key = next(key for key, value in FILTER_KINDS.items() if value == kind)
@@ -224,7 +263,7 @@ class Rule(Strict):
 
     @property
     def filters(self) -> dict[str, tuple[str, ...]]:
-        """Patterns by kind of target, `commands` aside; empty where the rule names no other kind."""
+        """Patterns by kind of target, `commands` and `requests` aside; empty where the rule names no other kind."""
         found: dict[str, tuple[str, ...]] = dict(self.targets or {})
         for key, kind in FILTER_KINDS.items():
             patterns = getattr(self, key)
@@ -273,10 +312,11 @@ class MaskRule(Strict):
     who: Who | None = None
     unless: Who | None = Field(default=None, alias="except")
     resource: Where
-    columns: Patterns | None = None
+    columns: Columns | None = None
     detect: Annotated[tuple[Identifier, ...], AfterValidator(_not_empty)] | None = None
     transform: Transform = Field(default=Transform.REDACT, alias="with")
     label: Identifier | None = None
+    flow: Literal["out", "in", "both"] = "out"
     strict: bool = False
     probe: Probe = Probe()
 

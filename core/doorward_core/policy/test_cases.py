@@ -20,8 +20,21 @@ from doorward_core.model import Action, Atom, AuthMethod, Identity, Operation, P
 from doorward_core.policy.commands import COMMAND
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.explain import WORDS, Explanation, explain, explain_connect
+from doorward_core.policy.requests import REQUEST
 from doorward_core.policy.rules import FILTER_KINDS, Do
 
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as a person writes it down: `GET /customers?limit=10`, its headers, its body."""
+
+    line: str
+    headers: Mapping[str, str]
+    body: str = ""
+
+
+ReadRequest: TypeAlias = Callable[[Asked, Resource], Operation]
+"""A request on a resource to the operation that it is; what cannot be read is an operation that is not complete."""
 ReadSql: TypeAlias = Callable[[str, Resource], Operation]
 """SQL text on a resource to the operation that it is; what cannot be read is an operation that is not complete."""
 
@@ -56,6 +69,7 @@ class Deed(Strict):
     channel: str | None = None
     role: str | None = None
     command: str | None = None
+    request: str | None = None
     target: dict[str, str] | None = None
     detail: str = ""
 
@@ -64,11 +78,12 @@ class Deed(Strict):
         if self.do == "any":
             raise fault("a case names one action; `any` is for rules")
         if len(self._targets()) != 1:
-            raise fault(f"needs exactly one of {', '.join(_SINGULAR)}, {COMMAND} and `target: {{kind: name}}`")
+            known = ", ".join((*_SINGULAR, COMMAND, REQUEST))
+            raise fault(f"needs exactly one of {known} and `target: {{kind: name}}`")
         return self
 
     def _targets(self) -> list[tuple[str, str]]:
-        keys = {**_SINGULAR, COMMAND: COMMAND}
+        keys = {**_SINGULAR, COMMAND: COMMAND, REQUEST: REQUEST}
         named = [(kind, name) for key, kind in keys.items() if (name := getattr(self, key)) is not None]
         return named + list((self.target or {}).items())
 
@@ -82,21 +97,32 @@ class Deed(Strict):
 
 
 class Case(Strict):
-    """One case. `by` names rules that must have decided, or masks that must have."""
+    """One case. `by` names rules that must have decided, or masks that must have.
+
+    `facts` go with `atoms`, `headers` and `body` with `request`.
+    """
 
     name: NotEmptyText
     must: Literal["allow", "hold", "block"]
     as_: NotEmptyText = Field(alias="as")
     on: NotEmptyText
     sql: str | None = None
+    request: NotEmptyText | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: str = ""
     atoms: tuple[Deed, ...] | None = None
+    facts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     connect: Literal[True] | None = None
     by: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _one_question(self) -> "Case":
-        if sum(item is not None for item in (self.sql, self.atoms, self.connect)) != 1:
-            raise fault("asks exactly one of `sql`, `atoms` and `connect: true`")
+        if sum(item is not None for item in (self.sql, self.request, self.atoms, self.connect)) != 1:
+            raise fault("asks exactly one of `sql`, `request`, `atoms` and `connect: true`")
+        if (self.headers or self.body) and self.request is None:
+            raise fault("`headers` and `body` go with `request`")
+        if self.facts and self.atoms is None:
+            raise fault("`facts` go with `atoms`")
         if self.atoms == ():
             raise fault("`atoms` needs at least one entry")
         return self
@@ -152,7 +178,14 @@ def parse_cases(text: str, name: str) -> Cases:
     return Cases(file, tuple(f"{name}:{document.line(('cases', index))}" for index in range(len(file.cases))))
 
 
-def run_cases(policy: Policy, cases: Cases, read_sql: ReadSql | None = None, now_unix_ns: int = 0) -> list[CaseResult]:
+def run_cases(
+    policy: Policy,
+    cases: Cases,
+    read_sql: ReadSql | None = None,
+    now_unix_ns: int = 0,
+    *,
+    read_request: ReadRequest | None = None,
+) -> list[CaseResult]:
     """Run every case against a policy, in the order of the file."""
     people = {name: _identity(person) for name, person in cases.file.identities.items()}
     places = {name: Resource(name, place.protocol, place.labels) for name, place in cases.file.resources.items()}
@@ -161,22 +194,28 @@ def run_cases(policy: Policy, cases: Cases, read_sql: ReadSql | None = None, now
         identity, resource = people[case.as_], places[case.on]
         if case.connect:
             told = explain_connect(policy, identity, resource, now_unix_ns)
-        elif case.sql is not None and read_sql is None:
-            problem = "this case asks with SQL, and SQL cannot be read here"
-            results.append(CaseResult(case.name, source, case.must, "", problem))
-            continue
         else:
-            operation = _operation(case, resource, read_sql)
+            operation = _operation(case, resource, read_sql, read_request)
+            if isinstance(operation, str):
+                results.append(CaseResult(case.name, source, case.must, "", operation))
+                continue
             told = explain(policy, identity, resource, operation, now_unix_ns=now_unix_ns)
         results.append(_judged(case, source, told))
     return results
 
 
-def _operation(case: Case, resource: Resource, read_sql: ReadSql | None) -> Operation:
-    if case.sql is not None and read_sql is not None:
-        return read_sql(case.sql, resource)
+def _operation(
+    case: Case, resource: Resource, read_sql: ReadSql | None, read_request: ReadRequest | None
+) -> Operation | str:
+    """What a case asks; or why that cannot be told."""
+    if case.sql is not None:
+        return read_sql(case.sql, resource) if read_sql else "this case asks with SQL, and SQL cannot be read here"
+    if case.request is not None:
+        if read_request is None:
+            return "this case asks with a request, and requests cannot be read here"
+        return read_request(Asked(case.request, case.headers, case.body), resource)
     atoms = tuple(deed.atom() for deed in case.atoms or ())
-    return Operation(b"", 0, atoms[0].action, "CASE", atoms, case.name, b"")
+    return Operation(b"", 0, atoms[0].action, "CASE", atoms, case.name, b"", facts=case.facts)
 
 
 def _judged(case: Case, source: str, told: Explanation) -> CaseResult:

@@ -1,4 +1,24 @@
-from doorward_core.model import Action, Approve, Effect, Limit, Mask, ReasonCode, Record, RecordLevel
+import json
+
+import pytest
+
+from doorward_core.errors import ConfigError
+from doorward_core.model import (
+    Action,
+    Approve,
+    Effect,
+    Limit,
+    Mask,
+    MaskInput,
+    Operation,
+    ReasonCode,
+    Record,
+    RecordLevel,
+    Resource,
+)
+from doorward_core.policy.load import parse_policy
+
+APP_DB = Resource("app-db", "postgres")
 
 
 def test_a_read_that_a_rule_allows_goes_on_with_the_masks_in_force(design, analyst):
@@ -41,7 +61,7 @@ def test_a_hold_says_who_may_approve_and_how(design, analyst):
     assert (approve.groups, approve.quorum) == (frozenset({"dba"}), 2)
     assert (approve.within_s, approve.grant_s, approve.in_transaction_s) == (600, 300, 60)
     assert len(approve.rule_hash) == 32
-    assert (approve.retry, approve.proof) == (False, "token")
+    assert (approve.retry, approve.proof) == (None, "token")
 
 
 def test_a_grant_lets_through_what_it_was_granted_for_and_no_more(design, analyst):
@@ -209,3 +229,32 @@ def test_views_are_bounded_and_never_mixed_up(design, monkeypatch):
         assert design.effect(design.who("crew-analysts"), read) == "permit"
         assert design.effect(design.who("strangers"), read) == "deny"
     assert len(design.policy._views) == 2
+
+
+FLOWS = """\
+rules: [{id: all, effect: allow, resource: app-db, do: [any]}]
+masks:
+  - {id: hides-out, resource: app-db, columns: ["$.a[*].b", "!$..c", "*.iban"]}
+  - {id: hides-in, resource: app-db, detect: [email], flow: in}
+  - {id: hides-both, resource: app-db, detect: [card], flow: both}
+"""
+
+
+def test_masks_of_what_is_sent_are_an_obligation_of_their_own(analyst):
+    policy = parse_policy(FLOWS, "policy.yaml")
+    operation = Operation(b"", 0, Action.READ, "GET", (), "", b"")
+    able = frozenset({Mask, MaskInput})
+    decision = policy.decide(analyst, APP_DB, operation, 0, discharges=able)
+    out = [item.rule for item in decision.obligations if isinstance(item, Mask)]
+    into = [item.mask.rule for item in decision.obligations if isinstance(item, MaskInput)]
+    assert (out, into) == (["hides-out", "hides-both"], ["hides-in", "hides-both"])
+    assert [item.rule for item in policy.masks(analyst, APP_DB, 0)] == out
+    unable = policy.decide(analyst, APP_DB, operation, 0, discharges=frozenset({Mask}))
+    assert unable.reason is ReasonCode.OBLIGATION_UNSUPPORTED
+    assert "`hides-in` is owed on what is sent" in unable.advice
+
+
+@pytest.mark.parametrize("path", ["$", "$.", "$[x]", "$a", "$.a[", "$...a", "$.a b", "$['']"])
+def test_what_is_no_json_path_is_refused(path):
+    with pytest.raises(ConfigError, match="JSON path"):
+        parse_policy(json.dumps({"masks": [{"id": "m", "resource": "r", "columns": [path]}]}), "policy.yaml")

@@ -1,7 +1,8 @@
 import pytest
 
 from doorward_core.errors import ConfigError
-from doorward_core.model import Action
+from doorward_core.model import Action, Atom, Operation, Target
+from doorward_core.policy.load import parse_policy
 from doorward_core.policy.test_cases import parse_cases, run_cases
 
 POLICY = """
@@ -74,3 +75,51 @@ def test_a_faulty_case_is_told_with_its_line(case, said):
     with pytest.raises(ConfigError) as raised:
         parse_cases(HEAD + f"  - {case}\n", "c.yaml")
     assert any(said in item for item in raised.value.problems), raised.value.problems
+
+
+REQUESTS = """\
+identities: {ana: {groups: [sales]}}
+resources: {crm: {protocol: http}}
+cases:
+  - {name: reads, as: ana, on: crm, must: allow, request: "GET /customers", headers: {x-tenant: a}}
+  - {name: atom, as: ana, on: crm, must: allow, atoms: [{do: read, request: GET /customers}], facts: {header.x-tenant: [a]}}
+  - {name: no facts, as: ana, on: crm, must: block, atoms: [{do: read, request: GET /customers}]}
+"""
+
+
+def _sales():
+    return parse_policy(
+        '{"rules": [{"id": "r", "effect": "allow", "resource": "crm", "do": ["read"], "requests": ["GET /customers"],'
+        ' "when": {"header.x-tenant": ["a"]}}]}',
+        "policy.yaml",
+    )
+
+
+def test_a_case_asks_with_a_request_and_with_facts():
+    def read(asked, resource):
+        assert (asked.line, resource.name) == ("GET /customers", "crm")
+        atom = Atom(Action.READ, Target("request", asked.line))
+        return Operation(b"", 0, Action.READ, "GET", (atom,), "", b"", facts={"header.x-tenant": ("a",)})
+
+    results = run_cases(_sales(), parse_cases(REQUESTS, "cases.yaml"), read_request=read)
+    assert [result.problem for result in results] == ["", "", ""]
+
+
+def test_a_case_with_a_request_fails_where_requests_cannot_be_read():
+    (first, *_) = run_cases(_sales(), parse_cases(REQUESTS, "cases.yaml"))
+    assert first.problem == "this case asks with a request, and requests cannot be read here"
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("connect: true, body: x", "go with `request`"),
+        ("connect: true, facts: {a: [b]}", "go with `atoms`"),
+        ("request: GET /, connect: true", "exactly one"),
+    ],
+)
+def test_a_case_that_asks_two_things_is_refused(case, words):
+    head = "identities: {a: {}}\nresources: {r: {}}\ncases:\n  - {name: n, as: a, on: r, must: allow, "
+    text = f"{head}{case}}}\n"
+    with pytest.raises(ConfigError, match=words):
+        parse_cases(text, "cases.yaml")

@@ -1,0 +1,133 @@
+"""Request patterns: what `requests: ["GET /customers/*", "POST,PUT /orders/**"]` matches.
+
+What it is: patterns over a method and a path, segment by segment, for targets of kind `request`: their name is the
+method, a blank and the canonical path.
+What it will not do: look at a query, a header or a body; that is `when`.
+
+Invariants: pure; at most proportional to the length of the path times that of the pattern. In an allow a pattern
+speaks of what it writes out and of nothing else; in a hold or a block it speaks of the same, of everything that lies
+below it, and of every spelling in capitals and small letters, because a target may not tell those apart. So a doubt
+never loosens.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from doorward_core.policy.glob import Names, compile_names
+
+REQUEST = "request"
+ANY_DEPTH = "**"
+_METHODS = re.compile(r"(?:\*|[A-Z][A-Z-]{0,31}(?:,[A-Z][A-Z-]{0,31})*)\Z")
+_SHOWN = "such as `GET /customers/*` or `POST,PUT /orders/**`"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """One pattern: methods (None is any), and its segments, None for `**`; `folded` are the same without case."""
+
+    methods: frozenset[str] | None
+    segments: tuple[Names | None, ...]
+    folded: tuple[Names | None, ...]
+
+    def match(self, method: str, path: str, *, broadly: bool) -> bool:
+        """Whether it speaks of this request."""
+        if self.methods is not None and (method.upper() if broadly else method) not in self.methods:
+            return False
+        if broadly:
+            # Whatever lies below is meant too; the empty segment of a trailing slash lies below.
+            return _fits(path.casefold().split("/")[1:], self.folded, below=True)
+        return _fits(path.split("/")[1:], self.segments, below=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """A compiled list of request patterns; those that began with `!` take away again."""
+
+    positive: tuple[_Pattern, ...]
+    negative: tuple[_Pattern, ...]
+
+    def match(self, name: str, *, allows: bool) -> bool:
+        """Whether a rule with these patterns speaks of a request; `allows` tells an allow from a hold or a block."""
+        method, _, path = name.partition(" ")
+        return any(item.match(method, path, broadly=not allows) for item in self.positive) and not any(
+            item.match(method, path, broadly=allows) for item in self.negative
+        )
+
+
+def split_request(pattern: str) -> tuple[str, str]:
+    """The methods and the path of a pattern. Raises ValueError, for people."""
+    methods, blank, path = pattern.removeprefix("!").partition(" ")
+    if not blank or not _METHODS.match(methods):
+        message = f"expected methods in capitals, a blank and a path, {_SHOWN}"
+        raise ValueError(message)
+    if not path.startswith("/"):
+        message = f"a path begins with `/`, {_SHOWN}; every path is `/**`"
+        raise ValueError(message)
+    if any(mark in path for mark in "\\#[") or not path.isprintable():
+        message = "a path has no `\\`, `#` or `[`; `*`, `?` and `**` are all that a pattern knows"
+        raise ValueError(message)
+    segments = path.split("/")[1:]
+    if any(segment in {".", ".."} for segment in segments) or "" in segments[:-1]:
+        message = "a path is canonical: without `//`, `.` and `..`"
+        raise ValueError(message)
+    if any(ANY_DEPTH in segment and segment != ANY_DEPTH for segment in segments):
+        message = "`**` stands alone between slashes: any number of segments"
+        raise ValueError(message)
+    if any(segment.startswith("!") for segment in segments):
+        message = "a segment cannot begin with `!` here; write `?` for any one character"
+        raise ValueError(message)
+    return methods, path
+
+
+def compile_requests(patterns: Iterable[str]) -> Requests:
+    """Compile a list of patterns that `rules` has checked."""
+    listed = list(patterns)
+    return Requests(
+        tuple(_compile(item) for item in listed if not item.startswith("!")),
+        tuple(_compile(item) for item in listed if item.startswith("!")),
+    )
+
+
+def _compile(pattern: str) -> _Pattern:
+    methods, path = split_request(pattern)
+    return _Pattern(
+        None if methods == "*" else frozenset(methods.split(",")),
+        _segments(path),
+        _segments(path.casefold()),
+    )
+
+
+def _segments(path: str) -> tuple[Names | None, ...]:
+    return tuple(None if segment == ANY_DEPTH else compile_names([segment]) for segment in path.split("/")[1:])
+
+
+def _fits(path: list[str], pattern: tuple[Names | None, ...], *, below: bool) -> bool:
+    """Whether a pattern covers a path; with `below`, whether it covers it or something above it.
+
+    After a `**`, what follows is tried at each place in turn; only the last `**` needs to be gone back to, because
+    whatever an earlier one could take, the later one can as well.
+    """
+    at = place = 0
+    back: tuple[int, int] | None = None
+    while True:
+        if place == len(pattern):
+            if at == len(path) or below:
+                return True
+        elif pattern[place] is None:
+            back = (place, at)
+            place += 1
+            continue
+        elif at < len(path) and _segment(pattern[place], path[at], below=below):
+            at, place = at + 1, place + 1
+            continue
+        if back is None or back[1] >= len(path):
+            return False
+        back = (back[0], back[1] + 1)
+        place, at = back[0] + 1, back[1]
+
+
+def _segment(names: Names | None, segment: str, *, below: bool) -> bool:
+    """One segment: in an allow `*` is something, and never the nothing of a trailing slash."""
+    assert names is not None
+    return names.match(segment) and (bool(segment) or below or not names.everything)
