@@ -57,6 +57,7 @@ REFUSED_WORDS = {
     RequestState.REJECTED: (ReasonCode.REJECTED, "the request was rejected", False),
     RequestState.EXPIRED: (ReasonCode.TIMED_OUT, "nobody approved it in time", True),
     RequestState.WITHDRAWN: (ReasonCode.WITHDRAWN, "the request was withdrawn", True),
+    RequestState.PENDING: (ReasonCode.TIMED_OUT, "nobody has decided yet", True),
     RequestState.USED: (ReasonCode.WITHDRAWN, "the approval has already been used", True),
 }
 
@@ -69,8 +70,8 @@ class Waiter(Protocol):
     async def prepare(self) -> str:
         """Bring the connection to rest; return "" if it may be held now, else why not, for the client to read."""
 
-    async def notify(self, request_id: str, advice: str, within_s: int) -> None:
-        """Tell the client that it waits, for whom, and for how long at most."""
+    async def notify(self, request_id: str, advice: str, within_s: int) -> int | None:
+        """Tell the client that it waits, for whom, and how long at most; give when (Unix ns) it would give up itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +322,8 @@ class SessionGate:
             earlier = await self._gate.desk.redeem(digest, self.session.identity, self._gate.clock())
             if earlier is not None:
                 return await self._granted(operation, earlier)
-            request = request_for(
+            waiting = await self._gate.desk.rejoin(digest, self.session.identity, decision.approvals)
+            request = waiting or request_for(
                 self.session,
                 operation,
                 decision.approvals,
@@ -340,7 +342,8 @@ class SessionGate:
             )
             await self._gate.log.durable(self._gate.log.append(event, self._gate.clock()))
             self._count("held")
-            await self._gate.desk.open(request)
+            if waiting is None:
+                await self._gate.desk.open(request)
             return await self._wait(operation, decision, request, waiter)
         except RequestRefused as error:
             return await self._deny(operation, self._no(ReasonCode.LIMIT, str(error), decision))
@@ -354,8 +357,8 @@ class SessionGate:
         within_s = max(0, (request.expires_unix_ns - self._gate.clock()) // NS_PER_S)
         settled = False
         try:
-            await waiter.notify(request.id, decision.advice, within_s)
-            state = await self._gate.desk.wait(request.id)
+            until = await waiter.notify(request.id, decision.advice, within_s)
+            state = await self._gate.desk.wait(request.id, until)
             if state is RequestState.GRANTED and await self._gate.desk.use(request.id):
                 settled = True
                 return await self._granted(operation, request)

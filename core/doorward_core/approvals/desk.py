@@ -32,13 +32,14 @@ from doorward_core.approvals.request import (
     Verdict,
     Vote,
     VoteOutcome,
+    held_rules,
     request_id,
 )
 from doorward_core.approvals.store import SqliteStore
 from doorward_core.approvals.votes import tally
 from doorward_core.errors import RecordError, StoreError
 from doorward_core.event import Event
-from doorward_core.model import Identity
+from doorward_core.model import Approve, Identity
 
 SWEEP_INTERVAL_S = 5.0
 """How often requests that nobody waits for are looked at; those that are waited for end on time."""
@@ -191,6 +192,20 @@ class Desk:
         if request is not None:
             self._used[request.id] = _last_moment(request)
         return request
+
+    async def rejoin(self, digest: bytes, identity: Identity, holds: tuple[Approve, ...]) -> ApprovalRequest | None:
+        """Wait again on one's own undecided request for the very same thing, whose connection is gone; None without.
+
+        A client that asks again and again is then one request for its approvers, not one for each time.
+        """
+        rules, now = held_rules(holds), self._clock()
+        for case in await self._call(self._store.list, RequestState.PENDING):
+            request = case.request
+            same = (request.digest, request.subject, request.issuer) == (digest, identity.subject, identity.issuer)
+            if same and request.rules == rules and request.id not in self._held and now < request.expires_unix_ns:
+                self._held[request.id] = _last_moment(request)
+                return request
+        return None
 
     async def get(self, request_id: str) -> Case | None:
         """One request as it stands."""

@@ -1,6 +1,6 @@
 """The order in the gate, branch by branch, with the real policy, desk and store; who waits is a task of its own."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 import trio
@@ -661,6 +661,67 @@ async def test_a_redeemed_grant_of_a_changed_rule_is_no_grant(houses, nursery, o
     verdict = await house.ask(await house.admit("writers"), op("write"), client())
     assert verdict.reason is ReasonCode.CHANGED
     assert await house.states() == ["used"]
+
+
+@dataclass
+class Impatient:
+    """A client that gives up at a moment of its own."""
+
+    until: int
+    told: list = field(default_factory=list)
+
+    async def prepare(self):
+        await trio.lowlevel.checkpoint()
+        return ""
+
+    async def notify(self, request_id, advice, within_s):
+        await trio.lowlevel.checkpoint()
+        self.told.append(request_id)
+        return self.until
+
+
+async def test_whoever_gives_up_before_people_decide_is_told_so_and_comes_back_to_the_same_request(
+    houses, nursery, op, client, retried_policy
+):
+    house = houses(retried_policy)
+    first, second = Impatient(0), Impatient(0)
+    verdicts = [await house.ask(await house.admit("writers"), op("write"), one) for one in (first, second)]
+    assert {(one.reason, one.retry, one.request_id) for one in verdicts} == {
+        (ReasonCode.TIMED_OUT, True, first.told[0])
+    }
+    assert first.told == second.told
+    assert await house.states() == ["pending"]
+    await house.vote(first.told[0])
+    assert isinstance(await house.ask(await house.admit("writers"), op("write"), client()), Permit)
+    assert await house.states() == ["used"]
+
+
+async def test_nobody_joins_a_request_that_somebody_waits_on_or_that_other_rules_hold(
+    houses, nursery, op, retried_policy
+):
+    house = houses(retried_policy)
+    first = await house.hold(nursery, await house.admit("writers"), op("write"))
+    second = Impatient(0)
+    await house.ask(await house.admit("writers"), op("write"), second)
+    assert second.told != [first.request_id]
+    house.reload(retried_policy.replace("within: 10m", "within: 9m"))
+    third = Impatient(0)
+    await house.ask(await house.admit("writers"), op("write"), third)
+    assert third.told not in ([first.request_id], second.told)
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("says", "kept"), [("", "pending"), (" retry: true,", "pending"), (" retry: false,", "withdrawn")]
+)
+async def test_where_a_rule_does_not_say_the_protocol_decides_whether_to_keep_what_was_given_up_on(
+    houses, op, policy_text, says, kept
+):
+    house = houses(policy_text.replace("within: 10m,", f"within: 10m,{says}"))
+    asked = replace(op("write"), retry=True)
+    verdict = await house.ask(await house.admit("writers"), asked, Impatient(0))
+    assert verdict.reason is ReasonCode.TIMED_OUT
+    assert await house.states() == [kept]
 
 
 async def test_a_requester_that_is_gone_before_it_was_told_can_retry_all_the_same(
