@@ -71,7 +71,7 @@ class Waiter(Protocol):
         """Bring the connection to rest; return "" if it may be held now, else why not, for the client to read."""
 
     async def notify(self, request_id: str, advice: str, within_s: int) -> int | None:
-        """Tell the client that it waits, for whom, and how long at most; give when (Unix ns) it would give up itself."""
+        """Tell the client that it waits, for whom, and how long; give when (Unix ns) it would give up itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +240,19 @@ class SessionGate:
             raise RecordError("the log was interrupted while this session was open")
         if entry >= log.durable_size:
             await log.durable(entry)
+
+    def release(self, entry: int, later: Callable[[], None]) -> bool:
+        """The same without waiting: tell whether nothing need be held back, and if not, call `later` to ask again.
+
+        `later` must not raise. Raises RecordError where the log has failed.
+        """
+        log = self._gate.log
+        if log.generation != self._generation or log.failed is not None:
+            raise RecordError(log.failed or "the log was interrupted while this session was open")
+        if entry < log.durable_size:
+            return True
+        log.when_durable(entry, later)
+        return False
 
     def finish(self, permit: Permit, outcome: Outcome) -> None:
         """Record how a permitted operation ended; rides along with the next flush and causes none."""
