@@ -62,6 +62,24 @@ def _event(
     return Event(kind, header, content, session.id if session else b"", operation.id if operation else b"")
 
 
+def credential_issued(
+    identity: Identity, peer: Peer, kind: str, *, serial: int, expires_unix_ns: int, details: Mapping[str, Value]
+) -> Event:
+    """The gateway gave a credential of its own for the one that it was shown; `details` say what is in it."""
+    return _event(
+        EventKind.CREDENTIAL_ISSUED,
+        {
+            **who(identity),
+            "credential": identity.credential_id,
+            "peer": peer.address,
+            "kind": kind,
+            "serial": serial,
+            "expires_unix_ns": expires_unix_ns,
+        },
+        dict(details),
+    )
+
+
 def session_opened(session: Session, *, read_only: bool, observe: bool, facts: Mapping[str, str]) -> Event:
     """A connection was admitted. `facts` are the proxy's own (what the upstream leg's TLS is, for one)."""
     identity = session.identity

@@ -57,6 +57,7 @@ class EventKind(StrEnum):
     CONTENT_ERASED = "content.erased"
     POLICY_LOADED = "policy.loaded"
     POLICY_REFUSED = "policy.refused"
+    CREDENTIAL_ISSUED = "credential.issued"
     SESSION_OPENED = "session.opened"
     SESSION_REFUSED = "session.refused"
     SESSION_CLOSED = "session.closed"

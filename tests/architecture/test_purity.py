@@ -45,6 +45,7 @@ SHELLS = {
     "doorward_postgres.settings": "makes what the upstream dials",
     "doorward_postgres.upstream": "dials and logs in",
     "doorward_postgres.upstream_ask": "asks the target a question of our own",
+    "doorward_ssh.certificates": "answers on the control port, and draws serial numbers",
 }
 
 IMPURE_MODULES = {

@@ -36,7 +36,7 @@ MAX_LINE_CHARACTERS: Final = 8 * 1024
 _KINDS: Final = frozenset(
     {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"}
 )
-_LINE: Final = re.compile(r"(?P<kind>[a-z0-9-]+) (?P<body>[A-Za-z0-9+/]+={0,2})(?: [^\r\n\0]*)?\n?\Z")
+_LINE: Final = re.compile(r"(?P<kind>[a-z0-9.@-]+) (?P<body>[A-Za-z0-9+/]+={0,2})(?: [^\r\n\0]*)?\n?\Z")
 
 
 class BadKey(ValueError):

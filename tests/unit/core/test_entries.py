@@ -97,6 +97,14 @@ OUTCOME = Outcome(
     b"g" * 32,
 )
 EVERY = {
+    EventKind.CREDENTIAL_ISSUED: entries.credential_issued(
+        IDENTITY,
+        SESSION.peer,
+        "ssh-certificate",
+        serial=7,
+        expires_unix_ns=9,
+        details={"principals": [f"{CANARY}@web1"]},
+    ),
     EventKind.SESSION_OPENED: entries.session_opened(SESSION, read_only=True, observe=False, facts={"leg": "tls"}),
     EventKind.SESSION_REFUSED: entries.session_refused(CANARY, SESSION.peer, IDENTITY, "no such resource"),
     EventKind.SESSION_CLOSED: entries.session_closed(SESSION, {"rows": 3, "duration_ns": 8}, ["a pty"], "bye"),

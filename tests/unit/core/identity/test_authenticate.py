@@ -1,13 +1,15 @@
 import dataclasses
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from doorward_core.errors import AuthenticationError
-from doorward_core.identity.authenticate import CLIENT_MESSAGE, Authenticator, BearerToken
+from doorward_core.identity.authenticate import CLIENT_MESSAGE, Authenticator, BearerToken, SshCertificate
 from doorward_core.identity.jwks import KeyCache, KeysUnavailable
 from doorward_core.identity.limiter import BURST
+from doorward_core.identity.ssh_certificate import issue
 from doorward_core.identity.token import IssuerSettings, Replay
-from doorward_core.model import Peer, Secret
+from doorward_core.model import AuthMethod, Peer, Secret
 
 HERE, THERE = Peer("10.0.0.1", 5000), Peer("10.0.0.2", 5000)
 
@@ -143,3 +145,49 @@ async def test_a_bad_token_uses_up_no_id(world, source, settings):
 
 def test_what_a_client_is_told_says_nothing():
     assert CLIENT_MESSAGE == "authentication failed"
+
+
+CA = Ed25519PrivateKey.generate()
+
+
+@pytest.fixture
+def ssh_door(world, source, settings) -> Authenticator:
+    return Authenticator(
+        (settings,), clock=lambda: world.now_ns, keys=KeyCache(fetch=source), authorities=[CA.public_key()]
+    )
+
+
+async def certificate(door, world, ca=CA, **changes) -> bytes:
+    who = await door.authenticate(bearer(world.issuer.issue("crew-7", groups=("a",))), HERE)
+    who = dataclasses.replace(who, **changes)
+    key = Ed25519PrivateKey.generate().public_key()
+    return issue(ca, key, who, ["deploy@web1"], serial=7, now_unix_ns=world.now_ns).blob
+
+
+async def test_a_certificate_of_our_own_is_an_identity(ssh_door, world):
+    shown = SshCertificate(await certificate(ssh_door, world), "deploy@web1")
+    identity = await ssh_door.authenticate(shown, HERE)
+    assert (identity.subject, identity.groups, identity.method) == ("crew-7", {"a"}, AuthMethod.SSH_CERTIFICATE)
+
+
+async def test_a_gateway_without_authorities_believes_no_certificate(door, world):
+    shown = SshCertificate(await certificate(door, world), "deploy@web1")
+    with pytest.raises(AuthenticationError, match="not signed by"):
+        await door.authenticate(shown, HERE)
+
+
+async def test_a_certificate_goes_with_its_issuer(ssh_door, world):
+    shown = SshCertificate(await certificate(ssh_door, world, issuer="https://gone.example"), "deploy@web1")
+    with pytest.raises(AuthenticationError, match="no longer configured"):
+        await ssh_door.authenticate(shown, HERE)
+
+
+async def test_certificates_that_fail_count_against_their_source(ssh_door, world):
+    forged = SshCertificate(await certificate(ssh_door, world, Ed25519PrivateKey.generate()), "deploy@web1")
+    good = SshCertificate(await certificate(ssh_door, world), "deploy@web1")
+    for _ in range(BURST):
+        with pytest.raises(AuthenticationError, match="not signed by"):
+            await ssh_door.authenticate(forged, HERE)
+    with pytest.raises(AuthenticationError, match="too many failures"):
+        await ssh_door.authenticate(good, HERE)
+    assert await ssh_door.authenticate(good, THERE)
