@@ -61,6 +61,11 @@ NEEDS = {
         "apt-get install openssh-client",
         lambda: shutil.which("ssh-keygen") is not None,
     ),
+    "need_sshd": Need(
+        "OpenSSH's sshd, ssh, ssh-agent and ssh-add",
+        "apt-get install openssh-server openssh-client",
+        lambda: Path("/usr/sbin/sshd").exists() and all(map(shutil.which, ("ssh", "ssh-agent", "ssh-add"))),
+    ),
     "need_node": Need(
         "Node.js and npm, for node-postgres",
         "apt-get install nodejs npm",
