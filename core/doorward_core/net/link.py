@@ -15,7 +15,7 @@ import select
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final, TypeAlias
 
@@ -49,6 +49,7 @@ class Link:
         "_closed",
         "_epoll",
         "_incoming",
+        "_leave",
         "_out",
         "_outgoing",
         "_queued_bytes",
@@ -58,6 +59,7 @@ class Link:
         "_turn",
         "_unread",
         "_wire",
+        "more",
     )
 
     def __init__(self, connected: socket.socket) -> None:
@@ -70,6 +72,7 @@ class Link:
         self._socket = connected
         self._closed = False
         self._epoll: select.epoll | None = None
+        self._leave: Callable[[], None] | None = None  # who must hear of the end before the descriptor is gone
         # Sending: plain slices wait in _out; what is ready for the wire (the same, or TLS records) in _wire.
         self._out: deque[memoryview] = deque()
         self._wire: deque[memoryview] = deque()
@@ -78,6 +81,7 @@ class Link:
         self._busy = False
         self._turn: trio.Event | None = None
         self._tls: ssl.SSLObject | None = None
+        self.more = False  # `read_ready` took as much as it could: there may be more
         self._unread = True  # TLS may hold bytes, or the end, that need no further read from the socket
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -108,17 +112,40 @@ class Link:
             # Bytes were there without waiting: let others run, or a flood over TLS would keep the loop to itself.
             await trio.lowlevel.cancel_shielded_checkpoint()
         while data is None:
-            raw = await self._receive_raw(CHUNK_BYTES)
-            if raw:
-                self._incoming.write(raw)
-            else:
-                self._incoming.write_eof()
+            self._feed(await self._receive_raw(CHUNK_BYTES))
             data = self._unseal(max_bytes)
             if self._outgoing.pending and not self._busy:
                 # An answer of TLS itself, to a key update for one; a peer that is gone has still sent what it sent.
                 with suppress(trio.BrokenResourceError):
                     await self._drain(self._queued_bytes)
         return data
+
+    def _feed(self, raw: bytes) -> None:
+        if raw:
+            self._incoming.write(raw)
+        else:
+            self._incoming.write_eof()
+
+    def stale(self) -> bool:
+        """Whether the peer has said something, or has ended, while nobody waited: what a kept connection must not do.
+
+        What it finds is lost, so a stale link is fit for closing only. Never waits.
+        """
+        if self._closed:
+            return True
+        try:
+            raw = self._socket.recv(CHUNK_BYTES)
+        except BlockingIOError:
+            return self._tls is not None and self._unread and self._unseal(1) is not None
+        except OSError:
+            return True
+        if self._tls is None or not raw:
+            return True
+        self._incoming.write(raw)  # records of TLS's own, as session tickets, say nothing
+        try:
+            return self._unseal(1) is not None
+        except trio.BrokenResourceError:
+            return True
 
     def _unseal(self, max_bytes: int) -> bytes | None:
         """Plain bytes that are there; b"" at the end; None if more is needed."""
@@ -142,6 +169,35 @@ class Link:
             raise trio.BrokenResourceError(f"TLS: {error.reason}") from None
         return b"".join(pieces)
 
+    def read_ready(self) -> bytes | None:
+        """At most one chunk of what is there without waiting: None if nothing, b"" at the end. For `net.attend`."""
+        if self._tls is None or not self._unread:
+            self.more = False
+            try:
+                raw = self._socket.recv(CHUNK_BYTES)
+            except BlockingIOError:
+                return None
+            except OSError as error:
+                raise trio.BrokenResourceError(error.strerror) from None
+            self.more = len(raw) == CHUNK_BYTES
+            if self._tls is None:
+                return raw
+            self._feed(raw)
+        data = self._unseal(CHUNK_BYTES)
+        if self._outgoing.pending and not self._busy:
+            self._write_ready()  # an answer of TLS itself
+        return data
+
+    @property
+    def unread(self) -> bool:
+        """Whether TLS may hold bytes that need no further read from the socket."""
+        return self._tls is not None and self._unread
+
+    def watched(self, leave: Callable[[], None]) -> socket.socket:
+        """Give the socket to one who only watches it; `leave` is called before it is closed."""
+        self._leave = leave
+        return self._socket
+
     # --- sending -----------------------------------------------------------------------------------------------------
 
     async def send_all(self, data: Sendable | Iterable[Sendable]) -> None:
@@ -152,6 +208,22 @@ class Link:
                 self._out.append(memoryview(piece))
                 self._queued_bytes += len(piece)
         await self._drain(self._queued_bytes)
+
+    def offer(self, data: Iterable[Sendable]) -> bool:
+        """Queue bytes and send what leaves without waiting. False: what is left, or why, is for `send_all`."""
+        for piece in data:
+            if piece:
+                self._out.append(memoryview(piece))
+                self._queued_bytes += len(piece)
+        return not self._busy and not self._closed and self._write_ready()
+
+    def _write_ready(self) -> bool:
+        try:
+            while self._wire or self._load_wire():
+                self._advance(self._push())
+        except (OSError, trio.BrokenResourceError):
+            return False
+        return True
 
     @property
     def unsent_bytes(self) -> int:
@@ -336,6 +408,8 @@ class Link:
         if self._closed:
             return
         self._closed = True
+        if self._leave is not None:
+            self._leave()
         if self._epoll is not None:
             trio.lowlevel.notify_closing(self._epoll.fileno())
             self._epoll.close()

@@ -1,0 +1,38 @@
+"""A client's connection, from its first byte: TLS, the version that it agrees on, and requests until it ends.
+
+What it will not do: listen (`net.listen`), or know what a request means: that is the handler's.
+Implements: RFC 7301 (ALPN) with `h2` and `http/1.1`; HTTP/2 is spoken where ALPN chose it, and nowhere else.
+"""
+
+import itertools
+from dataclasses import replace
+from typing import Final
+
+from doorward_core.http.limits import CLIENT_LIMITS, HttpLimits
+from doorward_core.http.server_h1 import H1Connection, Handler, Refused
+from doorward_core.net.listen import Connection
+from doorward_core.net.tls import ServerTls
+
+ALPN: Final = ("h2", "http/1.1")
+"""What to offer in the `ServerTls` that is handed to `serve`."""
+
+_numbers = itertools.count(1)
+
+
+async def serve(
+    connection: Connection,
+    tls: ServerTls | None,
+    handler: Handler,
+    limits: HttpLimits = CLIENT_LIMITS,
+    on_refused: Refused | None = None,
+) -> None:
+    """Serve one connection: `handler(exchange)` for each request. It is for `net.listen.Server` as its handler.
+
+    With `tls`, TCP connections must begin with it; a Unix socket's need none.
+    `on_refused` is told of each request that was refused before a handler saw it.
+    """
+    link = connection.link
+    if tls is not None and not connection.listener.local:
+        await link.start_tls_server(tls.context)
+    peer = replace(connection.peer, encrypted=link.encrypted)
+    await H1Connection(connection, peer, next(_numbers), handler, limits).serve(on_refused)
