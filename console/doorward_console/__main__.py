@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from doorward_console import approvals_commands, init_commands, log_commands, policy_commands, token_command
+from doorward_console import (
+    approvals_commands,
+    init_commands,
+    log_commands,
+    policy_commands,
+    ssh_commands,
+    token_command,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +31,8 @@ app.command("verify")(log_commands.verify)
 app.command("replay")(log_commands.replay)
 app.command("sessions")(log_commands.sessions)
 app.command("token")(token_command.token)
+app.command("ssh-login")(ssh_commands.ssh_login)
+app.command("ssh-config")(ssh_commands.ssh_config)
 
 
 def _version(asked: bool) -> None:

@@ -12,6 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doorward_console import output
+from doorward_console.asking import (
+    CaOption,
+    GatewayOption,
+    JsonOption,
+    TokenFileOption,
+    TokenOption,
+    ask,
+    reach,
+    tell,
+)
 
 if TYPE_CHECKING:
     from doorward_console.cards import Detail
@@ -19,17 +29,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See what waits for people, and decide it.")
 
-GatewayOption = Annotated[
-    str, typer.Option("--gateway", envvar="DOORWARD_GATEWAY", help="https://host:port, or unix:/path of the socket")
-]
-TokenOption = Annotated[
-    str, typer.Option("--token", envvar="DOORWARD_TOKEN", help="Your token. Others on this machine can see arguments.")
-]
-TokenFileOption = Annotated[Path | None, typer.Option("--token-file", help="A file with your token; - for input.")]
-CaOption = Annotated[
-    Path | None, typer.Option("--ca-file", envvar="DOORWARD_CA_FILE", help="Whose certificates to trust, in PEM.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; the requester reads it, the record keeps it.")]
 SignOption = Annotated[
     Path | None, typer.Option("--sign-with", help="An SSH key to sign the vote with (ssh-keygen -Y sign).")
@@ -73,7 +72,7 @@ def list_(
     """List what waits. Newest first, as far as it is yours to decide, or you asked for it."""
     from urllib.parse import quote  # noqa: PLC0415 - beside its only use
 
-    document = _ask(_gateway(gateway, token, token_file, ca_file), f"/v1/approvals?state={quote(state)}")
+    document = ask(reach(gateway, token, token_file, ca_file), f"/v1/approvals?state={quote(state)}")
     if as_json:
         output.emit(document)
         return
@@ -98,7 +97,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one request whole. Who asks, what for, the full text, and what is odd about it."""
-    document = _ask(_gateway(gateway, token, token_file, ca_file), f"/v1/approvals/{_id(request)}")
+    document = ask(reach(gateway, token, token_file, ca_file), f"/v1/approvals/{_id(request)}")
     if as_json:
         output.emit(document)
         return
@@ -119,7 +118,7 @@ def approve(
     as_json: JsonOption = False,
 ) -> None:
     """Let a request through. The vote is that of the one whose token this is."""
-    reached = _gateway(gateway, token, token_file, ca_file)
+    reached = reach(gateway, token, token_file, ca_file)
     _vote(reached, "approve", request, reason=reason, key=sign_with, yes=yes, as_json=as_json)
 
 
@@ -137,17 +136,15 @@ def reject(
     as_json: JsonOption = False,
 ) -> None:
     """Refuse a request. The vote is that of the one whose token this is."""
-    reached = _gateway(gateway, token, token_file, ca_file)
+    reached = reach(gateway, token, token_file, ca_file)
     _vote(reached, "reject", request, reason=reason, key=sign_with, yes=yes, as_json=as_json)
 
 
 def _vote(
     gateway: "Gateway", verdict: str, request: str, *, reason: str, key: Path | None, yes: bool, as_json: bool
 ) -> None:
-    from doorward_console.gateway import CannotAsk, Refused  # noqa: PLC0415 - http takes a while to load
-
     name = _id(request)
-    detail = _detail(_ask(gateway, f"/v1/approvals/{name}"))
+    detail = _detail(ask(gateway, f"/v1/approvals/{name}"))
     if not as_json:
         _print_card(detail)
     if not yes and _at_terminal():
@@ -155,12 +152,7 @@ def _vote(
     body: dict[str, object] = {"verdict": verdict, "reason": reason, "content": detail.content}
     if key is not None:
         body["proof"] = _signed(gateway, detail, verdict, reason, key)
-    try:
-        document = gateway.post(f"/v1/approvals/{name}/vote", body)
-    except Refused as error:
-        output.fail(str(error), output.NO)
-    except CannotAsk as error:
-        output.fail(str(error))
+    document = tell(gateway, f"/v1/approvals/{name}/vote", body)
     if as_json:
         output.emit(document)
         return
@@ -179,7 +171,7 @@ def _signed(gateway: "Gateway", detail: "Detail", verdict: str, reason: str, key
     from doorward_core.approvals.request import Verdict  # noqa: PLC0415 - as above
     from doorward_core.approvals.votes import statement  # noqa: PLC0415 - as above
 
-    who = _ask(gateway, "/v1/whoami")
+    who = ask(gateway, "/v1/whoami")
     now = time.time_ns()
     text = statement(
         detail.request,
@@ -191,30 +183,6 @@ def _signed(gateway: "Gateway", detail: "Detail", verdict: str, reason: str, key
     )
     with output.failing(CannotSign):
         return {"kind": "sshsig", "signature": sign(key, text), "cast_unix_ns": now}
-
-
-def _gateway(url: str, token: str, token_file: Path | None, ca_file: Path | None) -> "Gateway":
-    from doorward_console.gateway import Gateway  # noqa: PLC0415 - http takes a while to load
-    from doorward_core.model import Secret  # noqa: PLC0415 - as above
-
-    if token_file is not None:
-        with output.failing(OSError, UnicodeError):
-            read = sys.stdin.read() if str(token_file) == "-" else token_file.read_text(encoding="ascii")
-        token = read.strip()
-    if not token:
-        output.fail("who are you? Give --token-file, or DOORWARD_TOKEN")
-    return Gateway(url, Secret(token), ca_file)
-
-
-def _ask(gateway: "Gateway", path: str) -> dict[str, object]:
-    from doorward_console.gateway import CannotAsk, Refused  # noqa: PLC0415 - http takes a while to load
-
-    try:
-        return gateway.get(path)
-    except Refused as error:
-        output.fail(str(error), output.NO)
-    except CannotAsk as error:
-        output.fail(str(error))
 
 
 def _id(request: str) -> str:

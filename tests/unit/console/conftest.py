@@ -1,5 +1,6 @@
 """A gateway's control API on a Unix socket, in a thread of its own, for commands that are plain and synchronous."""
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -169,6 +170,17 @@ def run() -> Callable[..., Result]:
         return runner.invoke(app, [str(argument) for argument in arguments], **options)
 
     return call
+
+
+@pytest.fixture
+def ssh_agent(tmp_path_factory) -> Iterator[str]:
+    """An ssh-agent of the test's own, in the foreground: its socket."""
+    path = tmp_path_factory.mktemp("agent") / "socket"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.PIPE) as agent:
+        assert agent.stdout is not None
+        agent.stdout.readline()  # it says where it listens once it does
+        yield str(path)
+        agent.terminate()
 
 
 @pytest.fixture

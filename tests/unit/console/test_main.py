@@ -22,6 +22,8 @@ def test_starting_loads_nothing_heavy():
         ("replay",),
         ("sessions",),
         ("token",),
+        ("ssh-login",),
+        ("ssh-config",),
         *(("approvals", name) for name in ("list", "show", "approve", "reject")),
         *(("policy", name) for name in ("check", "explain", "test")),
         ("config", "check"),

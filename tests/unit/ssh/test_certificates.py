@@ -1,82 +1,19 @@
 """The certificate routes, over a real gate; the log is in memory, the clock stands still."""
 
-import base64
-import json
 import subprocess
 
 import pytest
 import trio
+import trio.testing
+from certificate_room import LINE, NOW, Room, S, person
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from doorward_core.approvals.desk import Desk
-from doorward_core.approvals.store import SqliteStore
 from doorward_core.errors import RecordError
 from doorward_core.event import EventKind
-from doorward_core.gate import Gate, Setting
-from doorward_core.identity.authenticate import Authenticator
-from doorward_core.identity.ssh_certificate import issue, issue_upstream, verify
-from doorward_core.identity.ssh_keys import Authorities, blob, public_line
-from doorward_core.model import Approve, AuthMethod, Identity, Peer, PrincipalKind, RecordLevel, Resource
-from doorward_core.net.control import Call, Problem
-from doorward_core.policy.load import parse_policy
-from doorward_core.record.memory import MemoryLog
-from doorward_ssh.certificates import Certificates
-
-S = 1_000_000_000
-NOW = 1_800_000_000 * S
-POLICY = """
-version: 1
-rules:
-  - {id: ops, effect: allow, who: {groups: [ops]}, resource: "web*", do: [execute], commands: ["uptime"]}
-  - {id: dba, effect: allow, who: {groups: [ops, dba]}, resource: db1, do: [execute], commands: ["uptime"]}
-"""
-PEER = Peer("10.0.0.1", 5000)
-LINE = public_line(Ed25519PrivateKey.generate().public_key())
-
-
-def person(*groups, method=AuthMethod.JWT):
-    return Identity(
-        "maria", "https://id.example", PrincipalKind.HUMAN, frozenset(groups), method, "jti-1", NOW, NOW + 3600 * S
-    )
-
-
-class Room:
-    def __init__(self, folder, resources):
-        self.log = MemoryLog()
-        self.store = SqliteStore(folder / "approvals.sqlite", bytes(32))
-        self.keys = Authorities(*(Ed25519PrivateKey.generate() for _ in range(3)))
-        self.gate = Gate(
-            origin="ssh.example",
-            policy=parse_policy(POLICY, "policy.yaml"),
-            resources={
-                name: Setting(Resource(name, "ssh"), frozenset(accounts), accounts[0])
-                for name, accounts in resources.items()
-            },
-            authenticator=Authenticator((), clock=lambda: NOW),
-            log=self.log,
-            desk=Desk(self.store, clock=lambda: NOW, record=self._record),
-            binding_key=bytes(32),
-            discharges=frozenset({Approve}),
-            level=RecordLevel.SHAPE,
-            clock=lambda: NOW,
-        )
-        self.desk = Certificates(self.gate, self.keys, ("ssh.example", "10.0.0.9"), lambda: NOW)
-
-    async def _record(self, event):
-        await self.log.durable(self.log.append(event, NOW))
-
-    async def ask(self, method, path, who=None, body=None):
-        (route,) = (route for route in self.desk.routes() if (route.method, route.path) == (method, path))
-        assert route.public == (who is None)
-        reply = await route.handler(Call(method, path, {}, json.dumps(body).encode(), PEER, {}, who))
-        return json.loads(reply.body) if reply.content_type == b"application/json" else reply.body.decode()
-
-    async def certificate(self, who, **body):
-        return await self.ask("POST", "/v1/ssh/certificate", who, {"public_key": LINE, **body})
-
-    def verify(self, answer, principal, address="10.0.0.1"):
-        given = base64.b64decode(answer["certificate"].split()[1])
-        return verify(given, [self.keys.login.public_key()], principal=principal, address=address, now_unix_ns=NOW)
+from doorward_core.identity.ssh_certificate import issue, issue_upstream
+from doorward_core.identity.ssh_keys import blob, public_line
+from doorward_core.model import AuthMethod
+from doorward_core.net.control import Problem
 
 
 @pytest.fixture
