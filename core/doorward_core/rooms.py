@@ -122,7 +122,7 @@ def _open_desk(config: Config, log: Log) -> tuple[Desk, SqliteStore]:
 
     signers = config.approvals.signers
     trusted = parse_allowed_signers(signers.read_bytes(), str(signers)) if signers else ()
-    store = SqliteStore(config.approvals.store, _key(config.record.keys / "approvals.key"))
+    store = SqliteStore(config.approvals.store, key_file(config.record.keys / "approvals.key"))
     return Desk(store, clock=time.time_ns, record=keep, signers=trusted), store
 
 
@@ -145,12 +145,12 @@ def _open_gate(
         authenticator=Authenticator(issuers, clock=time.time_ns, authorities=believed),
         log=log,
         desk=desk,
-        binding_key=_key(keys / "binding.key"),
+        binding_key=key_file(keys / "binding.key"),
         discharges=discharges,
         level=config.record.level,
         clock=time.time_ns,
     )
-    return Room(config, gate, SecretKeeper(time.time_ns), _key(keys / "mask.key"), authorities)
+    return Room(config, gate, SecretKeeper(time.time_ns), key_file(keys / "mask.key"), authorities)
 
 
 def _settings(config: Config, protocol: str) -> dict[str, Setting]:
@@ -190,7 +190,7 @@ def _authorities(folder: Path) -> Authorities:
     return Authorities(**found)
 
 
-def _key(path: Path) -> bytes:
+def key_file(path: Path) -> bytes:
     """Read a key file of random bytes, made on first start."""
     key = _file(path, lambda: secrets.token_bytes(KEY_BYTES))
     if len(key) != KEY_BYTES:
