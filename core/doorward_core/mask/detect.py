@@ -11,16 +11,19 @@ Invariants:
 - Spans are sorted and do not overlap; where two detectors overlap, their union is hidden whole.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice, pairwise
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import re2
 
+from doorward_core.mask.many import partials, tokens
 from doorward_core.mask.patterns import DETECTORS, Detector, expand
-from doorward_core.mask.transforms import apply, redacted
+from doorward_core.mask.transforms import redacted
 from doorward_core.model import Mask, Transform
 
 Data: TypeAlias = bytes | bytearray | memoryview
+Hits: TypeAlias = tuple[int, ...]
 
 # A false alarm costs some microseconds. A megabyte of base64 gives 2,000 of them; only an attack gives many more.
 _MAX_FALSE_ALARMS: Final = 20_000
@@ -57,7 +60,9 @@ class Detectors:
         options = _options()
         self.names = expand(names)
         self.transforms = {name: (transforms or {}).get(name, Transform.PARTIAL) for name in self.names}
-        self._prefilters = [re2.compile(DETECTORS[name].prefilter, options) for name in self.names]
+        self._prefilters = [
+            DETECTORS[name].near or re2.compile(DETECTORS[name].prefilter, options) for name in self.names
+        ]
         self._exact: list[tuple[Detector, Any]] = [
             (DETECTORS[name], re2.compile(DETECTORS[name].exact, options)) for name in self.names
         ]
@@ -69,44 +74,76 @@ class Detectors:
     def __bool__(self) -> bool:
         return bool(self.names)
 
-    def scan_hit(self, chunk: Data) -> bool:
-        """Whether anything here is worth a closer look. One pass over the chunk, whatever the number of detectors."""
-        return bool(self.names) and bool(self._set.Match(chunk))
+    def hits(self, chunk: Data) -> Hits:
+        """Which detectors find a closer look at this worth it: one pass over the chunk, however many they are."""
+        return tuple(self._set.Match(chunk) or ()) if self.names else ()
 
-    def areas(self, chunk: Data) -> list[tuple[int, int]]:
-        """Where in a raw chunk a closer look is worth it, sorted. What overlaps no area holds no span."""
-        hit = self._set.Match(chunk) if self.names else None
-        found = [match.span() for index in hit or () for match in self._prefilters[index].finditer(chunk)]
+    def scan_hit(self, chunk: Data) -> bool:
+        """Whether anything here is worth a closer look."""
+        return bool(self.hits(chunk))
+
+    def areas(self, chunk: Data, hits: Hits | None = None) -> list[tuple[int, int]]:
+        """Where in a raw chunk a closer look is worth it, sorted. What overlaps no area holds no span.
+
+        `hits` is what `hits` gave for this chunk, where that is known.
+        """
+        found: list[tuple[int, int]] = []
+        for index in self.hits(chunk) if hits is None else hits:
+            found += [match.span() for match in self._prefilters[index].finditer(chunk)]
         found.sort()
         return found
 
-    def spans(self, text: Data) -> list[Span]:
-        """Exactly what is to be hidden in a field, or in fields joined by NUL bytes."""
+    def crowded(self, chunk: Data, hits: Hits, least: int) -> bool:
+        """Whether one detector alone finds `least` areas here or more."""
+        return any(
+            next(islice(self._prefilters[index].finditer(chunk), least - 1, None), None) is not None for index in hits
+        )
+
+    def spans(self, text: Data, hits: Hits | None = None) -> list[Span]:
+        """Exactly what is to be hidden in a field, or in fields joined by NUL bytes.
+
+        `hits` is what `hits` gave for this text, or for one that it is a part of.
+        """
         data = bytes(text)
-        hit = self._set.Match(data) if self.names else None
-        found: list[Span] = []
-        for index in hit or ():
-            detector, pattern = self._exact[index]
-            found.extend(_search(detector, pattern, data))
-        return _merged(found)
+        each = [_search(*self._exact[index], data) for index in (self.hits(data) if hits is None else hits)]
+        found = [spans for spans in each if spans]
+        if len(found) <= 1:  # one detector's own do not overlap, and come in order
+            return found[0] if found else []
+        return _merged([span for spans in found for span in spans])
 
     def replacement(self, found: bytes, label: str, *, key: bytes) -> bytes:
         """What stands in place of the text that detector `label` found."""
+        return self.replacements((found,), label, key=key)[0]
+
+    def replacements(self, found: Sequence[bytes], label: str, *, key: bytes) -> Sequence[bytes]:
+        """What stands in place of each of the texts that detector `label` found."""
         transform = self.transforms.get(label, Transform.REDACT)
-        text = apply(transform, found.decode("utf-8", "surrogateescape"), key=key, label=label)
-        return (redacted(label) if text is None else text).encode("utf-8", "replace")
+        if transform is Transform.PARTIAL:
+            return partials(found, label)
+        if transform is Transform.HASH:
+            return tokens(found, key=key, label=label)
+        return [redacted(label).encode()] * len(found)
+
+    def replaced(self, text: bytes, spans: Sequence[Span], *, key: bytes) -> bytes:
+        """The text with each of these spans replaced."""
+        found = [text[start:end] for start, end, _ in spans]
+        labels = {span.label for span in spans}
+        if len(labels) == 1:
+            new = self.replacements(found, labels.pop(), key=key)
+        else:
+            new = [self.replacement(one, span.label, key=key) for one, span in zip(found, spans, strict=True)]
+        edges = [(0, 0, ""), *spans, (len(text), 0, "")]
+        pieces = [b""] * (2 * len(spans) + 1)
+        pieces[::2] = [text[before[1] : after[0]] for before, after in pairwise(edges)]
+        pieces[1::2] = new
+        return b"".join(pieces)
 
     def mask(self, text: bytes, *, key: bytes) -> tuple[bytes, tuple[str, ...]]:
         """A text with every span replaced, and the label of each: (the same bytes, ()) where there is none."""
         spans = self.spans(text)
         if not spans:
             return text, ()
-        pieces, position = [], 0
-        for start, end, label in spans:
-            pieces += [text[position:start], self.replacement(text[start:end], label, key=key)]
-            position = end
-        pieces.append(text[position:])
-        return b"".join(pieces), tuple(span.label for span in spans)
+        return self.replaced(text, spans, key=key), tuple(span.label for span in spans)
 
 
 def detectors_for(masks: Iterable[Mask]) -> Detectors | None:
@@ -120,6 +157,10 @@ def detectors_for(masks: Iterable[Mask]) -> Detectors | None:
 
 def _search(detector: Detector, pattern: Any, data: bytes) -> list[Span]:
     """Every span of one detector."""
+    found = detector.find(data) if detector.find is not None else None
+    if found is not None:
+        make, name = tuple.__new__, detector.name  # a third of the time that Span(...) takes
+        return [make(Span, (start, end, name)) for start, end in found]
     if detector.again:
         return _search_again(detector, pattern, data)
     name, check = detector.name, detector.check

@@ -24,7 +24,7 @@ HIDDEN: Final = "***"  # of one width, so that the length of what is hidden is h
 MAX_SHOWN: Final = 8  # characters of the value in a partial mask: country and last four of an IBAN are six
 
 _LABELS: Final = 256  # labels come from the policy: there are few
-_TOKEN_BYTES: Final = 16  # 128 bits: no two values of a table meet by chance
+TOKEN_BYTES: Final = 16  # 128 bits: no two values of a table meet by chance
 _LABEL_ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _LABEL_CHARS: Final = 40  # a label is a word in the policy, not a text
 # Below these a first letter is too much of the whole.
@@ -69,13 +69,23 @@ def plain_label(label: str) -> str:
 
 def digest(value: bytes, *, key: bytes, label: str) -> bytes:
     """32 keyed bytes that stand for `value` under `label`. The label's length is part of it: no two pairs collide."""
+    return hmac.digest(key, digest_prefix(label) + value, "sha256")
+
+
+def digest_prefix(label: str) -> bytes:
+    """What stands before the value in what is hashed."""
     name = label.encode()
-    return hmac.digest(key, b"doorward-mask@1\0" + len(name).to_bytes(4, "big") + name + value, "sha256")
+    return b"doorward-mask@1\0" + len(name).to_bytes(4, "big") + name
 
 
 def token(value: bytes, *, key: bytes, label: str) -> str:
     """A stable token for `value`: one can join on it, and on nothing else."""
-    return f"{plain_label(label) or 'masked'}_{digest(value, key=key, label=label)[:_TOKEN_BYTES].hex()}"
+    return f"{token_name(label)}_{digest(value, key=key, label=label)[:TOKEN_BYTES].hex()}"
+
+
+def token_name(label: str) -> str:
+    """The word before a token's digits."""
+    return plain_label(label) or "masked"
 
 
 # --- partial ---------------------------------------------------------------------------------------------------------
@@ -92,6 +102,11 @@ def partial(value: str, label: str) -> str:
         if shown is not None:
             return shown
     return _plain(value)
+
+
+def tries_email_first(label: str) -> bool:
+    """Whether `partial` under this label takes a value for an address before anything else."""
+    return _masks_for(label)[0] is _email
 
 
 @lru_cache(maxsize=_LABELS)

@@ -12,18 +12,19 @@ Invariants:
 
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from struct import Struct
 from typing import Final, TypeAlias
 
-from doorward_core.mask import transforms
+from doorward_core.mask import many, transforms
 from doorward_core.model import Transform
 from doorward_postgres import arrays
 from doorward_postgres.types import BINARY_FORMAT, CONSTANTS, Family, element, family, max_chars, numeric_digits
 
 Replace: TypeAlias = Callable[[bytes], bytes | None]
+ReplaceAll: TypeAlias = Callable[[Sequence[bytes]], Sequence[bytes | None]]
 
 _INT_SIZES: Final = {Family.INT2: 2, Family.INT4: 4, Family.INT8: 8}
 # Tokens that stand for numbers: positive, and below 2^53 so that JavaScript keeps them apart.
@@ -38,10 +39,22 @@ _JSONB_VERSION: Final = b"\1"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How the values of one column are replaced: always by `constant`, or by what `replace` makes of each."""
+    """How the values of one column are replaced: always by `constant`, or by what `replace` makes of each.
+
+    `replace_all` makes the same of many, for less; it is there where there is a way to.
+    """
 
     constant: bytes | None = None
     replace: Replace | None = None
+    replace_all: ReplaceAll | None = None
+
+    def values(self, values: Sequence[bytes]) -> Sequence[bytes | None]:
+        """What stands in place of each of these; None stands for NULL."""
+        if self.replace_all is not None:
+            return self.replace_all(values)
+        if self.replace is None:
+            return [self.constant] * len(values)
+        return list(map(self.replace, values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +121,23 @@ def _text(column: Column, transform: Transform, label: str, key: bytes) -> Cell:
     if transform is Transform.REDACT:
         return Cell(_fit(transforms.redacted(label), limit).encode())
     if transform is Transform.HASH:
-        return Cell(replace=lambda value: _fit_token(transforms.token(value, key=key, label=label), limit).encode())
+
+        def tokens(values: Sequence[bytes]) -> list[bytes]:
+            return [_fit_token(shown, limit) for shown in many.tokens(values, key=key, label=label)]
+
+        return Cell(replace=lambda value: tokens((value,))[0], replace_all=tokens)
 
     def partial(value: bytes) -> bytes:
         shown = transforms.partial(value.decode("utf-8", "surrogateescape"), label)
         return _fit(shown, limit).encode("utf-8", "replace")
 
-    return Cell(replace=partial)
+    def partials(values: Sequence[bytes]) -> list[bytes]:
+        shown = many.partials(values, label)
+        if limit is None or max(map(len, shown), default=0) <= limit:  # no text has more characters than bytes
+            return shown
+        return [new if len(new) <= limit else partial(value) for new, value in zip(shown, values, strict=True)]
+
+    return Cell(replace=partial, replace_all=partials)
 
 
 def _fit(text: str, limit: int | None) -> str:
@@ -122,7 +145,7 @@ def _fit(text: str, limit: int | None) -> str:
     return text if limit is None or len(text) <= limit else "*" * min(limit, len(transforms.HIDDEN))
 
 
-def _fit_token(text: str, limit: int | None) -> str:
+def _fit_token(text: bytes, limit: int | None) -> bytes:
     """The end of a token where the column is too short for it: that is the part that tells values apart."""
     return text if limit is None or len(text) <= limit else text[len(text) - limit :]
 

@@ -40,11 +40,13 @@ class Content:
     `hide` makes a value without what was found in it.
     `read` is there where the bytes do not show what they say: search what it gives; a finding takes the whole value.
     `escapes`: the value may spell a character as a unicode escape; `unescape` it before a search.
+    `spliced`: `hide` does what `Detectors.replaced` does, so that many values can be done at once.
     """
 
     hide: Hide
     read: Read | None = None
     escapes: bool = False
+    spliced: bool = False
 
 
 def content(column: Column, detectors: Detectors, key: bytes) -> Content | None:
@@ -62,7 +64,7 @@ def content(column: Column, detectors: Detectors, key: bytes) -> Content | None:
         hide = _json_splice(detectors, key) if base == column.type_oid else hide_all
         return Content(hide, escapes=base == _JSON)
     if family(base) in (Family.TEXT, Family.XML, None):
-        return Content(_splice(detectors, key))
+        return Content(_splice(detectors, key), spliced=True)
     return Content(hide_all)
 
 
@@ -70,7 +72,7 @@ def _binary(column: Column, hide_all: Hide, detectors: Detectors, key: bytes) ->
     """A binary value whose bytes show what they say, but which may have lengths inside it."""
     kind = family(column.type_oid)
     if kind in (Family.TEXT, Family.XML, Family.BYTES):
-        return Content(_splice(detectors, key))
+        return Content(_splice(detectors, key), spliced=True)
     if kind in (Family.JSON, Family.JSONB):
         return Content(_json_splice(detectors, key), escapes=kind is Family.JSON)
     if family(element(column.type_oid) or 0) is Family.TEXT:
@@ -96,15 +98,7 @@ def _whole(constant: bytes | None, replace: Callable[[bytes], bytes | None] | No
 
 def _splice(detectors: Detectors, key: bytes) -> Hide:
     """Each finding cut out. A replacement needs no quoting in any text form, so that arrays and rows stay whole."""
-
-    def hide(value: bytes, spans: Sequence[Span]) -> bytes:
-        pieces, position = [], 0
-        for start, end, label in spans:
-            pieces += [value[position:start], detectors.replacement(value[start:end], label, key=key)]
-            position = end
-        return b"".join([*pieces, value[position:]])
-
-    return hide
+    return lambda value, spans: detectors.replaced(value, spans, key=key)
 
 
 def _array_splice(detectors: Detectors, key: bytes) -> Hide:

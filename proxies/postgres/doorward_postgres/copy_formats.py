@@ -315,6 +315,8 @@ def encode(copy: CopyFormat, value: bytes | None) -> bytes:
         inner = value if copy.escape == copy.quote else value.replace(copy.escape, copy.escape * 2)
         return copy.quote + inner.replace(copy.quote, copy.escape + copy.quote) + copy.quote
     escapes = {_BACKSLASH: b"\\\\", copy.delimiter[0]: b"\\" + copy.delimiter} | _ESCAPES
+    if len(value.translate(None, bytes(escapes))) == len(value):
+        return value
     return b"".join(escapes.get(byte) or bytes((byte,)) for byte in value)
 
 

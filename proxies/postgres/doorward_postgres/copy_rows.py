@@ -17,10 +17,11 @@ from struct import Struct
 from typing import Final
 
 from doorward_core.errors import UpstreamProtocolError
-from doorward_postgres import copy_formats
+from doorward_core.mask.detect import Hits
+from doorward_postgres import copy_batch, copy_formats
 from doorward_postgres.cells import Column, cell
 from doorward_postgres.copy_formats import MAX_ROW_BYTES, CopyFormat
-from doorward_postgres.rows import Piece, RowMasker, RowPlan, Verdict
+from doorward_postgres.rows import Piece, RowMasker, RowPlan, Verdict, hide
 from doorward_postgres.scan import Candidate, FrameScanner
 from doorward_postgres.types import BINARY_FORMAT, TEXT_FORMAT
 
@@ -51,6 +52,10 @@ class CopyMasker:
         """Mask a run of whole CopyData messages, headers included, from `start` to `end` of `buffer`."""
         if self.plan.untouched:
             return memoryview(buffer)[start:end]
+        if self._binary is None and not self._cutter.pending:
+            done = self._lines.messages(buffer, start, end)
+            if done is not None:
+                return done
         rows = [row for data in _bodies(buffer, start, end) for row in self._cutter.cut(data)]
         masked = self._binary.mask(rows) if self._binary else self._lines.mask(rows)
         return b"".join([piece for row in masked for piece in (_HEAD.pack(_COPY_DATA, len(row) + 4), row)])
@@ -133,6 +138,70 @@ class LineRows:
             ]
             self._scanner = FrameScanner(clear, row_plan.detectors, key, self.masked)
 
+    def messages(self, buffer: bytes, start: int, end: int) -> Piece | None:
+        """Mask a run of messages that are a line each, column by column; None, and nothing done, where they are not."""
+        rows = None if self._header else copy_batch.lines(buffer, start, end)
+        if rows is None or not (self._scanner is None or self._copy.plain):
+            return None
+        written: list[bytes] | None = None
+        if self._owed:
+            written = copy_batch.fields(self._copy, rows, self._fields)
+            if written is None:
+                return None
+            self._hide_columns(written)
+            rows = copy_batch.joined(self._copy, written, self._fields)
+        if self._scanner is not None:
+            found = self._search(self._scanner, rows, written)
+            if found is rows and written is None:
+                return memoryview(buffer)[start:end]
+            if found is None:
+                return None
+            rows = found
+        return copy_batch.messages(rows)
+
+    def _hide_columns(self, written: list[bytes]) -> None:
+        """Replace the owed columns in the fields of many lines."""
+        for place, label, made in self._owed:
+            column = slice(place, None, self._fields)
+            new, count = hide(made, copy_batch.decoded(self._copy, written[column]))
+            written[column] = copy_batch.encoded(self._copy, new)
+            if count:
+                self.masked[label] = self.masked.get(label, 0) + count
+
+    def _search(self, scanner: FrameScanner, rows: list[bytes], written: list[bytes] | None) -> list[bytes] | None:
+        """The lines without what the detectors find: the same object where that is nothing, None to be careful."""
+        text = b"\n".join(rows)
+        hits = scanner.hits(text)
+        everything = scanner.everything(text)
+        if not hits and not everything:
+            return rows
+        if everything or not scanner.crowded(text, hits):
+            found = list(rows)
+            return found if self._scan(scanner, found, 0, b"") else rows
+        if written is None:
+            written = copy_batch.fields(self._copy, rows, self._fields)
+        if written is None:
+            return None
+        if not self._search_columns(scanner, written, hits):
+            return rows
+        return copy_batch.joined(self._copy, written, self._fields)
+
+    def _search_columns(self, scanner: FrameScanner, written: list[bytes], hits: Hits) -> bool:
+        """Replace what is found in the fields of many lines; whether that is anything."""
+        changed = False
+        for place in scanner.places:
+            column = slice(place, None, self._fields)
+            values = copy_batch.decoded(self._copy, written[column])
+            new = scanner.column(place, values, hits)
+            if new is not None:
+                changed = True
+                fresh = copy_batch.encoded(self._copy, new)
+                written[column] = [
+                    old if value == was else made
+                    for old, was, value, made in zip(written[column], values, new, fresh, strict=True)
+                ]
+        return changed
+
     def mask(self, rows: Sequence[bytes]) -> list[bytes]:
         """Each row masked, its newline included. The header line names columns and says nothing else."""
         done = list(rows)
@@ -143,7 +212,7 @@ class LineRows:
         if self._owed:
             done[first:] = [self._mask_columns(row) for row in done[first:]]
         if self._scanner is not None:
-            self._scan(self._scanner, done, first)
+            self._scan(self._scanner, done, first, b"\n")
         return done
 
     def _split(self, row: bytes) -> list[bytes]:
@@ -163,8 +232,8 @@ class LineRows:
             self.masked[label] = self.masked.get(label, 0) + 1
         return self._copy.delimiter.join(fields) + b"\n"
 
-    def _scan(self, scanner: FrameScanner, rows: list[bytes], first: int) -> None:
-        """Replace in `rows` what the detectors find. Rows that no alarm touches are not even split."""
+    def _scan(self, scanner: FrameScanner, rows: list[bytes], first: int, newline: bytes) -> bool:
+        """Replace in `rows` what the detectors find, if anything. Rows that no alarm touches are not even split."""
         touched = scanner.touched(rows, everything=not self._copy.plain)
         candidates: list[Candidate] = []
         values: list[bytes] = []
@@ -183,4 +252,5 @@ class LineRows:
             row = fields.setdefault(item.row, self._split(rows[item.row]))
             row[item.place] = copy_formats.encode(self._copy, scanner.hidden(item, values[index], spans))
         for number, row in fields.items():
-            rows[number] = self._copy.delimiter.join(row) + b"\n"
+            rows[number] = self._copy.delimiter.join(row) + newline
+        return bool(fields)

@@ -25,15 +25,14 @@ from typing import Final, Literal, Protocol, TypeAlias
 from doorward_core.errors import UpstreamProtocolError
 from doorward_core.mask.detect import Detectors
 from doorward_core.model import Mask, Transform
+from doorward_postgres import row_batch
 from doorward_postgres.cells import Cell, Column, cell
+from doorward_postgres.row_batch import Heads
 from doorward_postgres.scan import FrameScanner
 
 UNPROVED: Final = "unproved"  # the label of a column that is hidden because nothing proves that it owes no mask
-_HEAD: Final = Struct("!BIH")
-_SIZE: Final = Struct("!i").unpack_from
 _FRAME: Final = Struct("!i").pack
 _DATA_ROW: Final = 0x44
-_NULL: Final = b"\xff\xff\xff\xff"
 
 Origin: TypeAlias = tuple[int, int]  # (table OID, attribute number)
 Lookup: TypeAlias = Callable[[int, int], Mask | Literal["clear"] | None]
@@ -228,9 +227,11 @@ class RowMasker:
     def __init__(self, row_plan: RowPlan, key: bytes) -> None:
         self.plan = row_plan
         self.masked: dict[str, int] = {}
-        self._labels = [column.label for column in row_plan.columns]
-        self._cells = [_framed(column, row_plan, key) for column in row_plan.columns]
-        self._owed = any(item is not None for item in self._cells)
+        owed = [place for place, column in enumerate(row_plan.columns) if column.verdict is not Verdict.CLEAR]
+        self._places = owed
+        self._labels = [row_plan.columns[place].label for place in owed]
+        self._cells = [_cell(row_plan.columns[place], row_plan, key) for place in owed]
+        self._heads = Heads(len(row_plan.columns))
         self._scanner: FrameScanner | None = None
         if row_plan.detectors:
             clear = [
@@ -246,7 +247,7 @@ class RowMasker:
         if self.plan.untouched:
             return memoryview(buffer)[start:end]
         try:
-            masked: Piece | None = self._mask(buffer, start, end) if self._owed else None
+            masked: Piece | None = self._mask(buffer, start, end) if self._places else None
             if self._scanner is None:
                 return memoryview(buffer)[start:end] if masked is None else masked
             if masked is None and start == 0 and end == len(buffer):
@@ -262,67 +263,27 @@ class RowMasker:
 
     def _mask(self, buffer: bytes, start: int, end: int) -> bytes | None:
         """Column masks only. None where no row holds anything but NULL in its masked columns."""
-        head, row, fields = _HEAD.unpack_from, self._row, len(self._cells)
-        out: list[bytes] = []
-        counts = [0] * fields
-        kept = position = start  # from `kept` on nothing has been put out yet
-        while position < end:
-            kind, length, count = head(buffer, position)
-            stop = position + 1 + length
-            if kind != _DATA_ROW or stop > end or count != fields:
-                raise UpstreamProtocolError("a DataRow does not have the fields that its RowDescription announced")
-            kept = row(buffer, position, stop, kept, out, counts)
-            position = stop
-        if not out:
-            return None
-        for label, count in zip(self._labels, counts, strict=True):
+        batch = row_batch.cut(buffer, start, end, self._places, len(self.plan.columns))
+        news, hidden = [], 0
+        for values, item, label in zip(batch.values, self._cells, self._labels, strict=True):
+            new, count = hide(item, values)
+            news.append(new)
+            hidden += count
             if count:
                 self.masked[label] = self.masked.get(label, 0) + count
-        out.append(buffer[kept:end])
-        return b"".join(out)
-
-    def _row(  # noqa: PLR0917 - called once a row: keywords cost as much as the row does
-        self, buffer: bytes, position: int, stop: int, kept: int, out: list[bytes], counts: list[int]
-    ) -> int:
-        """Put out one row, if anything in it is masked. Give back from where on nothing has been put out yet."""
-        size_at = _SIZE
-        at, slot, growth = position + _HEAD.size, 0, 0
-        for place, item in enumerate(self._cells):
-            (size,) = size_at(buffer, at)
-            at += 4
-            if size < 0:
-                if size != -1:
-                    raise UpstreamProtocolError("a DataRow has a field of negative length")
-                continue
-            if item is not None:
-                if not slot:
-                    out += [buffer[kept:position], b""]
-                    slot, kept = len(out) - 1, position + _HEAD.size
-                new = item(buffer[at : at + size]) if callable(item) else item
-                out += [buffer[kept : at - 4], new]
-                kept = at + size
-                growth += len(new) - 4 - size
-                counts[place] += 1
-            at += size
-        if at != stop:
-            raise UpstreamProtocolError("the fields of a DataRow do not add up to its length")
-        if slot:
-            out[slot] = _HEAD.pack(_DATA_ROW, stop - position - 1 + growth, len(self._cells))
-        return kept
+        return batch.joined(news, self._heads) if hidden else None
 
 
-def _framed(column: ColumnPlan, row_plan: RowPlan, key: bytes) -> bytes | Callable[[bytes], bytes] | None:
-    """What replaces a value and its length word: always the same bytes, or a function of the value; None for clear."""
-    if column.verdict is Verdict.CLEAR:
-        return None
+def hide(item: Cell, values: Sequence[bytes | None]) -> tuple[Sequence[bytes | None], int]:
+    """What stands in place of a column's values, NULL for NULL, and how many were hidden."""
+    present = [value for value in values if value is not None]
+    new = item.values(present)
+    if len(present) == len(values):
+        return new, len(present)
+    rest = iter(new)
+    return [None if value is None else next(rest) for value in values], len(present)
+
+
+def _cell(column: ColumnPlan, row_plan: RowPlan, key: bytes) -> Cell:
     shape = Column(column.type_oid, column.format_code, column.typmod, row_plan.iso_dates)
-    made: Cell = cell(shape, column.transform, column.label, key)
-    if made.replace is None:
-        return _NULL if made.constant is None else _FRAME(len(made.constant)) + made.constant
-    change = made.replace
-
-    def framed(value: bytes) -> bytes:
-        new = change(value)
-        return _NULL if new is None else _FRAME(len(new)) + new
-
-    return framed
+    return cell(shape, column.transform, column.label, key)

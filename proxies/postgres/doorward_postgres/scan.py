@@ -12,20 +12,25 @@ Invariants:
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from struct import Struct
 from typing import Final, NamedTuple
 
 from doorward_core.errors import UpstreamProtocolError
-from doorward_core.mask.detect import Detectors, Span
+from doorward_core.mask.detect import Detectors, Hits, Span
+from doorward_postgres import row_batch
 from doorward_postgres.cells import Column
 from doorward_postgres.contents import Content, content, unescape
+from doorward_postgres.row_batch import Heads
 
 _HEAD: Final = Struct("!BIH")
 _SIZE: Final = Struct("!i").unpack_from
 _FRAME: Final = Struct("!i").pack
 _NULL: Final = b"\xff\xff\xff\xff"
 _NEVER: Final = 1 << 62
+_ALARM_BYTES: Final = 1_024  # with more than one alarm in so many bytes, whole columns are quicker than single fields
 
 
 class Candidate(NamedTuple):
@@ -48,28 +53,87 @@ class FrameScanner:
         self, columns: Sequence[Column | None], detectors: Detectors, key: bytes, masked: dict[str, int]
     ) -> None:
         self._detectors = detectors
+        self._key = key
         self._contents = [None if column is None else content(column, detectors, key) for column in columns]
+        self.places = [place for place, item in enumerate(self._contents) if item is not None]
+        self._heads = Heads(len(columns))
         self._opaque = any(item is not None and item.read is not None for item in self._contents)
         self._escapes = any(item is not None and item.escapes for item in self._contents)
         self._masked = masked
 
     def frames(self, data: bytes) -> bytes:
         """Give a run of whole DataRow messages without what the detectors find in it."""
+        hits = self.hits(data)
         escaped = self._escapes and b"\\u00" in data
         everywhere = self._opaque or escaped
-        areas = _joined(self._detectors.areas(data))
-        if not areas and not everywhere:
+        if not hits and not everywhere:
             return data
+        if not everywhere and self.crowded(data, hits):
+            return self._columns(data, hits)
+        areas = _joined(self._detectors.areas(data, hits))
         candidates = self._candidates(data, areas, everywhere=everywhere, escaped=escaped)
         found = self.search(candidates)
         return self._rebuilt(data, candidates, found) if found else data
 
+    def hits(self, data: bytes) -> Hits:
+        """Which detectors find a closer look worth it. For what is in columns that nobody searches, there are none."""
+        return self._detectors.hits(data) if self.places else ()
+
+    def everything(self, data: bytes) -> bool:
+        """Whether `hits` cannot be relied on: the bytes do not show what they say."""
+        return self._opaque or (self._escapes and b"\\u00" in data)
+
+    def crowded(self, data: bytes, hits: Hits) -> bool:
+        """Whether so much is to be looked at that looking at all of it costs less."""
+        return len(data) > _ALARM_BYTES and self._detectors.crowded(data, hits, len(data) // _ALARM_BYTES)
+
+    def _columns(self, data: bytes, hits: Hits) -> bytes:
+        """Every searched column as a whole."""
+        batch = row_batch.cut(data, 0, len(data), self.places, len(self._contents))
+        found = [self.column(place, values, hits) for place, values in zip(self.places, batch.values, strict=True)]
+        if all(values is None for values in found):
+            return data
+        news = [old if new is None else new for old, new in zip(batch.values, found, strict=True)]
+        return batch.joined(news, self._heads)
+
+    def column(self, place: int, values: Sequence[bytes | None], hits: Hits) -> Sequence[bytes | None] | None:
+        """The values of one column without what is found in them, NULL for NULL; None where nothing is.
+
+        `hits` is what `Detectors.hits` gave for these values, or for what holds them.
+        """
+        item = self._contents[place]
+        if item is None:
+            return None
+        text = b"\0".join([value or b"" for value in values])
+        spans = self._detectors.spans(text, hits)
+        if not spans:
+            return None
+        if not item.spliced or text.count(b"\0") != len(values) - 1:
+            return self._each(place, values)
+        self._count(spans)
+        new = self._detectors.replaced(text, spans, key=self._key).split(b"\0")
+        if None not in values:
+            return new
+        return [None if old is None else value for old, value in zip(values, new, strict=True)]
+
+    def _each(self, place: int, values: Sequence[bytes | None]) -> Sequence[bytes | None] | None:
+        """`column`, value by value."""
+        candidates = [
+            Candidate(row, place, 0, 0, text)
+            for row, value in enumerate(values)
+            if value is not None and (text := self.text(place, value))
+        ]
+        out = list(values)
+        found = self.search(candidates)
+        for index, spans in found.items():
+            row = candidates[index].row
+            out[row] = self.hidden(candidates[index], values[row] or b"", spans)
+        return out if found else None
+
     def touched(self, rows: Sequence[bytes], *, everything: bool) -> list[int]:
         """Which of some rows, in any format, are worth a closer look: places in `rows`, rising."""
-        if everything or self._opaque:
-            return list(range(len(rows)))
         data = b"".join(rows)
-        if self._escapes and b"\\u00" in data:
+        if everything or self.everything(data):
             return list(range(len(rows)))
         starts, position = [], 0
         for row in rows:
@@ -102,9 +166,12 @@ class FrameScanner:
         item = self._contents[candidate.place]
         if item is None:
             return None
-        for span in spans:
-            self._masked[span.label] = self._masked.get(span.label, 0) + 1
+        self._count(spans)
         return item.hide(value, spans if candidate.text == value else (Span(0, len(value), spans[0].label),))
+
+    def _count(self, spans: Sequence[Span]) -> None:
+        for label, count in Counter(map(itemgetter(2), spans)).items():
+            self._masked[label] = self._masked.get(label, 0) + count
 
     def _candidates(
         self, data: bytes, areas: list[tuple[int, int]], *, everywhere: bool, escaped: bool

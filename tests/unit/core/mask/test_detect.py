@@ -42,7 +42,7 @@ def test_any_buffer_may_be_searched(kind) -> None:
     detectors = Detectors(["email"])
     data = kind(b"to jane@example.com")
     assert detectors.scan_hit(data)
-    assert detectors.areas(data) == [(6, 9)]
+    assert detectors.areas(data) == [(7, 9)]
     assert detectors.spans(data) == [Span(3, 19, "email")]
 
 
