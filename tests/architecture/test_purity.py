@@ -26,6 +26,8 @@ SHELLS = {
     "doorward_core.http.relay": "carries a response as it comes",
     "doorward_core.http.server": "a client's connection, from its first byte",
     "doorward_core.http.server_h1": "one HTTP/1.1 connection of a client",
+    "doorward_core.http.server_h2": "one HTTP/2 connection of a client",
+    "doorward_core.http.server_h2_stream": "one HTTP/2 stream of a client",
     "doorward_core.http.upstream": "keeps connections to targets",
     "doorward_core.http.upstream_h1": "one HTTP/1.1 connection to a target",
     "doorward_core.identity.authenticate": "asks the key cache, counts failures by the clock",

@@ -126,6 +126,16 @@ def _body(seen: dict[bytes, bytes], version: str, fault: Fault) -> tuple[BodyKin
     return ("length" if size else "none"), size
 
 
+def declared_length(headers: Headers, fault: Fault) -> int | None:
+    """The `content-length` that headers declare, if they do. Raises what `fault` makes for two, or a bad one."""
+    found = [value for name, value in headers if name == b"content-length"]
+    if not found:
+        return None
+    if len(found) > 1 or _LENGTH.fullmatch(found[0]) is None:
+        raise fault("Content-Length must be one decimal number")
+    return int(found[0])
+
+
 def connection_options(value: bytes, fault: Fault) -> frozenset[bytes]:
     """The options of a Connection header, in lower case."""
     if not value:

@@ -10,6 +10,7 @@ from typing import Final
 
 from doorward_core.http.limits import CLIENT_LIMITS, HttpLimits
 from doorward_core.http.server_h1 import H1Connection, Handler, Refused
+from doorward_core.http.server_h2 import H2Connection
 from doorward_core.net.listen import Connection
 from doorward_core.net.tls import ServerTls
 
@@ -35,4 +36,5 @@ async def serve(
     if tls is not None and not connection.listener.local:
         await link.start_tls_server(tls.context)
     peer = replace(connection.peer, encrypted=link.encrypted)
-    await H1Connection(connection, peer, next(_numbers), handler, limits).serve(on_refused)
+    version = H2Connection if link.alpn == "h2" else H1Connection
+    await version(connection, peer, next(_numbers), handler, limits).serve(on_refused)

@@ -18,11 +18,11 @@ import trio
 from doorward_core.errors import LocalProtocolError
 from doorward_core.http.deadlines import Watch
 from doorward_core.http.exchange import BodyPieces, Exchange
-from doorward_core.http.fields import FRAMING, HOP_BY_HOP
+from doorward_core.http.fields import FRAMING, HOP_BY_HOP, declared_length
 from doorward_core.http.h1_chunks import encode_chunk, encode_last
 from doorward_core.http.h1_wire import RequestReader, encode_response
 from doorward_core.http.limits import KIB, HttpLimits
-from doorward_core.http.messages import BODILESS, NO_HEADERS, BadRequest, Head, Headers, ResponseHead, get, get_all
+from doorward_core.http.messages import BODILESS, NO_HEADERS, BadRequest, Head, Headers, ResponseHead, get
 from doorward_core.http.problem import problem, reason
 from doorward_core.model import Peer
 from doorward_core.net.link import Link
@@ -263,15 +263,15 @@ class H1Exchange:
 
     def _frame(self, head: ResponseHead) -> Headers:
         """Decide how the body ends; gives the header that says so."""
-        declared = get(head.headers, b"content-length")
-        if declared is None and get_all(head.headers, b"content-length"):
-            raise LocalProtocolError("a response with two lengths")
-        if self.head.method == "HEAD" or head.status in BODILESS:
-            keep = declared is not None and head.status not in BODILESS
-            return ((b"content-length", declared),) if keep and declared is not None else NO_HEADERS
-        if declared is not None:
-            self._framing, self._left = "length", int(declared)
-            return ((b"content-length", declared),)
+        length = declared_length(head.headers, LocalProtocolError)
+        declared = NO_HEADERS if length is None else ((b"content-length", b"%d" % length),)
+        if head.status in BODILESS:
+            return NO_HEADERS
+        if self.head.method == "HEAD":
+            return declared
+        if length is not None:
+            self._framing, self._left = "length", length
+            return declared
         if self.head.version == "1.0":
             self._framing, self._close = "stream", True
             return NO_HEADERS
