@@ -213,7 +213,8 @@ def _file(path: Path, make: Callable[[], bytes]) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     draft = path.with_suffix(".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft.unlink(missing_ok=True)  # what a crash left, whoever may have come to own or read it since
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.write(descriptor, content)
         os.fsync(descriptor)

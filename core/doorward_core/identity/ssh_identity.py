@@ -20,6 +20,7 @@ What does not encode to the very bytes that were read is refused: no second read
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -56,8 +57,8 @@ def encode(identity: Identity) -> bytes:
     return text
 
 
-def decode(data: bytes, *, serial: int, expires_unix_ns: int, now_unix_ns: int) -> Identity:
-    """Give the identity that a verified certificate carries; it ends with the certificate or its token, the sooner.
+def decode(data: bytes, *, serial: int, now_unix_ns: int) -> Identity:
+    """Give the identity that a verified certificate carries; as with the token itself, a session ends when that does.
 
     The credential's id names both, so that a record leads to the certificate and from there to the token.
     Raises AuthenticationError.
@@ -68,24 +69,7 @@ def decode(data: bytes, *, serial: int, expires_unix_ns: int, now_unix_ns: int) 
     carried = _identity(document, now_unix_ns)
     if document.get("v") != VERSION or encode(carried) != data:
         raise AuthenticationError(f"{WHAT} is not in the one form that it has")
-    return _of_certificate(carried, serial, expires_unix_ns)
-
-
-def _of_certificate(carried: Identity, serial: int, expires_unix_ns: int) -> Identity:
-    return Identity(
-        subject=carried.subject,
-        issuer=carried.issuer,
-        kind=carried.kind,
-        groups=carried.groups,
-        method=AuthMethod.SSH_CERTIFICATE,
-        credential_id=f"{serial}:{carried.credential_id}",
-        authenticated_unix_ns=carried.authenticated_unix_ns,
-        expires_unix_ns=min(carried.expires_unix_ns, expires_unix_ns),
-        actor_chain=carried.actor_chain,
-        sponsor=carried.sponsor,
-        display=carried.display,
-        attributes=carried.attributes,
-    )
+    return replace(carried, credential_id=f"{serial}:{carried.credential_id}")
 
 
 def _identity(document: Mapping[str, Json], now_unix_ns: int) -> Identity:

@@ -27,8 +27,8 @@ WHO = Identity(
 )
 
 
-def read(data, until=NOW + HOUR):
-    return decode(data, serial=7, expires_unix_ns=until, now_unix_ns=NOW)
+def read(data):
+    return decode(data, serial=7, now_unix_ns=NOW)
 
 
 def changed(**members):
@@ -40,11 +40,6 @@ def changed(**members):
 def test_an_identity_comes_back_whole_but_for_how_and_when_it_was_proved():
     back = read(encode(WHO))
     assert back == replace(WHO, method=AuthMethod.SSH_CERTIFICATE, credential_id="7:jti-1", authenticated_unix_ns=NOW)
-
-
-@pytest.mark.parametrize(("until", "expires"), [(NOW + 5, NOW + 5), (NOW + 2 * HOUR, NOW + HOUR)])
-def test_it_ends_with_the_certificate_or_the_token_the_sooner(until, expires):
-    assert read(encode(WHO), until).expires_unix_ns == expires
 
 
 def test_there_is_one_text_for_each_identity():
