@@ -41,6 +41,7 @@ _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MIB = 1024 * 1024
+NEEDS_TLS = "needs `tls: {certificate: PATH, key: PATH}`: credentials arrive here; or use `unix: PATH`"
 
 
 def _name(value: str) -> str:
@@ -68,6 +69,13 @@ def _issuer_url(value: str) -> str:
     return value
 
 
+def _link(value: str) -> str:
+    """Where a person decides; `{id}` stands for the request."""
+    if value.count("{id}") != 1:
+        raise fault("expected an address with `{id}` in it, such as `https://desk.example/approvals/{id}`")
+    return _issuer_url(value.replace("{id}", "id")) and value
+
+
 def _some(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value or "" in value:
         raise fault("needs at least one entry, and no empty one")
@@ -76,6 +84,7 @@ def _some(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Name = Annotated[str, AfterValidator(_name)]
 Url = Annotated[str, AfterValidator(_issuer_url)]
+Link = Annotated[str, AfterValidator(_link)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -132,17 +141,25 @@ class Endpoint(Strict):
         return self
 
 
-class Listener(Endpoint):
-    """An endpoint where credentials arrive: TLS, or a Unix socket that only our own user can open."""
+class Door(Endpoint):
+    """Where clients of the protocol arrive: with TLS, on a Unix socket, or by a protocol that encrypts itself."""
 
     tls: ServerTls | None = None
 
     @model_validator(mode="after")
-    def _protected(self) -> "Listener":
-        if self.unix is None and self.tls is None:
-            raise fault("needs `tls: {certificate: PATH, key: PATH}`: credentials arrive here; or use `unix: PATH`")
+    def _no_tls_on_a_file(self) -> "Door":
         if self.unix is not None and self.tls is not None:
             raise fault("`tls` has no meaning beside `unix`")
+        return self
+
+
+class Listener(Door):
+    """An endpoint where credentials arrive: TLS, or a Unix socket that only our own user can open."""
+
+    @model_validator(mode="after")
+    def _protected(self) -> "Listener":
+        if self.unix is None and self.tls is None:
+            raise fault(NEEDS_TLS)
         return self
 
 
@@ -152,6 +169,7 @@ class Approvals(Strict):
     store: FilePath
     listen: Listener
     signers: ExistingFile | None = None
+    link: Link | None = None
 
 
 class Issuer(Strict):
@@ -289,7 +307,7 @@ class Config(Strict):
 
     version: Literal[1]
     origin: Annotated[str, AfterValidator(_origin)]
-    listen: Annotated[tuple[Listener, ...], NotEmpty]
+    listen: Annotated[tuple[Door, ...], NotEmpty]
     admin: Endpoint = Endpoint(address="127.0.0.1", port=9464)
     approvals: Approvals
     identity: IdentitySettings
@@ -328,7 +346,7 @@ def load_config(path: Path, target_models: Mapping[str, type[Strict]] | None = N
     targets: dict[str, Strict] = {}
     if target_models is not None:
         targets, more = _targets(document, target_models, path.parent, others=others)
-        problems += more
+        problems += [*more, *_doors(document, targets)]
     problems += document.problems
     if problems or config is None:
         ordered = sorted(problems, key=lambda problem: (problem.line, str(problem.path)))
@@ -360,6 +378,15 @@ def _targets(
             if target is not None:
                 found[name] = target
     return found, problems
+
+
+def _doors(document: Document, targets: Mapping[str, Strict]) -> list[Problem]:
+    """Listeners where credentials would arrive in the clear; it is the targets' protocol that may encrypt itself."""
+    listen = document.data.get("listen") if isinstance(document.data, dict) and targets else None
+    doors = enumerate(listen) if isinstance(listen, list) else ()
+    bare = all(target.encrypts_itself for target in targets.values())
+    at = [place for place, door in doors if isinstance(door, dict) and "unix" not in door and bare == ("tls" in door)]
+    return [document.problem(("listen", place), "needs no `tls`, nor knows any" if bare else NEEDS_TLS) for place in at]
 
 
 def _with_targets(config: Config, targets: Mapping[str, Strict]) -> Config:

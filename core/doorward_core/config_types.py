@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, TypeVar, Union, get_args, get_origin
+from typing import Annotated, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -35,6 +35,9 @@ _MAX_SHOWN = 60
 
 class Strict(BaseModel):
     """A model that takes exactly what it names, converts nothing silently, and never changes."""
+
+    encrypts_itself: ClassVar[bool] = False
+    """Of a target's model: whether its protocol protects credentials by itself, so that its listeners need no TLS."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False, allow_inf_nan=False

@@ -252,6 +252,12 @@ def finished(session: Session, permit: Permit, outcome: Outcome, level: RecordLe
     return _event(EventKind.OPERATION_FINISHED, header, payload, session=session, operation=permit.operation)
 
 
+def stream_chunk(session: Session, operation: Operation, stream: str, offset: int, data: bytes) -> Event:
+    """A piece of what the client of an operation was sent; `offset` is where it begins in its stream."""
+    header: dict[str, Value] = {"stream": stream, "offset": offset}
+    return _event(EventKind.STREAM_CHUNK, header, {"data": data}, session=session, operation=operation)
+
+
 def refused_content(denial: Denial) -> str:
     """One line that says which atoms made a denial, for the client: names only, never values."""
     named = {f"{atom.action} {atom.target.kind} {atom.target.name}".strip() for atom in denial.blamed}

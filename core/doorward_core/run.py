@@ -26,7 +26,7 @@ import trio
 
 from doorward_core import entries, readiness
 from doorward_core.approvals.api import approval_routes
-from doorward_core.config import Config, Endpoint, Listener, load_config
+from doorward_core.config import Config, Door, Endpoint, Listener, load_config
 from doorward_core.config_types import Strict
 from doorward_core.errors import ConfigError, GatewayError, RecordError, StoreError
 from doorward_core.event import Event
@@ -69,6 +69,7 @@ class Maker:
 
     `alpn` are the protocol names that its TLS listeners offer.
     `busy_answer` is what a connection over the limit is told before it is closed.
+    `loop` stands where `trio.run` does: a protocol whose library has a loop of its own brings one that runs both.
     `certificates` says that it has SSH certificates: its `Room` then has the authorities that sign them.
     """
 
@@ -79,6 +80,7 @@ class Maker:
     alpn: tuple[str, ...] = ()
     busy_answer: bytes = b""
     certificates: bool = False
+    loop: Callable[..., object] = trio.run
 
 
 def main(maker: Maker, arguments: Sequence[str]) -> int:
@@ -98,7 +100,7 @@ def main(maker: Maker, arguments: Sequence[str]) -> int:
     gc.set_threshold(*COLLECT_AFTER)
     try:
         config = load_config(Path(arguments[1]), {maker.protocol: maker.target_model})
-        trio.run(_run, maker, config)
+        maker.loop(_run, maker, config)
     except (GatewayError, BaseExceptionGroup) as error:
         return _failed(maker.protocol, error)
     return 0
@@ -174,7 +176,7 @@ class Gateway:
             if number != signal.SIGHUP:
                 ending.cancel_scope.cancel()
 
-    def _proxy_server(self, settings: Listener) -> listen.Server:
+    def _proxy_server(self, settings: Door) -> listen.Server:
         tls = self._server_tls(settings, self._maker.alpn)
 
         async def handle(connection: listen.Connection) -> None:
@@ -192,7 +194,7 @@ class Gateway:
     async def _authenticate(self, token: Secret, peer: Peer) -> Identity:
         return await self._room.gate.authenticator.authenticate(BearerToken(token), peer)
 
-    def _server_tls(self, settings: Listener, alpn: tuple[str, ...]) -> ServerTls | None:
+    def _server_tls(self, settings: Door, alpn: tuple[str, ...]) -> ServerTls | None:
         if settings.tls is None:
             return None
         tls = ServerTls(settings.tls.certificate, settings.tls.key, alpn=alpn)

@@ -36,6 +36,23 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/integration/postgres/test_psycopg.py",
         "the shell around the machine: only a real client and a real server move it",
     ),
+    **{
+        f"doorward_ssh.{name}": (
+            "tests/integration/ssh/test_exec.py",
+            "callbacks of asyncssh and the tasks behind them: only a real client and a real server move them",
+        )
+        for name in (
+            "__main__",
+            "channels",
+            "conversation",
+            "ends",
+            "proxy",
+            "recorder",
+            "server",
+            "streams",
+            "upstream",
+        )
+    },
     "doorward_demo.__main__": ("tests/integration/test_demo.py", "a program, run whole as a person runs it"),
 }
 

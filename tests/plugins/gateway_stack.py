@@ -182,6 +182,7 @@ class Gateway:
     target: object
     recorder: Recorder
     process: subprocess.Popen = None
+    module: str = "doorward_postgres"
     clients: list = field(default_factory=list)
 
     @property
@@ -263,7 +264,7 @@ class Gateway:
 
     def start(self, environment):
         log = (self.state / "gateway.log").open("ab")
-        command = [sys.executable, "-m", "doorward_postgres", "--config", str(self.state / "gateway.yaml")]
+        command = [sys.executable, "-m", self.module, "--config", str(self.state / "gateway.yaml")]
         self.process = subprocess.Popen(
             command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )

@@ -81,7 +81,7 @@ class Link:
         self._busy = False
         self._turn: trio.Event | None = None
         self._tls: ssl.SSLObject | None = None
-        self.more = False  # `read_ready` took as much as it could: there may be more
+        self.more = False  # the socket may have something: `read_ready` says when no longer
         self._unread = True  # TLS may hold bytes, or the end, that need no further read from the socket
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -402,6 +402,14 @@ class Link:
             if not data:
                 return
             dropped += len(data)
+
+    def duplicate(self) -> socket.socket:
+        """The same connection on a descriptor of its own, for a library that does its own I/O; for the caller to close.
+
+        From here on neither `receive` nor `send_all` is to be called; what had been received or queued stays here.
+        """
+        self._check_open()
+        return self._socket.dup()
 
     def close(self) -> None:
         """Close at once; tasks that wait here are woken with trio.ClosedResourceError."""

@@ -1,0 +1,277 @@
+"""One client's connection, from its first byte to its last: the trio task behind it.
+
+What it is: `Conversation`, which has asyncssh speak to the client, admits it, makes the connection to the target when
+the first permitted operation needs it, and runs a task for each channel. It is what `server.Doorman` and
+`inside.ClientConnection` ask.
+What it will not do: decide, or move bytes.
+
+Invariants:
+- A session that was opened in the record is closed in it, whatever ends the connection.
+- One nursery holds everything that belongs to this connection; when it has ended nothing of it is left, on either loop.
+- What a callback of asyncssh raises ends this connection, and is told to the supervisor of `net.listen`.
+
+Cancelled, it closes both legs; what was held is withdrawn.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+import asyncssh
+import structlog
+import trio
+
+from doorward_core.errors import AdmissionRefused, AuthenticationError, ClientProtocolError, GatewayError, RecordError
+from doorward_core.gate import Gate, SessionGate
+from doorward_core.identity.authenticate import BearerToken, Credential, SshCertificate
+from doorward_core.identity.ssh_certificate import read_certificate
+from doorward_core.model import Peer, Secret
+from doorward_core.net.listen import Connection
+from doorward_ssh import refusals
+from doorward_ssh.channels import Channel
+from doorward_ssh.ends import WIRE, ClientEnd
+from doorward_ssh.inside import ClientConnection, TargetConnection
+from doorward_ssh.loops import Bridge, in_asyncio
+from doorward_ssh.names import Login, parse_user
+from doorward_ssh.operations import ChannelRequest
+from doorward_ssh.server import Doorman
+from doorward_ssh.upstream import Dialer
+
+SOFTWARE_CHARS: Final = 128  # of what a client calls itself
+GOODBYE_S: Final = 2.0  # for asyncssh to close a leg; then it is cut
+WORDS_CHARS: Final = 400  # of a disconnect message
+
+log = structlog.get_logger()
+
+
+class Conversation:
+    """One connection. `targets` are the dialers by resource; `accounts` of a resource are in its dialer."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        gate: Gate,
+        targets: dict[str, Dialer],
+        options: asyncssh.SSHServerConnectionOptions,
+        mask_key: bytes,
+    ) -> None:
+        self.gate = gate
+        self.mask_key = mask_key
+        self.draining = False
+        self.client_full = False
+        self._connection = connection
+        self._targets = targets
+        self._options = options
+        self._doorman = Doorman(self)
+        self._door: SessionGate | None = None
+        self._client: ClientConnection | None = None
+        self._target: TargetConnection | None = None
+        self._dialing = trio.Lock()
+        self._channels: set[Channel] = set()
+        self._seq = 0
+        self._lost = trio.Event()
+        self._idle = trio.Event()
+        self._error: Exception | None = None
+
+    # --- from accept to farewell -------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve the connection to its end."""
+        reason = "failed"
+        try:
+            async with trio.open_nursery() as nursery:
+                self.bridge = Bridge(nursery)
+                nursery.start_soon(self._drain)
+                try:
+                    await in_asyncio(self._begin())
+                    await self._lost.wait()
+                    reason = self._farewell()
+                finally:
+                    self.bridge.close()
+                    nursery.cancel_scope.cancel()
+        finally:
+            try:
+                with trio.CancelScope(shield=True):
+                    await in_asyncio(self._end())
+            finally:
+                self._close(reason)
+
+    async def _begin(self) -> None:
+        """The part of asyncio: hand asyncssh a socket of its own; `net.listen` closes the one that it accepted."""
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(
+            lambda: ClientConnection(loop, self._options, self), sock=self._connection.link.duplicate()
+        )
+
+    def _farewell(self) -> str:
+        """Why it ended, for the record. Raises what a callback of asyncssh raised: that is a defect, or our record."""
+        error = self._error
+        if error is None or isinstance(error, asyncssh.ConnectionLost | ConnectionError):
+            return "the gateway is going down" if self.draining else "the client left"
+        if isinstance(error, asyncssh.DisconnectError):
+            return f"ssh: {type(error).__name__}"
+        if isinstance(error, OSError | asyncssh.Error):
+            return "the connection broke"
+        raise error
+
+    async def _end(self) -> None:
+        """The part of asyncio: no leg is left open. Both are asked to close, and cut if they do not."""
+        legs = [leg for leg in (self._client, self._target) if leg is not None]
+        for leg in legs:
+            leg.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                for leg in legs:
+                    await leg.wait_closed()
+        for leg in legs:
+            leg.abort()
+
+    def _close(self, reason: str) -> None:
+        if self._door is None:
+            return
+        try:
+            self._door.close("cut" if reason == "failed" and self._connection.draining.is_set() else reason)
+        except RecordError as error:
+            log.warning("session.end_unrecorded", problem=str(error))
+
+    async def _drain(self) -> None:
+        """The gateway goes down: what is held is withdrawn, what runs may end."""
+        await self._connection.draining.wait()
+        self.draining = True
+        for channel in tuple(self._channels):
+            channel.withdraw()
+        while self._channels:
+            self._idle = trio.Event()
+            await self._idle.wait()
+        if self._client is not None:
+            self._client.disconnect(asyncssh.DISC_BY_APPLICATION, refusals.GOING_DOWN)
+        self._lost.set()
+
+    # --- what channels ask -------------------------------------------------------------------------------------------
+
+    @property
+    def door(self) -> SessionGate:
+        """The door of this connection; there are channels only once it has been admitted."""
+        assert self._door is not None
+        return self._door
+
+    def next_seq(self) -> int:
+        """Number an operation."""
+        self._seq += 1
+        return self._seq
+
+    async def upstream(self) -> TargetConnection:
+        """The connection to the target, made when it is first asked for. Raises UpstreamUnavailable."""
+        async with self._dialing:
+            if self._target is None or self._target.is_closed():
+                dialer = self._targets[self.door.session.resource.name]
+                self._target = await dialer.connect(self.door.session, self._target_full)
+            return self._target
+
+    async def _run_channel(self, channel: Channel) -> None:
+        self._channels.add(channel)
+        try:
+            await channel.run()
+        finally:
+            self._channels.discard(channel)
+            self._idle.set()
+
+    # --- what asyncssh asks: its callbacks, none of which waits but for a future -------------------------------------
+
+    def server(self) -> Doorman:
+        """The callbacks of asyncssh's own interface."""
+        return self._doorman
+
+    def made(self, connection: ClientConnection) -> None:
+        """The connection is there."""
+        self._client = connection
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is over."""
+        self._error = error
+        self.bridge.soon(self._lost.set)
+
+    def proved(self) -> None:
+        """The client has been admitted and told so."""
+        self.bridge.soon(self._connection.established)
+
+    async def token(self, token: Secret, username: str) -> bool:
+        """Log in with a token."""
+        return await self._admit(BearerToken(token), username)
+
+    async def certificate(self, blob: bytes, username: str) -> bool:
+        """Log in with a certificate whose key has been proved to be the client's."""
+        self._doorman.tried()
+        return await self._admit(SshCertificate(blob, username), username)
+
+    def certificate_could(self, blob: bytes, username: str) -> bool:
+        """Tell whether this is a certificate at all: a public key on its own is nobody's."""
+        self._doorman.asked()
+        try:
+            read_certificate(blob)
+        except AuthenticationError:
+            return False
+        return True
+
+    def throttle(self, *, stop: bool) -> None:
+        """The client does not read, or reads again: nor are the targets' channels read."""
+        self.client_full = stop
+        for channel in self._channels:
+            side = channel.ends.target.side
+            side.stop(WIRE) if stop else side.go(WIRE)
+
+    def _target_full(self, stop: bool) -> None:
+        for channel in self._channels:
+            side = channel.end.side
+            side.stop(WIRE) if stop else side.go(WIRE)
+
+    def open_session(self) -> ClientEnd:
+        """Make the end of a session channel."""
+        if self._door is None or self.draining:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, refusals.line(refusals.GOING_DOWN)
+            )
+        return ClientEnd(self._requested, lambda: None)
+
+    def _requested(self, end: ClientEnd, request: ChannelRequest) -> None:
+        """A channel has said what it is to be."""
+        self.bridge.start(self._run_channel, Channel(self, end, request))
+
+    # --- admission ---------------------------------------------------------------------------------------------------
+
+    async def _admit(self, credential: Credential, username: str) -> bool:
+        """Ask the gate, in trio. Words for somebody who is known and not let in go into the disconnect message."""
+        try:
+            return await self.bridge.ask(self._login, credential, username)
+        except AdmissionRefused as refused:
+            words = refusals.line(str(refused))[:WORDS_CHARS]
+            raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, words) from None
+        except RecordError:
+            words = refusals.line(refusals.NO_RECORD)
+            raise asyncssh.DisconnectError(asyncssh.DISC_BY_APPLICATION, words) from None
+        except GatewayError as error:
+            raise asyncssh.DisconnectError(asyncssh.DISC_BY_APPLICATION, "the login failed") from error
+
+    async def _login(self, credential: Credential, username: str) -> bool:
+        try:
+            login = parse_user(username)
+        except ClientProtocolError:
+            return False
+        if login is None or self._door is not None or self._client is None:
+            return False
+        software = str(self._client.get_extra_info("client_version", ""))[:SOFTWARE_CHARS]
+        peer = Peer(self._connection.peer.address, self._connection.peer.port, software, encrypted=True)
+        try:
+            door = await self.gate.admit(credential, login.resource, login.account, peer)
+        except AuthenticationError:
+            return False
+        self._door = door
+        self._check(login)
+        if door.observe:
+            self._client.send_auth_banner(f"{refusals.OBSERVED}\r\n")
+        return True
+
+    def _check(self, login: Login) -> None:
+        """An account is named in full, and no other stands in for one that is not there."""
+        if login.account not in self._targets[login.resource].accounts:
+            raise AdmissionRefused(f"there is no account {login.account} on {login.resource}")

@@ -1,0 +1,78 @@
+"""The SSH gateway: what it serves, and by what clients know it.
+
+What it is: the proxy's side of `doorward_core.run`: dialers for the targets, the host key, the routes that give out
+certificates, and a `Conversation` for each connection.
+What it will not do: decide, speak SSH, or move bytes.
+
+Invariants: each connection is served by the options that were in force when it came.
+"""
+
+from typing import Final
+
+import asyncssh
+
+from doorward_core.errors import ConfigError
+from doorward_core.model import Approve, Mask, Obligation, Record
+from doorward_core.net.control import Route
+from doorward_core.net.listen import Connection
+from doorward_core.net.tls import ServerTls
+from doorward_core.rooms import Room
+from doorward_core.run import Maker
+from doorward_ssh import hostkeys, loops, server
+from doorward_ssh.certificates import Certificates
+from doorward_ssh.conversation import Conversation
+from doorward_ssh.settings import SshTarget
+from doorward_ssh.upstream import Dialer
+
+DISCHARGES: Final[frozenset[type[Obligation]]] = frozenset({Mask, Approve, Record})
+
+
+class SshProxy:
+    """Serves every SSH resource of one configuration."""
+
+    def __init__(self, room: Room) -> None:
+        assert room.authorities is not None  # `Maker.certificates` asks for them
+        self._room = room
+        self._authorities = room.authorities
+        self._names = _names(room)
+        self._targets: dict[str, Dialer] = {}
+        for name, resource in room.config.resources.items():
+            if isinstance(resource.target, SshTarget):
+                unknown = sorted(set(resource.target.keys) - set(resource.accounts))
+                if unknown:
+                    raise ConfigError((f"resources.{name}.target.keys: no such accounts: {', '.join(unknown)}",))
+                self._targets[name] = Dialer(resource.target, resource.accounts, room.authorities, room.secrets)
+        self._options = self._new_options()
+        self._certificates = Certificates(room.gate, room.authorities, self._names)
+
+    def reload(self) -> None:
+        """Make a new host certificate."""
+        self._options = self._new_options()
+
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator is to be told at every start."""
+        return ()
+
+    def routes(self) -> tuple[Route, ...]:
+        """Certificates, on the control port."""
+        return self._certificates.routes()
+
+    async def serve(self, connection: Connection, tls: ServerTls | None) -> None:
+        """Serve one connection to its end. Raises what ends it abnormally; the supervisor of `listen` records that."""
+        room = self._room
+        await Conversation(connection, room.gate, self._targets, self._options, room.mask_key).run()
+
+    def _new_options(self) -> asyncssh.SSHServerConnectionOptions:
+        config = self._room.config
+        key = hostkeys.load(config.record.keys, self._authorities, self._names, config.origin)
+        return server.server_options(key)
+
+
+def _names(room: Room) -> tuple[str, ...]:
+    """Under which names clients reach this gateway: what it listens on, and the host of its origin."""
+    listened = (item.address for item in room.config.listen if item.address is not None)
+    host = room.config.origin.partition("/")[0].partition(":")[0]
+    return tuple(dict.fromkeys((host, *listened)))
+
+
+SSH: Final = Maker("ssh", DISCHARGES, SshTarget, SshProxy, certificates=True, loop=loops.run)

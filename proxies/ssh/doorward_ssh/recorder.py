@@ -1,0 +1,87 @@
+"""The record of one channel's output: from what the client was sent to frames in the log.
+
+What it is: the shell around `terminal.Tape`: it reads the clock, and has trio write while asyncio moves bytes.
+What it will not do: hold up output for its own record, but for its bound: past it the target is not read until the log
+has room.
+
+Invariants: what waits for the log is bounded in bytes for each channel; frames are written in order, and the last of
+them before the operation is finished.
+"""
+
+import time
+from typing import Final
+
+import trio
+
+from doorward_core import entries
+from doorward_core.model import Permit, Record, RecordLevel, Session
+from doorward_core.record.log import EventLog
+from doorward_ssh.ends import Ends
+from doorward_ssh.loops import Bridge
+from doorward_ssh.operations import ChannelRequest
+from doorward_ssh.terminal import PENDING_BYTES, Tape
+
+BEHIND: Final = "the record is behind"
+_LEVELS: Final = (RecordLevel.DECISION, RecordLevel.SHAPE, RecordLevel.PAYLOAD)
+
+
+class Recorder:
+    """Writes down what the client of one channel is sent. Made in trio, under the permit of what runs."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        level: RecordLevel,
+        session: Session,
+        *,
+        bridge: Bridge,
+        ends: Ends,
+        permit: Permit,
+        request: ChannelRequest,
+    ) -> None:
+        self._log = log
+        self._session = session
+        self._bridge = bridge
+        self._ends = ends
+        self._permit = permit
+        self._awake = trio.Event()
+        asked = [item.level for item in permit.decision.obligations if isinstance(item, Record)]
+        self.tape = Tape(max((level, *asked), key=_LEVELS.index), pty=request.pty is not None)
+        ends.seen = self._seen
+        ends.client.on_resize = self._resized
+        if request.pty is not None:
+            self.tape.resized(request.pty.columns, request.pty.rows, time.time_ns())
+
+    async def run(self) -> None:
+        """Write frames as they come, until cancelled."""
+        while True:
+            await self._awake.wait()
+            self._awake = trio.Event()
+            await self._log.room()
+            self.write()
+            self._ends.target.side.go(BEHIND)
+
+    def write(self) -> None:
+        """Write what there is. Raises RecordError."""
+        for frame in self.tape.take():
+            event = entries.stream_chunk(self._session, self._permit.operation, frame.stream, frame.offset, frame.data)
+            self._log.append(event, frame.unix_ns)
+
+    # --- called by asyncio -------------------------------------------------------------------------------------------
+
+    def _seen(self, data: bytes, stderr: bool) -> None:
+        self.tape.output(data, time.time_ns(), stderr=stderr)
+        self._wake()
+
+    def _resized(self, columns: int, rows: int) -> None:
+        self.tape.resized(columns, rows, time.time_ns())
+        self._wake()
+
+    def _wake(self) -> None:
+        if self.tape.pending_bytes:
+            self._bridge.soon(self._set)
+            if self.tape.pending_bytes > PENDING_BYTES:
+                self._ends.target.side.stop(BEHIND)
+
+    def _set(self) -> None:
+        self._awake.set()

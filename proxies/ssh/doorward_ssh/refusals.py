@@ -1,0 +1,53 @@
+"""What the gateway itself says to an SSH client: one line each, that a person and an agent can act on.
+
+What it is: pure functions to text.
+What it will not do: quote what came from the client or the target, but in the words of policy.
+
+Invariants: one line, printable, no escape sequence of a terminal, whatever the advice holds (threat model SSH-14).
+"""
+
+from typing import Final
+
+from doorward_core.entries import refused_content
+from doorward_core.model import Denial
+
+REFUSED: Final = 126  # "found and not executable", as shells have it: nothing ran
+FAILED: Final = 255  # as ssh itself has it: the connection to what was to run it failed
+LINE_CHARS: Final = 1000  # of one line: a terminal's worth of advice
+
+NO_RECORD: Final = "the record cannot be written, and nothing passes without one; try again later"
+GOING_DOWN: Final = "the gateway is going down"
+NOT_AGAIN: Final = "an approval is for one request; it was not used"
+STRICT_PTY: Final = (
+    "values must be masked here, and in a terminal that can only be done as far as it goes; "
+    "run the command without a terminal (ssh -T)"
+)
+OBSERVED: Final = "doorward: observe mode: what is refused or held elsewhere is let through and recorded"
+
+
+def line(words: str) -> str:
+    """One line of ours, without its end."""
+    flat = "".join(char if char.isprintable() else " " for char in words)
+    return f"doorward: {flat}"[:LINE_CHARS]
+
+
+def denied(denial: Denial) -> str:
+    """Why it did not run, what the rules looked at, and by what name to ask about it."""
+    blamed = refused_content(denial)
+    advice = denial.advice.strip().rstrip(".") or "no rule allows it"
+    name = denial.request_id or denial.operation.id.hex()[:12]
+    again = "; it may be tried again" if denial.retry else ""
+    problem = denial.operation.attributes.get("problem", "")
+    why = f" ({problem})" if problem else f" ({blamed})" if blamed else ""
+    return line(f"refused: {advice}{why}{again} [{name}]")
+
+
+def held(request_id: str, advice: str, within_s: int) -> str:
+    """It waits for people."""
+    words = advice.strip().rstrip(".") or "held for approval"
+    return line(f"{words}; waiting at most {within_s} s [{request_id}]")
+
+
+def unavailable(reason: str) -> str:
+    """The target cannot be reached, or is not the one that it should be."""
+    return line(f"the target is not available: {reason}")

@@ -1,0 +1,149 @@
+"""The client's side of asyncssh: who logs in, and what is opened.
+
+What it is: `Doorman`, asyncssh's callbacks for one connection, and the options that every connection has.
+What it will not do: wait, or decide; it asks the `Conversation`, whose trio tasks do.
+
+Source: RFC 4252 (authentication), RFC 4254 (connection).
+
+Invariants: nothing is opened before somebody has been admitted; attempts and channels are bounded in number; what is
+not asked for here by name is refused by asyncssh's defaults (no forward, no agent, no X11, no tunnel).
+"""
+
+from typing import Final, Protocol
+
+import asyncssh
+from asyncssh.encryption import get_encryption_algs
+from asyncssh.kex import get_kex_algs
+
+from doorward_core.model import Secret
+from doorward_ssh import algorithms, refusals
+from doorward_ssh.ends import ClientEnd
+from doorward_ssh.hostkeys import HostKey
+from doorward_ssh.inside import ClientConnection, available
+from doorward_ssh.upstream import PACKET_BYTES, SOFTWARE, WINDOW_BYTES
+
+ATTEMPTS: Final = 6  # tokens and signatures of one connection: OpenSSH's MaxAuthTries
+KEYS: Final = 32  # certificates asked about; an agent may hold that many
+TOKEN_CHARS: Final = 16 * 1024  # a token with many groups has 4 KiB
+CHANNELS: Final = 64  # of one connection at a time; OpenSSH's MaxSessions is 10
+CHANNELS_EVER: Final = 100_000  # so that no connection counts on for ever
+KEEPALIVE_S: Final = 30
+REKEY_BYTES: Final = 1 << 30  # RFC 4253 section 9 asks for both of these
+REKEY_S: Final = 3600
+
+
+class Desk(Protocol):
+    """What the callbacks ask of the conversation. All of it is called by asyncio."""
+
+    def made(self, connection: ClientConnection) -> None:
+        """The connection is there."""
+
+    def lost(self, error: Exception | None) -> None:
+        """It is over."""
+
+    def proved(self) -> None:
+        """The client has been admitted and told so."""
+
+    async def token(self, token: Secret, username: str) -> bool:
+        """Log in with a token. Raises asyncssh.DisconnectError where there is no point in another try."""
+
+    def open_session(self) -> ClientEnd:
+        """Make the end of a session channel."""
+
+
+class Doorman(asyncssh.SSHServer):
+    """asyncssh's callbacks for one connection."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._attempts = 0
+        self._asked = 0
+        self._opened = 0
+        self.channels = 0  # open now
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """The transport is there."""
+        assert isinstance(conn, ClientConnection)
+        self._desk.made(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone."""
+        self._desk.lost(exc)
+
+    def begin_auth(self, username: str) -> bool:
+        """Everybody has to prove who he is, whatever the name."""
+        return True
+
+    def auth_completed(self) -> None:
+        """The client has been told that it is in."""
+        self._desk.proved()
+
+    def password_auth_supported(self) -> bool:
+        """A token is a password, and an answer to the one question of keyboard-interactive."""
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        """A certificate is shown this way."""
+        return True
+
+    async def validate_password(self, username: str, password: str) -> bool:
+        """Log in with a token."""
+        self.tried()
+        if not password or len(password) > TOKEN_CHARS:
+            return False
+        return await self._desk.token(Secret(password), username)
+
+    def tried(self) -> None:
+        """Count an attempt; one too many ends the connection."""
+        self._attempts += 1
+        if self._attempts > ATTEMPTS:
+            raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many attempts")
+
+    def asked(self) -> None:
+        """Count a certificate that was only asked about."""
+        self._asked += 1
+        if self._asked > KEYS:
+            raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many keys")
+
+    def session_requested(self) -> ClientEnd:
+        """Open a session channel; what is to run there is decided when it is said."""
+        self._opened += 1
+        if self.channels >= CHANNELS or self._opened > CHANNELS_EVER:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, refusals.line("too many channels"))
+        end = self._desk.open_session()
+        self.channels += 1
+        gone = end.on_gone
+
+        def closed() -> None:
+            self.channels -= 1
+            gone()
+
+        end.on_gone = closed
+        return end
+
+
+def server_options(host_key: HostKey) -> asyncssh.SSHServerConnectionOptions:
+    """What every connection from a client has; made once, and again when the host certificate is renewed."""
+    return asyncssh.SSHServerConnectionOptions(
+        config=None,
+        server_host_keys=[host_key.pair()],
+        server_version=SOFTWARE,
+        kex_algs=algorithms.known(algorithms.KEX_CLIENTS, available(get_kex_algs())),
+        encryption_algs=algorithms.known(algorithms.CIPHERS, available(get_encryption_algs())),
+        mac_algs=list(algorithms.MACS),
+        compression_algs=None,
+        signature_algs=list(algorithms.SIGNATURES),
+        host_based_auth=False,
+        x509_trusted_certs=None,
+        gss_host=None,
+        login_timeout=0,  # the listener has the deadline
+        keepalive_interval=KEEPALIVE_S,
+        rekey_bytes=REKEY_BYTES,
+        rekey_seconds=REKEY_S,
+        line_editor=False,
+        agent_forwarding=False,
+        x11_forwarding=False,
+        encoding=None,
+        window=WINDOW_BYTES,
+        max_pktsize=PACKET_BYTES,
+    )
