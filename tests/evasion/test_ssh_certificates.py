@@ -245,7 +245,8 @@ def test_ssh_03_no_authority_signs_with_sha1_or_another_kind_of_key():
     ],
 )
 def test_ssh_03_what_calls_itself_something_else_is_refused(kind):
-    refused(Forged(kind=kind).bytes())
+    with pytest.raises(AuthenticationError, match=r"it is none|cannot be read"):
+        login(Forged(kind=kind).bytes())
 
 
 def test_ssh_03_a_plain_key_is_no_certificate():
