@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["gateway_stack", "ssh_stack"]
+pytest_plugins = ["gateway_stack", "http_stack", "ssh_stack"]
 
 
 def _server_programs() -> Path | None:

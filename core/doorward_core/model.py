@@ -246,6 +246,7 @@ class ReasonCode(StrEnum):
     EXPIRED = "expired"
     REJECTED = "rejected"
     TIMED_OUT = "timed-out"
+    HELD = "held"
     WITHDRAWN = "withdrawn"
     CHANGED = "changed"
     LIMIT = "limit"

@@ -1,0 +1,75 @@
+"""What is kept of an answer: how much of it left, and its beginning as the client saw it.
+
+What it is: `Kept`, a change of a body that changes nothing and remembers, behind the one that masks.
+What it will not do: keep headers that carry a credential, or more than the record asks for.
+
+Implements: docs/spec/event-log.md, `shown_format` of `http.message`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from doorward_core.event import Outcome, Status
+from doorward_core.http.messages import Headers, ResponseHead
+from doorward_core.http.problem import reason
+from doorward_core.http.relay import Change
+
+SHOWN_BYTES: Final = 64 * 1024
+SHOWN_WHOLE_BYTES: Final = 1024 * 1024  # where the level is `payload`
+FORMAT: Final = "http.message"
+SHOWN_HEADERS: Final = frozenset(
+    {b"allow", b"content-disposition", b"content-encoding", b"content-language", b"content-length", b"content-type",
+     b"link", b"location", b"retry-after", b"x-request-id"}
+)  # fmt: skip
+FAILED: Final = 400
+
+
+class Kept:
+    """Counts and keeps what another change gives."""
+
+    def __init__(self, change: Change, head: ResponseHead, room: int) -> None:
+        self._change = change
+        self._status = head.status
+        self._room = room
+        lines = [b"HTTP/1.1 %d %s" % (head.status, reason(head.status))]
+        lines += [b"%s: %s" % line for line in head.headers if line[0] in SHOWN_HEADERS]
+        start = b"\r\n".join(lines) + b"\r\n\r\n"
+        self._shown = bytearray(start)
+        self._digest = hashlib.sha256(start)
+        self.bytes_down = 0
+        self.whole = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """See `Change`."""
+        return self._keep(self._change.feed(chunk))
+
+    def end(self) -> bytes:
+        """See `Change`."""
+        return self._keep(self._change.end())
+
+    def trailers(self, trailers: Headers) -> Headers:
+        """See `Change`."""
+        return self._change.trailers(trailers)
+
+    def _keep(self, out: bytes) -> bytes:
+        self.bytes_down += len(out)
+        self._digest.update(out)
+        if len(self._shown) < self._room:
+            self._shown += out[: self._room - len(self._shown)]
+        return out
+
+    def outcome(self, *, bytes_up: int, masked: Mapping[str, int]) -> Outcome:
+        """How it ended; aborted, unless somebody has set `whole` because all of it has left."""
+        status = Status.ABORTED if not self.whole else Status.ERROR if self._status >= FAILED else Status.OK
+        return Outcome(
+            status,
+            str(self._status),
+            bytes_up=bytes_up,
+            bytes_down=self.bytes_down,
+            masked=dict(masked),
+            shown=bytes(self._shown),
+            shown_format=FORMAT,
+            shown_digest=self._digest.digest(),
+            shown_truncated=self.bytes_down > 0 and len(self._shown) >= self._room,
+        )

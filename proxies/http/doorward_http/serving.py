@@ -1,0 +1,260 @@
+"""One request: decided, sent on, answered, recorded.
+
+What it is: the trio shell between an exchange of `doorward_core.http` and the gate.
+What it will not do: know who may do what, or what a header means (`operations`, `headers`).
+
+Invariants: nothing of a request reaches the target before its Permit; what is sent is framed and addressed by us, from
+what was decided; no byte of the answer leaves before the record of the decision is durable; every Permit is finished
+in the record, whatever ends the request.
+"""
+
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import trio
+
+from doorward_core.errors import UpstreamProtocolError, UpstreamUnavailable
+from doorward_core.event import Outcome, Status
+from doorward_core.gate import Memo
+from doorward_core.http.exchange import Exchange
+from doorward_core.http.messages import BadRequest, Head, ResponseHead, UpstreamTimeout
+from doorward_core.http.relay import relay
+from doorward_core.http.upstream import UpstreamResponse
+from doorward_core.identity.assertion import Assertion
+from doorward_core.model import Denial, Operation, Permit, Record, RecordLevel
+from doorward_http import refusals
+from doorward_http.doors import Door
+from doorward_http.facts import FORM, Body, form_fields
+from doorward_http.headers import IDENTITY, for_client
+from doorward_http.masking import Masking, Unmaskable
+from doorward_http.operations import GRPC, Request
+from doorward_http.recording import SHOWN_BYTES, SHOWN_WHOLE_BYTES, Kept
+from doorward_http.redirects import Way
+from doorward_http.refusals import Refusal, refusal
+from doorward_http.served import Served
+
+NS_PER_S: Final = 1_000_000_000
+MULTIPART: Final = "multipart/form-data"
+UNAUTHORIZED: Final = 401
+_METHOD_FIELD: Final = re.compile(rb"name\s*=\s*\"?_method\b", re.IGNORECASE)
+_OVERLAP: Final = 32  # the field's name may be cut by the end of a piece
+NEVER_SENT: Final = Outcome(Status.ABORTED)
+
+
+class Held:
+    """How a held request waits: its connection stays open, and its client is told when it is over."""
+
+    def __init__(self, until_unix_ns: int) -> None:
+        self._until = until_unix_ns
+
+    async def prepare(self) -> str:
+        """See `Waiter`: nothing else is under way on this exchange."""
+        await trio.lowlevel.checkpoint()
+        return ""
+
+    async def notify(self, request_id: str, advice: str, within_s: int) -> int | None:  # noqa: ARG002 - HTTP has no way to say something before its answer
+        """See `Waiter`: give up before the client does, so that it learns how to come back."""
+        await trio.lowlevel.checkpoint()
+        return self._until
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every request is served with: the gateway's signing key, the key of stable tokens, where people decide."""
+
+    assertion: Assertion
+    mask_key: bytes
+    link: str
+    clock: Callable[[], int]
+
+
+class Serving:
+    """Serves one request of one session on one resource."""
+
+    def __init__(self, served: Served, door: Door, exchange: Exchange, means: Means, draining: trio.Event) -> None:
+        self._served = served
+        self._door = door
+        self._exchange = exchange
+        self._means = means
+        self._draining = draining
+        self._began_ns = means.clock()
+        self._sent_up = 0
+        self._outcome: Outcome | None = None
+
+    # --- what is asked -----------------------------------------------------------------------------------------------
+
+    async def read_body(self, media: str, *, coded: bool) -> tuple[Body, bytes]:
+        """The body as far as it is decided on, and what was read of a longer one. Raises BadRequest."""
+        head, bound = self._exchange.head, self._served.settings.decided_bytes
+        if head.body == "none":
+            return Body(b"", media, coded), b""
+        if media.startswith(GRPC) or head.length > bound:
+            return Body(None, media, coded), b""
+        read = bytearray()
+        while piece := await self._exchange.read():
+            read += piece
+            if len(read) > bound:
+                return Body(None, media, coded), bytes(read)
+        return Body(bytes(read), media, coded), b""
+
+    def check_form(self, body: Body) -> None:
+        """Refuse a form that would have the target take another method than the one that is decided on (H-04)."""
+        if self._served.settings.overrides == "ignored" or self._exchange.head.method != "POST":
+            return
+        if body.media_type == FORM and body.content is None:
+            raise BadRequest("a form this long is not looked at, and could change the method", 413)
+        fields = form_fields(body) or ()
+        if any(name.strip().lower() == "_method" for name, _ in fields) or (
+            body.media_type == MULTIPART and body.content and _METHOD_FIELD.search(body.content)
+        ):
+            raise BadRequest("a field of the form would change the method")
+
+    # --- the order ---------------------------------------------------------------------------------------------------
+
+    async def run(self, request: Request, operation: Operation, rest: bytes) -> None:
+        """Decide, send on, answer. `rest` is what was read of a body that was not looked at."""
+        memo: Memo = {}
+        gate = self._door.gate
+        verdict: Permit | Denial | None
+        if not gate.holds(operation, memo):
+            verdict = await gate.decide(operation, Held(self._until), memo)
+        elif request.body.content is None:
+            await gate.refuse(operation, refusals.BODY_TOO_LONG)
+            await self._say(refusal(413, "refused", refusals.BODY_TOO_LONG, extra={"retry": False}))
+            return
+        else:
+            verdict = await self._wait(operation, memo)
+        if verdict is None:
+            await self._say(refusal(503, "going-down", refusals.GOING_DOWN, headers=((b"retry-after", b"1"),)))
+        elif isinstance(verdict, Denial):
+            await self._say(refusals.denied(verdict, method=operation.verb, link=self._means.link))
+        else:
+            await self._permitted(request, verdict, rest)
+
+    @property
+    def _until(self) -> int:
+        return self._began_ns + int(self._served.settings.hold * NS_PER_S)
+
+    async def _wait(self, operation: Operation, memo: Memo) -> Permit | Denial | None:
+        """Decide while people are asked; None where the gateway goes down. A client that goes away ends the wait."""
+        verdict: Permit | Denial | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._gone, nursery.cancel_scope)
+            nursery.start_soon(self._drained, nursery.cancel_scope)
+            verdict = await self._door.gate.decide(operation, Held(self._until), memo)
+            nursery.cancel_scope.cancel()
+        return verdict
+
+    async def _gone(self, scope: trio.CancelScope) -> None:
+        await self._exchange.wait_disconnected()
+        scope.cancel()
+
+    async def _drained(self, scope: trio.CancelScope) -> None:
+        await self._draining.wait()
+        scope.cancel()
+
+    async def _permitted(self, request: Request, permit: Permit, rest: bytes) -> None:
+        """Send it on and answer; whatever happens, the Permit is finished."""
+        masking = Masking(permit.decision, self._means.mask_key)
+        kept: Kept | None = None
+        try:
+            head, body = await self._prepared(request, masking, rest)
+            async with self._served.pool.request(head, body) as response:
+                answer = self._answer(request, response, masking)
+                await self._door.gate.released(permit.entry)
+                if isinstance(answer, Refusal):
+                    await self._instead(answer)
+                else:
+                    kept = Kept(masking, answer, self._room(permit))
+                    await relay(response, self._exchange, answer, kept)
+                    kept.whole = True
+        except Unmaskable as owed:
+            await self._door.gate.released(permit.entry)
+            await self._instead(refusals.unmaskable(str(owed)), started=self._exchange.started)
+        except (UpstreamUnavailable, UpstreamProtocolError) as error:
+            await self._door.gate.released(permit.entry)
+            await self._door.gate.failed(f"target: {error}")
+            status = 504 if isinstance(error, UpstreamTimeout) else 502
+            words = f"the target could not be used: {error}"
+            await self._instead(refusal(status, "target", words), started=self._exchange.started)
+        finally:
+            self._finish(permit, kept, masking)
+
+    def _room(self, permit: Permit) -> int:
+        levels = {item.level for item in permit.decision.obligations if isinstance(item, Record)}
+        whole = RecordLevel.PAYLOAD in {self._door.gate.level, *levels}
+        return SHOWN_WHOLE_BYTES if whole else SHOWN_BYTES
+
+    async def _prepared(
+        self, request: Request, masking: Masking, rest: bytes
+    ) -> tuple[Head, bytes | AsyncIterator[bytes]]:
+        """The request as the target gets it. Raises UpstreamUnavailable without the target's credential."""
+        served, account = self._served, self._door.gate.session.account
+        lines, content = masking.request(request.headers, request.body)
+        lines += await served.credentials.headers(account, served.accounts[account])
+        if served.settings.identity_header:
+            said = self._door.assertion(self._means.assertion, served.audience, secrets.token_hex, self._began_ns)
+            lines += ((IDENTITY, said),)
+        head = replace(
+            request.head,
+            target=served.destination.target(request.found, request.target),
+            authority=served.destination.authority,
+            scheme=served.destination.scheme,
+            headers=lines,
+            expect_continue=False,
+            upgrade="",
+        )
+        if content is None:
+            return head, self._stream(rest, request.body.media_type)
+        self._sent_up = len(content)
+        return replace(head, length=len(content)), content
+
+    async def _stream(self, rest: bytes, media: str) -> AsyncIterator[bytes]:
+        """A body that is not looked at, as it comes in."""
+        looked = media == MULTIPART and self._served.settings.overrides != "ignored"
+        tail, piece = b"", rest or await self._exchange.read()
+        while piece:
+            if looked and _METHOD_FIELD.search(tail + piece):
+                raise BadRequest("a field of the form would change the method")
+            tail = piece[-_OVERLAP:]
+            self._sent_up += len(piece)
+            yield piece
+            piece = await self._exchange.read()
+
+    # --- the answer --------------------------------------------------------------------------------------------------
+
+    def _answer(self, request: Request, response: UpstreamResponse, masking: Masking) -> ResponseHead | Refusal:
+        """The head of the answer as it may leave, or what is said in its place. Raises Unmaskable."""
+        served, head = self._served, response.head
+        if head.status == UNAUTHORIZED and not served.settings.send.nothing:
+            account = self._door.gate.session.account
+            served.credentials.forget(account, served.accounts[account])
+            return refusal(502, "target", "the target refused the gateway's own credential", extra={"retry": True})
+        way = Way(served.destination, request.found, served.settings.redirects)
+        answered = for_client(head.status, head.headers, way, cookies=served.settings.cookies)
+        if answered.astray:
+            words = "the target sends its clients to another host, and the gateway does not"
+            return refusal(502, "elsewhere", words, extra={"retry": False})
+        return masking.answer(replace(head, headers=answered.headers, reason=b""), request)
+
+    async def _instead(self, refused: Refusal, *, started: bool = False) -> None:
+        """Say something in the target's place. An answer that has begun is cut, so that it is seen not to be whole."""
+        self._outcome = Outcome(Status.ERROR, str(refused.status), bytes_up=self._sent_up)
+        if started:
+            self._exchange.cut()
+        else:
+            await self._say(refused)
+
+    async def _say(self, refused: Refusal) -> None:
+        media = next((value for name, value in self._exchange.head.headers if name == b"content-type"), b"")
+        await self._exchange.respond(*refused.answer(media.decode("latin-1")))
+
+    def _finish(self, permit: Permit, kept: Kept | None, masking: Masking) -> None:
+        took_ns = max(0, self._means.clock() - self._began_ns)
+        outcome = self._outcome or NEVER_SENT
+        if kept is not None:
+            outcome = kept.outcome(bytes_up=self._sent_up, masked=masking.masked)
+        self._door.gate.finish(permit, replace(outcome, duration_ns=took_ns))
