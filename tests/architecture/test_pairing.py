@@ -53,6 +53,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
             "upstream",
         )
     },
+    "doorward_ssh.sftp_relay": (
+        "tests/integration/ssh/test_files.py",
+        "the shell around the machine: only a real client and a real server move it",
+    ),
     "doorward_demo.__main__": ("tests/integration/test_demo.py", "a program, run whole as a person runs it"),
 }
 

@@ -55,6 +55,7 @@ SHELLS = {
     "doorward_postgres.settings": "makes what the upstream dials",
     "doorward_postgres.upstream": "dials and logs in",
     "doorward_postgres.upstream_ask": "asks the target a question of our own",
+    "doorward_ssh.sftp_relay": "asks the gate about files, and tells the machine the time",
     "doorward_ssh.__main__": "starts the process",
     "doorward_ssh.channels": "waits for decisions, people and the target",
     "doorward_ssh.conversation": "the trio task of one connection",

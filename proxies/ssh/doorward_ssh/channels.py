@@ -143,12 +143,13 @@ class Channel:
         strict = any(mask.strict and mask.detect for mask in self.door.masks)
         if strict and self.request.pty is not None:
             return await self.door.refuse(reading.operation, refusals.STRICT_PTY)
-        with trio.CancelScope() as scope:
-            self._holding = scope
-            try:
+        scope = trio.CancelScope()
+        self.holding.add(scope)
+        try:
+            with scope:
                 return await self.decide(reading.operation)
-            finally:
-                self._holding = None
+        finally:
+            self.holding.discard(scope)
         return None
 
     async def _run(self, permit: Permit, reading: Reading) -> None:
