@@ -30,6 +30,7 @@ SHELLS = {
     "doorward_core.http.server_h2_stream": "one HTTP/2 stream of a client",
     "doorward_core.http.upstream": "keeps connections to targets",
     "doorward_core.http.upstream_h1": "one HTTP/1.1 connection to a target",
+    "doorward_core.http.upstream_h2": "one HTTP/2 connection to a target",
     "doorward_core.identity.authenticate": "asks the key cache, counts failures by the clock",
     "doorward_core.identity.jwks": "fetches keys",
     "doorward_core.policy.load": "reads the policy's files",

@@ -23,7 +23,8 @@ class UpstreamSettings:
 
     A `host` that begins with "/" is the path of a Unix socket. `tls` None is no TLS at all.
     `server_name` is the name in the certificate where it is not `host`.
-    `http2` offers h2 by ALPN, so `tls` must offer it; `prior_knowledge` speaks h2 without asking.
+    `http2` is for a `tls` that offers h2 by ALPN; `plain_tls` is then one that does not, for what only HTTP/1.1 can.
+    `prior_knowledge` speaks h2 without asking.
     """
 
     host: str
@@ -31,6 +32,7 @@ class UpstreamSettings:
     tls: ssl.SSLContext | None = None
     server_name: str = ""
     http2: bool = False
+    plain_tls: ssl.SSLContext | None = None
     prior_knowledge: bool = False
     limits: UpstreamLimits = UPSTREAM_LIMITS
 
@@ -40,14 +42,17 @@ class UpstreamSettings:
         return self.host if self.host.startswith("/") else f"{self.host}:{self.port}"
 
 
-async def dial(settings: UpstreamSettings) -> Link:
-    """A connected link. Raises UpstreamUnavailable."""
+async def dial(settings: UpstreamSettings, *, h2: bool = True) -> Link:
+    """A connected link; without `h2`, one on which HTTP/1.1 is spoken. Raises UpstreamUnavailable."""
+    tls = settings.tls if h2 or not settings.http2 else settings.plain_tls
+    if tls is None and settings.tls is not None:
+        raise UpstreamUnavailable(f"{settings.shown} is only spoken to over h2")
     try:
         with trio.fail_after(settings.limits.connect_s):
             link = await _connect(settings)
-            if settings.tls is not None:
+            if tls is not None:
                 try:
-                    await link.start_tls_client(settings.tls, settings.server_name or settings.host)
+                    await link.start_tls_client(tls, settings.server_name or settings.host)
                 except BaseException:
                     link.close()
                     raise

@@ -36,6 +36,8 @@ from doorward_core.net.listen import Connection
 _READ_BYTES: Final = 65_536
 # What a client may have our encoder remember; more of it saves a client nothing.
 _MAX_TABLE_BYTES: Final = 4096
+# What a client that has said goodbye may take to hang up.
+_LEAVE_S: Final = 1.0
 _GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -105,18 +107,16 @@ class H2Connection:
             data = await self._link.receive(_READ_BYTES)
             if not data:
                 return
-            self._guard.receive(data, trio.current_time())
-            for event in self.h2.receive_data(data):
-                if isinstance(event, h2.events.ConnectionTerminated):
-                    return
+            for event in self.h2.receive_data(self._guard.receive(data, trio.current_time())):
                 self._take(event, nursery)
             self._rest()
             await self.flush()
 
     def _rest(self) -> None:
         """A connection without streams may be idle for a while, and goes when the gateway does."""
+        leaving = self._guard.goaway is not None
         self._watch.idle = not self._streams
-        self._watch.receive_within(None if self._streams else self.limits.idle_s)
+        self._watch.receive_within(None if self._streams else _LEAVE_S if leaving else self.limits.idle_s)
 
     def _take(self, event: h2.events.Event, nursery: trio.Nursery) -> None:
         match event:

@@ -54,7 +54,7 @@ def request_bytes(head: Head, length: int, upgrade: str = "") -> bytes:
 class H1Upstream:
     """The connection. Between requests it is idle, and watched for being so too long."""
 
-    __slots__ = ("_shown", "answered", "limits", "link", "reader", "used", "watch")
+    __slots__ = ("_shown", "answered", "limits", "link", "reader", "watch")
 
     def __init__(self, link: Link, limits: UpstreamLimits, shown: str) -> None:
         self._shown = shown
@@ -62,7 +62,6 @@ class H1Upstream:
         self.limits = limits
         self.reader = ResponseReader(limits)
         self.watch = Watch(link)
-        self.used = False  # has answered a request before this one
         self.answered = False  # has said anything in answer to this one
 
     def fresh(self) -> bool:
@@ -71,7 +70,7 @@ class H1Upstream:
 
     def rest(self) -> None:
         """Go idle."""
-        self.used = True
+        self.answered = False
         self.watch.receive_within(self.limits.idle_s)
 
     def close(self) -> None:
@@ -81,7 +80,6 @@ class H1Upstream:
 
     async def send(self, slices: list[bytes]) -> None:
         """Send within the time that a target may take to read. Raises Stale if nobody reads."""
-        self.answered = False
         self.watch.send_within(self.limits.answer_s)
         try:
             await self.link.send_all(slices)
@@ -121,41 +119,65 @@ class H1Upstream:
                 raise UpstreamProtocolError("the target changed protocols without being asked to")
         raise UpstreamProtocolError("the target sent too many informational responses")
 
-    async def send_body(self, pieces: AsyncIterator[bytes], length: int) -> bool:
-        """Send a body as it comes, in chunks where `length` is -1. False if the target stopped reading."""
+
+class H1Call:
+    """One request and its response. `kept` says that the connection has answered another request before."""
+
+    __slots__ = ("_head", "_sent", "kept", "untouched", "upstream")
+
+    def __init__(self, upstream: H1Upstream, *, kept: bool) -> None:
+        self._head: ResponseHead | None = None
+        self._sent = False
+        self.kept = kept
+        self.untouched = False  # over HTTP/1.1 a target cannot say that it did nothing
+        self.upstream = upstream
+
+    async def begin(self, head: Head, body: bytes | None) -> None:
+        """Send the request, or its head alone where the body comes in pieces (None)."""
+        if body is None:
+            await self.upstream.send([request_bytes(head, head.length)])
+            return
+        first = request_bytes(head, len(body))
+        await self.upstream.send([first, body] if body else [first])
+        self._sent = True
+
+    async def send_body(self, pieces: AsyncIterator[bytes], length: int) -> None:
+        """Send a body as it comes, in chunks where `length` is -1. It ends early if the target stops reading."""
         left = length
         async for piece in pieces:
-            if not piece:
-                continue
             left -= len(piece)
             if length >= 0 and left < 0:
                 raise UpstreamUnavailable("the body is longer than was said")
-            try:
-                await self.send([piece] if length >= 0 else list(encode_chunk(piece)))
-            except UpstreamUnavailable:
-                return False  # it may have answered all the same: the response decides
-        if length >= 0:
-            return left == 0
-        await self.send([LAST_CHUNK])
+            if piece and not await self._send([piece] if length >= 0 else list(encode_chunk(piece))):
+                return
+        if length >= 0 and left:
+            raise UpstreamUnavailable("the body is shorter than was said")
+        self._sent = length >= 0 or await self._send([LAST_CHUNK])
+
+    async def _send(self, slices: list[bytes]) -> bool:
+        try:
+            await self.upstream.send(slices)
+        except UpstreamUnavailable:
+            return False  # it may have answered all the same: the response decides
         return True
 
+    async def answer(self, method: str, *, upgrade: bool = False) -> None:
+        """Wait for the response's head."""
+        self._head = await self.upstream.read_head(method, upgrade=upgrade)
 
-class H1Response:
-    """A response that is being read from an `H1Upstream`."""
-
-    __slots__ = ("_upstream", "head")
-
-    def __init__(self, upstream: H1Upstream, head: ResponseHead) -> None:
-        self._upstream = upstream
-        self.head = head
+    @property
+    def head(self) -> ResponseHead:
+        """The response's head."""
+        assert self._head is not None
+        return self._head
 
     def ready(self) -> bytes | None:
         """A piece of the body that is there already; b"" at its end; None where `read` would wait."""
-        return self._upstream.reader.next_data()
+        return self.upstream.reader.next_data()
 
     async def read(self) -> bytes:
         """Wait for the next piece of the body; b"" at its end."""
-        upstream = self._upstream
+        upstream = self.upstream
         while (piece := upstream.reader.next_data()) is None:
             await upstream.receive(upstream.limits.read_bytes, upstream.limits.stall_s)
         return piece
@@ -163,10 +185,10 @@ class H1Response:
     @property
     def trailers(self) -> Headers:
         """Its trailers, once the body was read to its end."""
-        return self._upstream.reader.trailers
+        return self.upstream.reader.trailers
 
     @property
     def whole(self) -> bool:
-        """Whether it was read to its end, and its connection may be used again."""
-        reader = self._upstream.reader
-        return reader.body_done and not reader.close and not reader.waiting_bytes
+        """Whether request and response were whole, and the connection may be used again."""
+        reader = self.upstream.reader
+        return self._sent and self._head is not None and reader.body_done and not (reader.close or reader.waiting_bytes)
