@@ -1,53 +1,131 @@
 """What is masked on one exchange: the request on its way to the target, and the answer on its way back.
 
-What it is: the masks of one decision, as a change of bodies and headers.
-What it will not do: decide which masks are owed, or read a body of a kind that it does not know: that is Unmaskable.
+What it is: the masks of one decision, as a change of headers and bodies (docs/http-masks.md).
+What it will not do: decide which masks are owed, or read a body of a kind that it does not know: that is `Withheld`.
 
 Invariant: pure; where a mask is owed, nothing leaves that was not masked.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from dataclasses import replace
+from typing import Final
 
-from doorward_core.errors import GatewayError
-from doorward_core.http.messages import Headers, ResponseHead
+from doorward_core.errors import GatewayError, UnreadableBody
+from doorward_core.http.messages import Head, Headers, ResponseHead
+from doorward_core.http.recode import Recoder
 from doorward_core.model import Decision, Mask, MaskInput
-from doorward_http.facts import Body
-from doorward_http.operations import Request
+from doorward_http.bodies import Masked, Unmaskable, plan, plan_request
+from doorward_http.header_masks import mask_headers, prepare_request_headers
+from doorward_http.owed import Owed
+
+MAX_KEPT: Final = 256  # sets of masks that are compiled: one for each group of principals that differ in them
 
 
-class Unmaskable(GatewayError):
-    """A mask is owed and cannot be applied; the message says why, for the client to read."""
+class Withheld(GatewayError):
+    """A mask is owed and cannot be applied; the message says why, and repeats nothing of the body."""
+
+
+class Owing:
+    """What is owed, compiled once for each set of masks. A key makes the tokens of `hash`."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._known: dict[tuple[Mask, ...], Owed] = {}
+
+    def of(self, decision: Decision) -> "Masking":
+        """The masks of one decision."""
+        out = tuple(item for item in decision.obligations if isinstance(item, Mask))
+        into = tuple(item.mask for item in decision.obligations if isinstance(item, MaskInput))
+        return Masking(self._compiled(out), self._compiled(into))
+
+    def _compiled(self, masks: tuple[Mask, ...]) -> Owed:
+        found = self._known.get(masks)
+        if found is None:
+            if len(self._known) >= MAX_KEPT:
+                self._known.clear()
+            found = self._known[masks] = Owed(masks, self._key)
+        return found
 
 
 class Masking:
-    """The masks of one decision, on one exchange."""
+    """The masks of one exchange. As a `Change`, it is what becomes of the answer's body."""
 
-    def __init__(self, decision: Decision, key: bytes) -> None:
-        self._key = key
-        self._out = tuple(item for item in decision.obligations if isinstance(item, Mask))
-        self._in = tuple(item.mask for item in decision.obligations if isinstance(item, MaskInput))
-        self.masked: Mapping[str, int] = {}
+    def __init__(self, out: Owed, into: Owed) -> None:
+        self._out = out
+        self._in = into
+        self._up: Recoder | None = None
+        self._down: Recoder | None = None
+        self._counted: Counter[str] = Counter()
+        self._trailing: dict[str, int] = {}
 
-    def request(self, headers: Headers, body: Body) -> tuple[Headers, bytes | None]:
-        """The request as it may go on; None for a body that streams. Raises Unmaskable."""
-        if self._in:
-            raise Unmaskable("requests are not masked")
-        return headers, body.content
+    @property
+    def masked(self) -> dict[str, int]:
+        """How much was masked so far, by label, both ways."""
+        found = self._counted + Counter(self._trailing)
+        for recoder in (self._up, self._down):
+            if recoder is not None:
+                found += Counter(recoder.masked)
+        return dict(found)
 
-    def answer(self, head: ResponseHead, request: Request) -> ResponseHead:  # noqa: ARG002 - as above
-        """The head of the answer as it may leave. Raises Unmaskable."""
-        if self._out:
-            raise Unmaskable("answers are not masked")
-        return head
+    # --- towards the target ------------------------------------------------------------------------------------------
+
+    def request(self, head: Head, headers: Headers) -> Headers:
+        """The headers to ask with. Raises Withheld."""
+        asked = prepare_request_headers(headers, head.method, owes_mask=bool(self._out))
+        if not self._in.masks:
+            return asked
+        planned = plan_request(replace(head, headers=asked), self._in)
+        if isinstance(planned, Unmaskable):
+            raise Withheld(planned.why)
+        self._counted.update(planned.masked)
+        if isinstance(planned, Masked):
+            self._up = planned.body
+        return planned.headers
+
+    @property
+    def changes_request(self) -> bool:
+        """Whether the request's body goes through `up`, so that its length is not what the client said."""
+        return self._up is not None
+
+    def up(self, piece: bytes, *, last: bool = False) -> bytes:
+        """A piece of the request's body, as it may go on. Raises Withheld."""
+        if self._up is None:
+            return piece
+        try:
+            return (self._up.feed(piece) if piece else b"") + (self._up.end() if last else b"")
+        except UnreadableBody as error:
+            raise Withheld(str(error)) from None
+
+    # --- towards the client ------------------------------------------------------------------------------------------
+
+    def answer(self, head: ResponseHead, method: str) -> ResponseHead:
+        """The head of the answer as it may leave. Raises Withheld."""
+        planned = plan(head, self._out, method)
+        if isinstance(planned, Unmaskable):
+            raise Withheld(planned.why)
+        self._counted.update(planned.masked)
+        if isinstance(planned, Masked):
+            self._down = planned.body
+        return ResponseHead(head.status, planned.headers, head.reason)
 
     def feed(self, chunk: bytes) -> bytes:
-        """See `Change`."""
-        return chunk
+        """See `Change`. Raises Withheld."""
+        if self._down is None:
+            return chunk
+        try:
+            return self._down.feed(chunk)
+        except UnreadableBody as error:
+            raise Withheld(str(error)) from None
 
     def end(self) -> bytes:
-        """See `Change`."""
-        return b""
+        """See `Change`. Raises Withheld."""
+        if self._down is None:
+            return b""
+        try:
+            return self._down.end()
+        except UnreadableBody as error:
+            raise Withheld(str(error)) from None
 
     def trailers(self, trailers: Headers) -> Headers:
         """See `Change`."""
-        return trailers
+        return mask_headers(trailers, self._out, self._trailing) if trailers and self._out.masks else trailers

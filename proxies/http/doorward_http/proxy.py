@@ -32,6 +32,7 @@ from doorward_core.run import Maker
 from doorward_http import refusals
 from doorward_http.doors import Door, Doors
 from doorward_http.headers import for_target
+from doorward_http.masking import Owing
 from doorward_http.operations import Request, media_type
 from doorward_http.refusals import Refusal, refusal
 from doorward_http.routes import Found, Routes
@@ -58,7 +59,7 @@ class HttpProxy:
         self._room = room
         link = room.config.approvals.link or ""
         assertion = Assertion(key_file(room.config.record.keys / "assertion.key"), room.config.origin)
-        self._means = Means(assertion, room.mask_key, link, room.gate.clock)
+        self._means = Means(assertion, Owing(room.mask_key), link, room.gate.clock)
         self._served = self._all()
         self._routes = Routes({name: served.settings.at for name, served in self._served.items()})
         conflicts = self._routes.conflicts()

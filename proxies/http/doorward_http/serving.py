@@ -21,7 +21,6 @@ from doorward_core.event import Outcome, Status
 from doorward_core.gate import Memo
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.messages import BadRequest, Head, ResponseHead, UpstreamTimeout
-from doorward_core.http.relay import relay
 from doorward_core.http.upstream import UpstreamResponse
 from doorward_core.identity.assertion import Assertion
 from doorward_core.model import Denial, Operation, Permit, Record, RecordLevel
@@ -29,11 +28,12 @@ from doorward_http import refusals
 from doorward_http.doors import Door
 from doorward_http.facts import FORM, Body, form_fields
 from doorward_http.headers import IDENTITY, for_client
-from doorward_http.masking import Masking, Unmaskable
+from doorward_http.masking import Masking, Owing, Withheld
 from doorward_http.operations import GRPC, Request
 from doorward_http.recording import SHOWN_BYTES, SHOWN_WHOLE_BYTES, Kept
 from doorward_http.redirects import Way
 from doorward_http.refusals import Refusal, refusal
+from doorward_http.relaying import relay
 from doorward_http.served import Served
 
 NS_PER_S: Final = 1_000_000_000
@@ -63,10 +63,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What every request is served with: the gateway's signing key, the key of stable tokens, where people decide."""
+    """What every request is served with: the gateway's signing key, its compiled masks, where people decide."""
 
     assertion: Assertion
-    mask_key: bytes
+    owing: Owing
     link: str
     clock: Callable[[], int]
 
@@ -158,7 +158,7 @@ class Serving:
 
     async def _permitted(self, request: Request, permit: Permit, rest: bytes) -> None:
         """Send it on and answer; whatever happens, the Permit is finished."""
-        masking = Masking(permit.decision, self._means.mask_key)
+        masking = self._means.owing.of(permit.decision)
         kept: Kept | None = None
         try:
             head, body = await self._prepared(request, masking, rest)
@@ -171,7 +171,7 @@ class Serving:
                     kept = Kept(masking, answer, self._room(permit))
                     await relay(response, self._exchange, answer, kept)
                     kept.whole = True
-        except Unmaskable as owed:
+        except Withheld as owed:
             await self._door.gate.released(permit.entry)
             await self._instead(refusals.unmaskable(str(owed)), started=self._exchange.started)
         except (UpstreamUnavailable, UpstreamProtocolError) as error:
@@ -193,7 +193,7 @@ class Serving:
     ) -> tuple[Head, bytes | AsyncIterator[bytes]]:
         """The request as the target gets it. Raises UpstreamUnavailable without the target's credential."""
         served, account = self._served, self._door.gate.session.account
-        lines, content = masking.request(request.headers, request.body)
+        lines = masking.request(request.head, request.headers)
         lines += await served.credentials.headers(account, served.accounts[account])
         if served.settings.identity_header:
             said = self._door.assertion(self._means.assertion, served.audience, secrets.token_hex, self._began_ns)
@@ -207,12 +207,15 @@ class Serving:
             expect_continue=False,
             upgrade="",
         )
+        content = request.body.content
         if content is None:
-            return head, self._stream(rest, request.body.media_type)
+            length = -1 if masking.changes_request else request.head.length
+            return replace(head, length=length), self._stream(rest, request.body.media_type, masking)
+        content = masking.up(content, last=True)
         self._sent_up = len(content)
         return replace(head, length=len(content)), content
 
-    async def _stream(self, rest: bytes, media: str) -> AsyncIterator[bytes]:
+    async def _stream(self, rest: bytes, media: str, masking: Masking) -> AsyncIterator[bytes]:
         """A body that is not looked at, as it comes in."""
         looked = media == MULTIPART and self._served.settings.overrides != "ignored"
         tail, piece = b"", rest or await self._exchange.read()
@@ -220,9 +223,14 @@ class Serving:
             if looked and _METHOD_FIELD.search(tail + piece):
                 raise BadRequest("a field of the form would change the method")
             tail = piece[-_OVERLAP:]
-            self._sent_up += len(piece)
-            yield piece
+            out = masking.up(piece)
+            self._sent_up += len(out)
+            if out:
+                yield out
             piece = await self._exchange.read()
+        if out := masking.up(b"", last=True):
+            self._sent_up += len(out)
+            yield out
 
     # --- the answer --------------------------------------------------------------------------------------------------
 
@@ -238,7 +246,7 @@ class Serving:
         if answered.astray:
             words = "the target sends its clients to another host, and the gateway does not"
             return refusal(502, "elsewhere", words, extra={"retry": False})
-        return masking.answer(replace(head, headers=answered.headers, reason=b""), request)
+        return masking.answer(replace(head, headers=answered.headers, reason=b""), request.method)
 
     async def _instead(self, refused: Refusal, *, started: bool = False) -> None:
         """Say something in the target's place. An answer that has begun is cut, so that it is seen not to be whole."""

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from doorward_core.errors import ConfigError
+from doorward_core.mask.json_paths import PathError, parse_path
 from doorward_core.model import (
     Action,
     Approve,
@@ -234,7 +235,7 @@ def test_views_are_bounded_and_never_mixed_up(design, monkeypatch):
 FLOWS = """\
 rules: [{id: all, effect: allow, resource: app-db, do: [any]}]
 masks:
-  - {id: hides-out, resource: app-db, columns: ["$.a[*].b", "!$..c", "*.iban"]}
+  - {id: hides-out, resource: app-db, columns: ["$.a[*].b", "$..c", "*.iban"]}
   - {id: hides-in, resource: app-db, detect: [email], flow: in}
   - {id: hides-both, resource: app-db, detect: [card], flow: both}
 """
@@ -254,7 +255,24 @@ def test_masks_of_what_is_sent_are_an_obligation_of_their_own(analyst):
     assert "`hides-in` is owed on what is sent" in unable.advice
 
 
-@pytest.mark.parametrize("path", ["$", "$.", "$[x]", "$a", "$.a[", "$...a", "$.a b", "$['']"])
-def test_what_is_no_json_path_is_refused(path):
-    with pytest.raises(ConfigError, match="JSON path"):
-        parse_policy(json.dumps({"masks": [{"id": "m", "resource": "r", "columns": [path]}]}), "policy.yaml")
+PATHS = (
+    "$.a", "$..a", "$.a[*]", "$..[*]", "$.*", "$['a b']", '$["a"].b', "$.a-b?*", "$[ '\\'x' ]", "$.é",
+    "$", "$.", "$[x]", "$a", "$.a[", "$...a", "$.a b", "$[0]", "$[?(@.x)]", "$.a[1:2]", "$" + ".a" * 33, "$.a\n",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_json_path_of_a_mask_is_refused_where_it_could_not_be_masked_by(path):
+    text = json.dumps({"masks": [{"id": "m", "resource": "r", "columns": [path]}]})
+    try:
+        parse_path(path)
+    except PathError:
+        with pytest.raises(ConfigError, match="JSON path"):
+            parse_policy(text, "policy.yaml")
+    else:
+        parse_policy(text, "policy.yaml")
+
+
+def test_a_json_path_knows_no_exceptions():
+    with pytest.raises(ConfigError, match="no exceptions"):
+        parse_policy('{"masks": [{"id": "m", "resource": "r", "columns": ["$.a", "!$.a.b"]}]}', "policy.yaml")

@@ -1,0 +1,54 @@
+"""An answer on its way: what is there already leaves in one piece with its head, and the rest as it comes.
+
+What it will not do: decide what becomes of the bytes; that is a `Change`.
+
+Invariant: what is there already is changed before the head leaves, so that an answer that turns out to be withheld can
+still be answered in another way.
+"""
+
+from typing import Final
+
+from doorward_core.http.exchange import Exchange
+from doorward_core.http.messages import BODILESS, ResponseHead
+from doorward_core.http.relay import Change
+from doorward_core.http.upstream import UpstreamResponse
+
+EARLY_BYTES: Final = 256 * 1024  # changed and held before the head leaves; what is ready is seldom more than one read
+
+
+async def relay(response: UpstreamResponse, exchange: Exchange, head: ResponseHead, change: Change) -> None:
+    """Send `head` and the changed body of `response`, to the end of both. Raises what any of them raises."""
+    early, piece = bytearray(), response.ready()
+    while piece and len(early) < EARLY_BYTES:
+        early += change.feed(piece)
+        piece = response.ready()
+    if piece == b"":
+        early += change.end()
+        trailers = change.trailers(response.trailers)
+        if not trailers and exchange.head.method != "HEAD" and head.status not in BODILESS:
+            await exchange.respond(head, bytes(early))
+            return
+    await exchange.send_head(head, more=bool(early) or piece is not None)
+    if early:
+        await exchange.send_data(bytes(early), more=piece is not None)
+    if piece != b"":
+        await _rest(response, exchange, change, piece)
+        trailers = change.trailers(response.trailers)
+    if trailers:
+        await exchange.send_trailers(trailers)
+    await exchange.finish()
+
+
+async def _rest(response: UpstreamResponse, exchange: Exchange, change: Change, piece: bytes | None) -> None:
+    if piece is None:
+        piece = await response.read()
+    while piece:
+        out = change.feed(piece)
+        piece = response.ready()
+        if out:
+            await exchange.send_data(out, more=piece == b"")
+        if piece is None:
+            piece = await response.read()
+    out = change.end()
+    if out:
+        await exchange.send_data(out, more=True)
