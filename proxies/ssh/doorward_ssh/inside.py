@@ -4,7 +4,7 @@ What it is: subclasses of asyncssh's connections and of its server's channel, fo
 (tests/unit/ssh/test_inside.py fails where a name that is used here has gone).
 What it will not do: speak SSH. Key exchange, ciphers, framing and channel numbers are asyncssh's own.
 
-Invariants (threat model SSH-02, SSH-03, SSH-04, SSH-08):
+Invariants (threat model SSH-02, SSH-03, SSH-04, SSH-08, SSH-16):
 - What a peer sends before the gateway has read it is bounded in bytes, and in objects.
 - What waits for a peer that does not read is bounded: the other leg is not read meanwhile (`Throttled`).
 - Key exchanges, requests that wait for an answer, and environment variables are bounded in number.
@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import asyncssh
-from asyncssh.connection import SSHClientConnection, SSHServerConnection
-from asyncssh.constants import MSG_GLOBAL_REQUEST, MSG_KEXINIT
-from asyncssh.packet import SSHPacket, String
+from asyncssh.connection import SSHClientConnection, SSHConnection, SSHServerConnection
+from asyncssh.constants import MSG_GLOBAL_REQUEST, MSG_IGNORE, MSG_KEXINIT, MSG_USERAUTH_REQUEST
+from asyncssh.packet import SSHPacket, SSHPacketLogger, String
 from asyncssh.public_key import decode_ssh_certificate
 
 from doorward_core.shell.environment import harmless_variable
@@ -91,7 +91,36 @@ class ClientChannel(asyncssh.SSHServerChannel[bytes]):
             self.on_drained()
 
 
-class ClientConnection(SSHServerConnection):
+class _Silent(SSHPacketLogger):
+    """Writes no packet into a log: the record is elsewhere, and what passes here is content."""
+
+    def log_sent_packet(self, pkttype: int, pktid: int | None, packet: Any, note: str = "") -> None:
+        """Say nothing."""
+
+    def log_received_packet(self, pkttype: int, pktid: int | None, packet: Any, note: str = "") -> None:
+        """Say nothing."""
+
+
+_SILENT: Final = _Silent()
+
+
+class _Quiet(SSHConnection):
+    """Both legs: no packets in logs, and none that says nothing.
+
+    asyncssh sends an MSG_IGNORE before each packet, against an attack on ciphers that chain blocks across packets
+    (RFC 4251 section 9.3.1). None that we offer does, and it doubles the work of a transfer.
+    """
+
+    log_sent_packet = _SILENT.log_sent_packet
+    log_received_packet = _SILENT.log_received_packet
+
+    def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
+        """Send a packet that says something."""
+        if pkttype != MSG_IGNORE:
+            super().send_packet(pkttype, *args, handler=_SILENT)
+
+
+class ClientConnection(_Quiet, SSHServerConnection):
     """The leg to a client."""
 
     def __init__(
@@ -166,14 +195,21 @@ class ClientConnection(SSHServerConnection):
             raise asyncssh.ProtocolError("too many requests wait for an answer")
         self._process_global_request(pkttype, pktid, packet)
 
+    def _plain_userauth_request(self, pkttype: int, pktid: int, packet: SSHPacket) -> Any:
+        # asyncssh folds user names (RFC 4013): `deploy` in full-width letters would be one more spelling of `deploy`.
+        if not SSHPacket(packet.get_remaining_payload()).get_string().isascii():
+            raise asyncssh.IllegalUserName("the user name is account@resource")
+        return self._process_userauth_request(pkttype, pktid, packet)
+
     _packet_handlers = {  # noqa: RUF012 - as asyncssh has it, a class's own table
         **SSHServerConnection._packet_handlers,  # noqa: SLF001 - the table that is narrowed
         MSG_KEXINIT: _bounded_kexinit,
         MSG_GLOBAL_REQUEST: _bounded_global_request,
+        MSG_USERAUTH_REQUEST: _plain_userauth_request,
     }
 
 
-class TargetConnection(SSHClientConnection):
+class TargetConnection(_Quiet, SSHClientConnection):
     """The leg to a target. `throttle` is called with True when it does not read, and with False when it does again."""
 
     def __init__(
