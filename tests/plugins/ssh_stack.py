@@ -211,7 +211,7 @@ class SshGateway(Gateway):
 
     def entries(self, kind=None):
         """What is on record by now."""
-        found = LogReader(self.log)
+        found = LogReader(self.log).entries()
         return [entry for entry in found if kind is None or entry.kind == kind]
 
 
