@@ -175,8 +175,9 @@ def _move(request: Request, start: bytes, verb: str) -> Planning:
 def _symlink(request: Request, start: bytes, *, openssh: bool) -> Planning:
     """The name of the link is written; what it leads to must be readable.
 
-    The draft says (link, target), OpenSSH and its clients do (target, link). Where it is not known which of the two the
-    target does, both names are taken for the link.
+    The draft says (link, target). OpenSSH and its clients do (target, link), and so do ours: they are told that this is
+    such a server. For a target that is not known to do so too the arguments are swapped, and both names are taken for
+    the link.
     """
     pairs = (
         [(request.other, request.path)] if openssh else [(request.other, request.path), (request.path, request.other)]
@@ -193,7 +194,8 @@ def _symlink(request: Request, start: bytes, *, openssh: bool) -> Planning:
         targets.append(replace(target, failure=b""))  # a link may lead to what is not there
     facts = _facts("sftp symlink", Action.WRITE, atoms, (links[0], targets[0], *links[1:], *targets[1:]))
     if not openssh:
-        return Plan(facts, tuple(place.path for place in (*links, *targets)), request)
+        swapped = replace(request, path=request.other, other=request.path)
+        return Plan(facts, tuple(place.path for place in (*links, *targets)), swapped)
     send = replace(request, other=links[0].path)
     return Plan(facts, (links[0].path, targets[0].path), send, failure=links[0].failure)
 

@@ -22,6 +22,8 @@ from doorward_ssh.hostkeys import HostKey
 from doorward_ssh.inside import ClientConnection, available
 from doorward_ssh.upstream import PACKET_BYTES, SOFTWARE, WINDOW_BYTES
 
+# The comment of the identification (RFC 4253 section 4.2): clients look for this word before they make a symbolic link.
+IDENT: Final = f"{SOFTWARE} SFTP-as-OpenSSH"
 ATTEMPTS: Final = 6  # tokens and signatures of one connection: OpenSSH's MaxAuthTries
 KEYS: Final = 32  # certificates asked about; an agent may hold that many
 TOKEN_CHARS: Final = 16 * 1024  # a token with many groups has 4 KiB
@@ -127,7 +129,7 @@ def server_options(host_key: HostKey) -> asyncssh.SSHServerConnectionOptions:
     return asyncssh.SSHServerConnectionOptions(
         config=None,
         server_host_keys=[host_key.pair()],
-        server_version=SOFTWARE,
+        server_version=IDENT,
         kex_algs=algorithms.known(algorithms.KEX_CLIENTS, available(get_kex_algs())),
         encryption_algs=algorithms.known(algorithms.CIPHERS, available(get_encryption_algs())),
         mac_algs=list(algorithms.MACS),

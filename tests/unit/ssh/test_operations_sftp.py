@@ -96,6 +96,14 @@ def test_what_is_sent_is_what_was_decided_on_and_the_text_of_a_link_stays() -> N
     assert [(request.path, request.other) for request in sent] == [(b"/etc/shadow", b""), (b"../x", b"/srv/new")]
 
 
+def test_a_target_that_follows_the_draft_gets_the_link_first() -> None:
+    stand = Stand(openssh=False, allow=lambda facts: True)
+    stand.send(Request(Kind.SYMLINK, 2, path=b"text", other=b"/srv/new"))
+    assert [(item.path, item.other) for item in stand.target.requests if item.kind == Kind.SYMLINK] == [
+        (b"/srv/new", b"text")
+    ]
+
+
 def test_a_path_that_is_not_utf8_is_not_complete() -> None:
     facts = operations_sftp.set_by_handle(b"/srv/\xff", Attrs())
     assert facts.doubt == "a path is not UTF-8"
