@@ -4,7 +4,7 @@ import msgpack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from doorward_core.record import entry, merkle, proof, strict
+from doorward_core.record import entry, merkle, proof, quick, strict
 from doorward_core.record.encode import EncodingError, decode, encode
 from doorward_core.record.journal import pack_frame
 
@@ -105,6 +105,38 @@ def test_an_event_is_read_as_it_was_built_by_reader_and_verifier(head, body, ind
     if body:
         assert entry.open_blob(mine, blob, None) == body
         strict.payload(theirs, blob)
+
+
+SPOILT = st.none() | st.tuples(st.integers(0, 400), st.sampled_from([0, 1, 0x80, 0xA0, 0xC1, 0xCD, 0xDE, 0xFF]))
+
+
+@given(st.lists(st.tuples(MAPS, st.integers(0, 2**64 - 1), SPOILT), max_size=6), st.data())
+@UNHURRIED
+def test_reading_at_speed_is_reading_strictly(made, data):
+    """Entries of few shapes, some spoilt: values and refusals are the same, whatever was read before."""
+
+    def outcome(read, entry_bytes):
+        try:
+            found = read(entry_bytes)
+        except strict.StrictError as error:
+            return str(error)
+        return found if isinstance(found, bool) else (found, sorted(map(repr, found.head.items())))
+
+    def decoded(body):
+        return isinstance(strict.decode(body), dict)
+
+    for head, number, spoilt in made:
+        for value in (number, data.draw(SCALARS), "x"):
+            body = encode(head | {"n": value})
+            (whole,) = entry.Builder("origin.example").event(
+                number, number, "a.b-c", bytes(16), b"", head=body, commit=bytes(32), blob=body.ljust(64, b"\0")
+            )
+            if spoilt is not None:
+                at, byte = spoilt
+                whole = whole[:at] + bytes((byte,)) + whole[at + 1 :]
+                body = body[:at] + bytes((byte,)) + body[at + 1 :]
+            assert outcome(quick.entry, whole) == outcome(strict.entry, whole)
+            assert outcome(quick.is_map, body) == outcome(decoded, body)
 
 
 @given(st.lists(st.binary(max_size=20), max_size=600), st.data())

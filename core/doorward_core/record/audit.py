@@ -7,7 +7,7 @@ It will not stop at a bad entry: hashes go on, so the first bad one is named and
 
 from dataclasses import dataclass, field
 
-from doorward_core.record import proof, strict
+from doorward_core.record import proof, quick, strict
 
 OPENED = "log.opened"
 ROTATED = "key.rotated"
@@ -25,7 +25,7 @@ class Problem:
 class BundleFindings:
     """One bundle's share of the proof.
 
-    `hashes` are its leaf hashes; `problem` its first bad entry.
+    `hashes` are its leaf hashes; `problem` its first bad entry; `root` is that of a full bundle without one.
     `pieces` are entries that are parts of larger events, `special` those whose header the verifier reads itself.
     """
 
@@ -37,6 +37,7 @@ class BundleFindings:
     payloads: int = 0
     sealed: int = 0
     clock_back: int = 0
+    root: bytes = b""
     pieces: list[strict.Strict] = field(default_factory=list)
     special: list[strict.Strict] = field(default_factory=list)
 
@@ -52,12 +53,12 @@ def check_entries(entries: list[bytes], start: int, origin: str) -> BundleFindin
     for index, data in enumerate(entries, start=start):
         found.hashes.append(proof.leaf(data))
         try:
-            item = strict.entry(data)
+            item = quick.entry(data)
             _check_place(item, index, origin, found)
             if item.parts > 1:
                 found.pieces.append(item)
             elif item.payload:
-                strict.payload(item, item.payload)
+                strict.payload(item, item.payload, quick.is_map)
                 found.payloads += 1
                 found.sealed += bool(item.key)
         except strict.StrictError as error:
@@ -94,11 +95,15 @@ def check_bundle(data: bytes, tile: bytes | None, number: int, width: int, origi
         found.blame(start, f"the tile of hashes over entries {start} to {start + width - 1} is missing")
     else:
         _compare(found, tile, start, width)
+    if found.problem is None and width == proof.WIDTH:
+        found.root = proof.pair_up(found.hashes)
     return found
 
 
 def _compare(found: BundleFindings, tile: bytes, start: int, width: int) -> None:
     """Compare the leaf hashes with the tile's; the first difference is the first bad entry, if none came before."""
+    if b"".join(found.hashes) == tile:
+        return  # as it should be; the length is that of the hashes, and so many there are
     for place, value in enumerate(found.hashes):
         if tile[place * proof.HASH : (place + 1) * proof.HASH] != value:
             if found.problem is None or (found.problem.index or 0) > start + place:
@@ -158,7 +163,7 @@ class Events:
         self.payloads += 1
         self.sealed += bool(first.key)
         try:
-            strict.payload(first, blob)
+            strict.payload(first, blob, quick.is_map)
         except strict.StrictError as error:
             self._blame(first.index, str(error))
 

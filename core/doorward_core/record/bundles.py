@@ -5,21 +5,23 @@ A shell that only reads; it shares nothing with the writer.
 Invariant: the findings and their order are the same whatever the number of processes.
 """
 
-import multiprocessing
-from collections import deque
+import contextlib
+import pickle
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
+from pathlib import Path
+from typing import IO, Final
 
+from doorward_core.errors import RecordError
 from doorward_core.record import proof
 from doorward_core.record.audit import BundleFindings, check_bundle
 from doorward_core.record.proof import WIDTH
 from doorward_core.record.tree_files import TileName, TreeFiles
 
-# 4,096 entries: long enough to outweigh sending the findings back.
-_BUNDLES_A_TASK = 16
+_WORTH_IT: Final = 32  # bundles: for fewer, starting processes takes longer than the work
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +44,66 @@ def _check(files: TreeFiles, number: int, size: int, origin: str) -> Bundle:
     return Bundle(number, found, tile or b"", proof.bundle(data or b"") if width < WIDTH else [])
 
 
-def _check_range(files: TreeFiles, size: int, origin: str, start: int) -> list[Bundle]:
-    """One task of a worker process; ends early where the log does."""
-    done: list[Bundle] = []
-    for number in range(start, min(start + _BUNDLES_A_TASK, -(-size // WIDTH))):
-        done.append(_check(files, number, size, origin))
-        if done[-1].found is None:
-            break
-    return done
+def _share(files: TreeFiles, size: int, origin: str, jobs: int, first: int) -> Iterator[Bundle]:
+    """Every `jobs`-th bundle from `first` on; the first that does not exist is the last one given."""
+    for number in range(first, -(-size // WIDTH), jobs):
+        bundle = _check(files, number, size, origin)
+        yield bundle
+        if bundle.found is None:
+            return
 
 
 def check_all(files: TreeFiles, size: int, origin: str, jobs: int) -> Iterator[Bundle]:
     """Check the bundles of the first `size` entries in order; the first that does not exist is the last one given."""
     count = -(-size // WIDTH)
-    if jobs <= 1 or count < _BUNDLES_A_TASK * 2:
-        for number in range(count):
-            yield _check(files, number, size, origin)
+    if jobs <= 1 or count < _WORTH_IT:
+        yield from _share(files, size, origin, 1, 0)
         return
-    # Spawned, not forked: whoever calls us may have threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        check = partial(_check_range, files, size, origin)
-        # Few tasks at a time: a hostile size must not fill memory with them.
-        starts = iter(range(0, count, _BUNDLES_A_TASK))
-        waiting = deque(pool.submit(check, start) for start in islice(starts, 4 * jobs))
-        while waiting:
-            done = waiting.popleft().result()
-            waiting.extend(pool.submit(check, start) for start in islice(starts, 1))
-            yield from done
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(_worker(files, size, origin, jobs, first)) for first in range(jobs)]
+        for number in range(count):
+            bundle = _received(workers[number % jobs])
+            yield bundle
+            if bundle.found is None:
+                return
+
+
+@contextlib.contextmanager
+def _worker(files: TreeFiles, size: int, origin: str, jobs: int, first: int) -> Iterator[IO[bytes]]:
+    """Start a process that writes its share to a pipe: it is never ahead by more than the pipe holds.
+
+    A process of its own kind, not a fork: whoever calls us may have threads, or a `__main__` that nobody can import.
+    """
+    module = [sys.executable, "-P", "-m", "doorward_core.record.bundles"]
+    arguments = [str(files.folder), str(size), origin, str(jobs), str(first)]
+    with subprocess.Popen([*module, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own interpreter and module
+        try:
+            if process.stdout is None:
+                raise RecordError("a process that checks bundles has no output")
+            yield process.stdout
+        finally:
+            process.kill()
+
+
+def _received(pipe: IO[bytes]) -> Bundle:
+    try:
+        number, found, tile, edge_entries = pickle.load(pipe)  # noqa: S301 - our own process wrote it; the log's bytes are bytes in it
+    except (EOFError, pickle.UnpicklingError) as error:
+        raise RecordError("a process that checks bundles has died") from error
+    return Bundle(number, found, tile, edge_entries)
+
+
+def main(arguments: list[str]) -> None:
+    """Be a worker: check a share of the bundles, and write what was found."""
+    folder, size, origin, jobs, first = arguments
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us ends us
+    with contextlib.suppress(BrokenPipeError):
+        for bundle in _share(TreeFiles(Path(folder)), int(size), origin, int(jobs), int(first)):
+            # Not the bundle itself: here its class is one of `__main__`.
+            plain = (bundle.number, bundle.found, bundle.tile, bundle.edge_entries)
+            pickle.dump(plain, sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
+            sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

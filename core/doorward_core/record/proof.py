@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from struct import Struct
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -23,6 +24,7 @@ _TEXT = re.compile(r"([!-*,-~]{1,128})\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}
 _LINE = re.compile("\N{EM DASH} ([^ +\n]+) ([A-Za-z0-9+/]+={0,2})")
 _MAX_NOTE = 128 * 1024
 _FRAME_HEAD = 32
+_LENGTH = Struct("!H")
 
 
 class ProofError(ValueError):
@@ -155,13 +157,15 @@ def _base64(text: str) -> bytes:
 def bundle(data: bytes) -> list[bytes]:
     """Entries of a bundle, up to where it breaks off; what is missing, the caller sees by the number."""
     entries: list[bytes] = []
-    at = 0
-    while at + 2 <= len(data):
-        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-        if end > len(data):
+    put, length_at = entries.append, _LENGTH.unpack_from
+    start, last = 2, len(data)
+    while start <= last:
+        (length,) = length_at(data, start - 2)
+        end = start + length
+        if end > last:
             break
-        entries.append(data[at + 2 : end])
-        at = end
+        put(data[start:end])
+        start = end + 2
     return entries
 
 

@@ -42,6 +42,11 @@ class TreeFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def folder(self) -> Path:
+        """Where the tree lies."""
+        return self._folder
+
     def checkpoint(self) -> bytes | None:
         """The newest checkpoint's note."""
         return self._read(self._folder / "checkpoint", _MAX_CHECKPOINT)

@@ -58,7 +58,7 @@ def verify(
     log agrees with itself.
     `outside_checkpoint` is a checkpoint that was kept elsewhere (read it before calling, where the log still grows).
     `on_progress` is told (entries done, entries in all).
-    `jobs` is the number of processes that check bundles side by side; more than one needs an importable `__main__`.
+    `jobs` is the number of processes that check bundles side by side.
     """
     return _Verifier(folder, on_progress, jobs).run(public_key, outside_checkpoint)
 
@@ -177,6 +177,9 @@ class _Verifier:
         for name in ("payloads", "sealed", "clock_back"):
             self._checks[name] += getattr(found, name)
         self._checks["entries"] += len(found.hashes)
+        if found.root:
+            self._roots.append(found.root)
+            return
         stored = [tile[at : at + proof.HASH] for at in range(0, len(tile), proof.HASH)]
         if width < WIDTH:
             self._edge, self._stored_edge = found.hashes, stored
