@@ -22,6 +22,10 @@ class UpstreamProtocolError(ProtocolError):
     """The target broke its protocol: answer generically, close, and count it as an alarm."""
 
 
+class UnreadableBody(ProtocolError):
+    """A body that owes a mask is not what it says it is, or is past a bound: what has not left, does not leave."""
+
+
 class LocalProtocolError(ProtocolError):
     """We misused one of our own machines: a defect, and the connection ends."""
 

@@ -1,0 +1,83 @@
+"""One masked body from end to end: codings and charset undone, its content masked, and both put back.
+
+It knows no content: what masks is handed in, and sees UTF-8.
+Implements: RFC 9110 section 8.4 around whatever masks.
+
+Invariants:
+
+- The output, once decoded, does not depend on how the input was cut.
+- A byte that was not masked leaves in the charset it came in, under the codings it came in.
+- A body of no bytes stays one.
+"""
+
+from typing import Protocol
+
+from doorward_core.http.charsets import Charset
+from doorward_core.http.codings import CodingLimits, Decoder, Encoder
+
+
+class Content(Protocol):
+    """What masks one kind of content. `masked` counts by label."""
+
+    @property
+    def masked(self) -> dict[str, int]:
+        """How much was masked so far."""
+        ...
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a chunk of UTF-8, and give what may leave now."""
+        ...
+
+    def end(self) -> bytes:
+        """The content is over: the rest."""
+        ...
+
+
+class Recoder:
+    """One body: `feed` and `end` as its content's, for bytes as they are on the wire."""
+
+    def __init__(
+        self, codings: tuple[str, ...], charset: Charset, content: Content, limits: CodingLimits | None = None
+    ) -> None:
+        self._decoder = Decoder(codings, self._take, limits)
+        self._encoder = Encoder(codings)
+        self._charset = charset
+        self._content = content
+        self._out: list[bytes] = []
+        self._any = False
+        self._coded = bool(codings)
+
+    @property
+    def masked(self) -> dict[str, int]:
+        """How much was masked so far, by label."""
+        return self._content.masked
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a chunk, and give what may leave now. Raise UnreadableBody for what cannot be masked."""
+        self._any = self._any or bool(chunk)
+        self._decoder.feed(chunk)
+        return self._given()
+
+    def end(self) -> bytes:
+        """The body is over: the rest. Raise UnreadableBody where it ends within something."""
+        if not self._any:
+            return b""
+        self._decoder.end()
+        last = self._charset.decode(b"", final=True)
+        shown = (self._content.feed(last) if last else b"") + self._content.end()
+        self._give(self._charset.encode(shown, final=True))
+        return self._given() + self._encoder.end()
+
+    def _take(self, piece: bytes) -> None:
+        """A decoded piece: it is masked and coded again at once, so that a body that unfolds is never held whole."""
+        text = self._charset.decode(piece)
+        if text:
+            self._give(self._charset.encode(self._content.feed(text)))
+
+    def _give(self, shown: bytes) -> None:
+        if shown:
+            self._out.append(self._encoder.feed(shown))
+
+    def _given(self) -> bytes:
+        out, self._out = self._out, []
+        return b"".join(out)
