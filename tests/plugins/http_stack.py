@@ -274,16 +274,19 @@ class HttpGateway(Gateway):
 
     def entries(self, *kinds):
         """What the log holds by now, once it is on stable storage."""
-        return [entry for entry in LogReader(self.log) if not kinds or entry.kind in kinds]
+        return [entry for entry in LogReader(self.log).entries() if not kinds or entry.kind in kinds]
 
-    def until_recorded(self, kind, count=1, within_s=20):
+    def until_recorded(self, kind, text="", within_s=20):
+        """Entries of a kind, once there is one: of the operation with this text, or of any."""
         end = time.monotonic() + within_s
         while time.monotonic() < end:
-            found = self.entries(kind)
-            if len(found) >= count:
+            every = self.entries()
+            meant = {entry.operation_id for entry in every if text in str((entry.payload or {}).get("text", ""))}
+            found = [entry for entry in every if entry.kind == kind and (not text or entry.operation_id in meant)]
+            if found:
                 return found
             time.sleep(0.05)
-        raise AssertionError(f"no {count} {kind} on record")
+        raise AssertionError(f"no {kind} on record")
 
 
 @contextlib.contextmanager
