@@ -105,6 +105,17 @@ class Authenticator:
             self._limiter.failed(peer.address, credential.text, self._clock())
         raise kind(problem)
 
+    def believes(self, credential: SshCertificate, peer: Peer) -> bool:
+        """Tell whether a certificate would be taken from whoever proves to hold its key: the answer to a probe.
+
+        It counts nothing and remembers nothing: an ssh-agent offers every key that it holds.
+        """
+        try:
+            self._verify_certificate(credential, peer)
+        except AuthenticationError:
+            return False
+        return True
+
     async def _verify(self, credential: Credential, peer: Peer) -> Identity:
         if isinstance(credential, SshCertificate):
             return self._verify_certificate(credential, peer)

@@ -24,7 +24,6 @@ import trio
 from doorward_core.errors import AdmissionRefused, AuthenticationError, ClientProtocolError, GatewayError, RecordError
 from doorward_core.gate import Gate, SessionGate
 from doorward_core.identity.authenticate import BearerToken, Credential, SshCertificate
-from doorward_core.identity.ssh_certificate import read_certificate
 from doorward_core.model import Peer, Secret
 from doorward_core.net.listen import Connection
 from doorward_ssh import refusals
@@ -205,13 +204,9 @@ class Conversation:
         return await self._admit(SshCertificate(blob, username), username)
 
     def certificate_could(self, blob: bytes, username: str) -> bool:
-        """Tell whether this is a certificate at all: a public key on its own is nobody's."""
+        """Tell whether it would be taken; one that is somebody else's is passed over, and is no failed attempt."""
         self._doorman.asked()
-        try:
-            read_certificate(blob)
-        except AuthenticationError:
-            return False
-        return True
+        return self.gate.authenticator.believes(SshCertificate(blob, username), self._connection.peer)
 
     def throttle(self, *, stop: bool) -> None:
         """The client does not read, or reads again: nor are the targets' channels read."""

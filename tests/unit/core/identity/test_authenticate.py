@@ -182,6 +182,16 @@ async def test_a_certificate_goes_with_its_issuer(ssh_door, world):
         await ssh_door.authenticate(shown, HERE)
 
 
+async def test_a_probe_is_answered_and_costs_nothing(ssh_door, world):
+    forged = SshCertificate(await certificate(ssh_door, world, Ed25519PrivateKey.generate()), "deploy@web1")
+    good = SshCertificate(await certificate(ssh_door, world), "deploy@web1")
+    for _ in range(BURST + 1):
+        assert not ssh_door.believes(forged, HERE)
+    assert ssh_door.believes(good, HERE)
+    assert not ssh_door.believes(dataclasses.replace(good, principal="root@web1"), HERE)
+    assert await ssh_door.authenticate(good, HERE)
+
+
 async def test_certificates_that_fail_count_against_their_source(ssh_door, world):
     forged = SshCertificate(await certificate(ssh_door, world, Ed25519PrivateKey.generate()), "deploy@web1")
     good = SshCertificate(await certificate(ssh_door, world), "deploy@web1")
