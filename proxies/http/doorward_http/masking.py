@@ -108,6 +108,11 @@ class Masking:
             self._down = planned.body
         return ResponseHead(head.status, planned.headers, head.reason)
 
+    @property
+    def changes_answer(self) -> bool:
+        """Whether the answer's body is masked."""
+        return self._down is not None
+
     def feed(self, chunk: bytes) -> bytes:
         """See `Change`. Raises Withheld."""
         if self._down is None:

@@ -2,24 +2,31 @@
 
 What it will not do: decide what becomes of the bytes; that is a `Change`.
 
-Invariant: what is there already is changed before the head leaves, so that an answer that turns out to be withheld can
-still be answered in another way.
+Invariant: what is there already, and all of a short body that is masked, is changed before the head leaves, so that an
+answer that turns out to be withheld can still be answered in another way.
 """
 
 from typing import Final
 
 from doorward_core.http.exchange import Exchange
-from doorward_core.http.messages import BODILESS, ResponseHead
+from doorward_core.http.messages import BODILESS, ResponseHead, get
 from doorward_core.http.relay import Change
 from doorward_core.http.upstream import UpstreamResponse
 
 EARLY_BYTES: Final = 256 * 1024  # changed and held before the head leaves; what is ready is seldom more than one read
 
 
-async def relay(response: UpstreamResponse, exchange: Exchange, head: ResponseHead, change: Change) -> None:
+async def relay(
+    response: UpstreamResponse, exchange: Exchange, head: ResponseHead, change: Change, *, masked: bool
+) -> None:
     """Send `head` and the changed body of `response`, to the end of both. Raises what any of them raises."""
+    short = masked and _length(response.head) <= EARLY_BYTES
     early, piece = bytearray(), response.ready()
-    while piece and len(early) < EARLY_BYTES:
+    while len(early) < EARLY_BYTES:
+        if piece is None and short:
+            piece = await response.read()
+        if not piece:
+            break
         early += change.feed(piece)
         piece = response.ready()
     if piece == b"":
@@ -37,6 +44,12 @@ async def relay(response: UpstreamResponse, exchange: Exchange, head: ResponseHe
     if trailers:
         await exchange.send_trailers(trailers)
     await exchange.finish()
+
+
+def _length(head: ResponseHead) -> int:
+    """The length that the target declared; where there is none, more than is waited for."""
+    declared = get(head.headers, b"content-length")
+    return EARLY_BYTES + 1 if declared is None else int(declared)
 
 
 async def _rest(response: UpstreamResponse, exchange: Exchange, change: Change, piece: bytes | None) -> None:

@@ -169,7 +169,7 @@ class Serving:
                     await self._instead(answer)
                 else:
                     kept = Kept(masking, answer, self._room(permit))
-                    await relay(response, self._exchange, answer, kept)
+                    await relay(response, self._exchange, answer, kept, masked=masking.changes_answer)
                     kept.whole = True
         except Withheld as owed:
             await self._door.gate.released(permit.entry)
