@@ -107,11 +107,15 @@ def ssh_config(
     anonymous = not (resources or jump)
     reached = reach(gateway, token, token_file, ca_file, anonymous=anonymous)
     names = [] if anonymous else _texts(ask(reached, "/v1/ssh/names").get("names"))
-    authority = str(ask(reached, "/v1/ssh/authorities").get("host_ca"))
+    found = ask(reached, "/v1/ssh/authorities")
+    authority, hosts = str(found.get("host_ca")), _texts(found.get("hosts"))
     where = Where(host, port, identity.expanduser().absolute() if identity else None)
     with output.failing(Unfit):
         trusted = known_hosts(where, authority, names if jump else ())
         blocks = config(where, names, jump=jump)
+    if host not in hosts:
+        listed = ", ".join(map(output.line, hosts))
+        typer.echo(f"doorward: ssh will not take it for {output.line(host)}: its certificate names {listed}", err=True)
     sections = {"known-hosts": [KNOWN_HOSTS, *trusted], "config": [CONFIG, *blocks]}
     for name, lines in sections.items():
         if part in (name, "all"):

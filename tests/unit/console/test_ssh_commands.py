@@ -28,7 +28,7 @@ def login(run, gateway):
 @pytest.fixture
 def config(run, gateway):
     def call(*arguments, token="ops"):
-        return run("ssh-config", "--host", "gw.example", *arguments, "--gateway", gateway.url, "--token", token)
+        return run("ssh-config", "--host", "ssh.example", *arguments, "--gateway", gateway.url, "--token", token)
 
     return call
 
@@ -101,16 +101,23 @@ def test_a_gateway_that_is_not_there_is_said(run, tmp_path):
 
 def test_whom_to_trust_is_told_without_a_token(run, gateway):
     ca = public_line(gateway.room.keys.host.public_key(), "doorward-host-ca@ssh.example")
-    done = run("ssh-config", "--host", "gw.example", "--port", 2222, "--gateway", gateway.url)
+    done = run("ssh-config", "--host", "ssh.example", "--port", 2222, "--gateway", gateway.url)
     assert done.output.splitlines() == [
         "# ~/.ssh/known_hosts",
-        f"@cert-authority [gw.example]:2222 {ca}",
+        f"@cert-authority [ssh.example]:2222 {ca}",
         "# ~/.ssh/config",
-        "Host gw.example",
+        "Host ssh.example",
         "    Port 2222",
         "    User jump",
     ]
     assert run("ssh-config", "--host", "gw", "--gateway", gateway.url, "--resources").exit_code == 2
+
+
+def test_a_host_that_its_certificate_does_not_name_is_warned_of(run, gateway):
+    done = run("ssh-config", "--host", "gw.example", "--gateway", gateway.url)
+    assert done.exit_code == 0
+    assert "its certificate names ssh.example, 10.0.0.9" in done.stderr
+    assert run("ssh-config", "--host", "ssh.example", "--gateway", gateway.url).stderr == ""
 
 
 def test_each_part_can_be_had_alone(config):
@@ -122,12 +129,12 @@ def test_each_part_can_be_had_alone(config):
 def test_resources_get_entries_of_their_own(config, tmp_path):
     lines = config("--resources", "--identity", tmp_path / "key").output.splitlines()
     assert [line for line in lines if line.startswith("Host ")] == [
-        "Host gw.example", "Host db1", "Host deploy.web1", "Host root.web1", "Host web2",
+        "Host ssh.example", "Host db1", "Host deploy.web1", "Host root.web1", "Host web2",
     ]  # fmt: skip
     assert f'    CertificateFile "{tmp_path / "key"}-cert.pub"' in lines
     jumping = config("--jump").output.splitlines()
     assert "Host db1 web1 web2" in jumping
-    assert any(line.startswith("@cert-authority gw.example,db1,web1,web2 ") for line in jumping)
+    assert any(line.startswith("@cert-authority ssh.example,db1,web1,web2 ") for line in jumping)
 
 
 def test_a_host_that_is_more_than_a_name_is_refused(run, gateway):
