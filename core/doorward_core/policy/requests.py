@@ -6,19 +6,23 @@ What it will not do: look at a query, a header or a body; that is `when`.
 
 Invariants: pure; at most proportional to the length of the path times that of the pattern. In an allow a pattern
 speaks of what it writes out and of nothing else; in a hold or a block it speaks of the same, of everything that lies
-below it, and of every spelling in capitals and small letters, because a target may not tell those apart. So a doubt
-never loosens.
+below it, and of every spelling that a target may not tell apart: capitals and small letters, and what Unicode holds
+to be compatible. So a doubt never loosens.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 from doorward_core.policy.glob import Names, compile_names
 
 REQUEST = "request"
 ANY_DEPTH = "**"
 _METHODS = re.compile(r"(?:\*|[A-Z][A-Z-]{0,31}(?:,[A-Z][A-Z-]{0,31})*)\Z")
+_WRITTEN = "~!$&'()*+,;=:@?%-._"
+"""What a canonical path has in the open, and what patterns mean something by; everything else is written encoded."""
 _SHOWN = "such as `GET /customers/*` or `POST,PUT /orders/**`"
 
 
@@ -36,7 +40,7 @@ class _Pattern:
             return False
         if broadly:
             # Whatever lies below is meant too; the empty segment of a trailing slash lies below.
-            return _fits(path.casefold().split("/")[1:], self.folded, below=True)
+            return _fits([_folded(segment) for segment in path.split("/")[1:]], self.folded, below=True)
         return _fits(path.split("/")[1:], self.segments, below=False)
 
 
@@ -91,15 +95,23 @@ def compile_requests(patterns: Iterable[str]) -> Requests:
 
 def _compile(pattern: str) -> _Pattern:
     methods, path = split_request(pattern)
+    segments = path.split("/")[1:]
     return _Pattern(
         None if methods == "*" else frozenset(methods.split(",")),
-        _segments(path),
-        _segments(path.casefold()),
+        tuple(_names(quote(segment, safe=_WRITTEN)) for segment in segments),
+        tuple(_names(_folded(segment)) for segment in segments),
     )
 
 
-def _segments(path: str) -> tuple[Names | None, ...]:
-    return tuple(None if segment == ANY_DEPTH else compile_names([segment]) for segment in path.split("/")[1:])
+def _names(segment: str) -> Names | None:
+    return None if segment == ANY_DEPTH else compile_names([segment])
+
+
+def _folded(segment: str) -> str:
+    """One spelling for all that some target takes for one name."""
+    if segment.isascii() and "%" not in segment:
+        return segment.casefold()
+    return unicodedata.normalize("NFKC", unquote(segment)).casefold()
 
 
 def _fits(path: list[str], pattern: tuple[Names | None, ...], *, below: bool) -> bool:

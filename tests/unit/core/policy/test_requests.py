@@ -37,6 +37,10 @@ from doorward_core.policy.requests import compile_requests, split_request
         ("GET /", "GET /", True, True),
         ("GET /", "GET /x", False, False),
         ("GET /a/**", "GET /a/", True, True),
+        ("GET /café/a b", "GET /caf%C3%A9/a%20b", True, True),
+        ("GET /caf%C3%A9", "GET /caf%C3%A9", True, True),
+        ("GET /admin", "GET /%EF%BD%81dmin", False, True),
+        ("GET /admin", "GET /adm%C4%B0n", False, False),
     ],
 )
 def test_what_a_pattern_speaks_of(pattern, name, allows, blocks):
