@@ -19,7 +19,7 @@ Cancelled (the client hung up, the gateway drains), it withdraws what is held, a
 import os
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import asyncssh
 import trio
@@ -31,13 +31,13 @@ from doorward_core.mask.detect import detectors_for
 from doorward_core.model import Denial, Operation, Permit
 from doorward_ssh import refusals, terminal
 from doorward_ssh.ends import WIRE, ClientEnd, Ends, Relay
+from doorward_ssh.inside import TargetConnection
 from doorward_ssh.loops import Bridge, in_asyncio
 from doorward_ssh.operations import ChannelRequest, Kind, Reading, read
 from doorward_ssh.recorder import Recorder
 from doorward_ssh.sftp_relay import SftpRelay
 from doorward_ssh.streams import StreamRelay
 from doorward_ssh.terminal import Screen
-from doorward_ssh.upstream import PACKET_BYTES, WINDOW_BYTES
 
 SFTP: Final = "sftp"  # the subsystem whose requests are decided one by one
 DRAIN_S: Final = 600.0  # for a client that does not read what it was sent: then its channel is closed all the same
@@ -59,7 +59,7 @@ class Talk(Protocol):
     def next_seq(self) -> int:
         """Number an operation."""
 
-    async def upstream(self) -> asyncssh.SSHClientConnection:
+    async def upstream(self) -> TargetConnection:
         """The connection to the target, made when it is first asked for. Raises UpstreamUnavailable."""
 
 
@@ -184,31 +184,10 @@ class Channel:
             request=self.request,
         )
 
-    async def _open(self, connection: asyncssh.SSHClientConnection, relay: Relay) -> None:
+    async def _open(self, connection: TargetConnection, relay: Relay) -> None:
         """The part of asyncio: open the target's channel, and let the first bytes through in the same step."""
-        request = self.request
-        pty: dict[str, Any] = {"request_pty": False}
-        if (wanted := request.pty) is not None:
-            size = (wanted.columns, wanted.rows, wanted.width, wanted.height)
-            pty = {
-                "request_pty": "force",
-                "term_type": wanted.term,
-                "term_size": size,
-                "term_modes": dict(wanted.modes),
-            }
         try:
-            await connection.create_session(
-                lambda: self.ends.target,
-                request.text if request.kind is Kind.EXEC else None,
-                subsystem=request.text if request.kind is Kind.SUBSYSTEM else None,
-                env=dict(request.environment),
-                send_env=None,
-                x11_forwarding=False,
-                encoding=None,
-                window=WINDOW_BYTES,
-                max_pktsize=PACKET_BYTES,
-                **pty,
-            )
+            await connection.open_for(self.request, self.ends.target)
         except asyncssh.ChannelOpenError:
             raise UpstreamUnavailable("it did not start what was asked for") from None
         except (asyncssh.Error, OSError):

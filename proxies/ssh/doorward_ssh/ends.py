@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import asyncssh
 from asyncssh.channel import SSHChannel
 
-from doorward_ssh.inside import ClientChannel
+from doorward_ssh.inside_channels import ClientChannel
 from doorward_ssh.operations import ChannelRequest, Kind, Pty
 
 STDERR: Final = asyncssh.EXTENDED_DATA_STDERR

@@ -7,9 +7,8 @@ What it will not do: speak SSH. Key exchange, ciphers, framing and channel numbe
 Invariants (threat model SSH-02, SSH-03, SSH-04, SSH-08, SSH-16):
 - What a peer sends before the gateway has read it is bounded in bytes, and in objects.
 - What waits for a peer that does not read is bounded: the other leg is not read meanwhile (`Throttled`).
-- Key exchanges, requests that wait for an answer, and environment variables are bounded in number.
+- Key exchanges and requests that wait for an answer are bounded in number.
 - A certificate is judged over the very bytes that the client sent, and only after its signature has been checked.
-- Nothing of the client's reaches a session but what its owner let through: no agent, no X11, no unlisted variable.
 """
 
 import asyncio
@@ -19,18 +18,21 @@ from typing import Any, Final, Protocol
 import asyncssh
 from asyncssh.connection import SSHClientConnection, SSHConnection, SSHServerConnection
 from asyncssh.constants import MSG_GLOBAL_REQUEST, MSG_IGNORE, MSG_KEXINIT, MSG_USERAUTH_REQUEST
+from asyncssh.encryption import GCMEncryption
 from asyncssh.packet import SSHPacket, SSHPacketLogger, String
 from asyncssh.public_key import decode_ssh_certificate
 
-from doorward_core.shell.environment import harmless_variable
 from doorward_ssh.algorithms import SIGNATURES
+from doorward_ssh.inside_channels import ClientChannel, TargetChannel, TcpChannel, UnixChannel
+from doorward_ssh.operations import ChannelRequest, Kind
 
+WINDOW_BYTES: Final = 2 << 20  # of a channel: OpenSSH's, enough for a gigabit at 16 ms
+PACKET_BYTES: Final = 32 * 1024  # OpenSSH's largest
 INPUT_BYTES: Final = 1 << 20  # unread while a packet is being worked on: four of the largest, and more is left to TCP
 REKEYS: Final = 8  # in `REKEY_S`; OpenSSH asks for one in an hour or a gigabyte
 REKEY_S: Final = 60.0
 GLOBAL_REQUESTS: Final = 64  # that wait for an answer
-VARIABLES: Final = 64  # of one channel
-SMALL_BYTES: Final = 16 * 1024  # what waits in pieces smaller than this is put together
+_LENGTH_BYTES: Final = 4  # of a packet's length (RFC 4253 section 6)
 _SIGNERS: Final = frozenset(name.encode("ascii") for name in SIGNATURES)
 
 
@@ -50,47 +52,6 @@ class Owner(Protocol):
         """The client does not read (`stop`), or reads again."""
 
 
-class ClientChannel(asyncssh.SSHServerChannel[bytes]):
-    """A session channel of a client."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.on_drained: Callable[[], None] | None = None
-        self.refused_variables = 0
-
-    def _process_env_request(self, packet: SSHPacket) -> bool:
-        name, value = packet.get_string(), packet.get_string()
-        packet.check_end()
-        try:
-            harmless = harmless_variable(name.decode("ascii"), value.decode("ascii"))
-        except UnicodeDecodeError:
-            harmless = False
-        # As OpenSSH does with what its AcceptEnv does not name: the request fails, and the session goes on.
-        if not harmless or self._session_started or len(self._env) >= VARIABLES:
-            self.refused_variables += 1
-            return False
-        self._env[name] = value
-        return True
-
-    def _process_x11_req_request(self, packet: SSHPacket) -> bool:
-        return False
-
-    def _process_auth_agent_req_at_openssh_dot_com_request(self, packet: SSHPacket) -> None:
-        self._loop.call_soon(self._report_response, False)
-
-    def _process_pty_req_request(self, packet: SSHPacket) -> bool:
-        return not self._session_started and bool(super()._process_pty_req_request(packet))
-
-    def _accept_data(self, data: bytes, datatype: int | None = None) -> None:
-        super()._accept_data(data, datatype)
-        _put_together(self._recv_buf)
-
-    def _flush_send_buf(self) -> None:
-        super()._flush_send_buf()
-        if not self._send_buf and self.on_drained is not None:
-            self.on_drained()
-
-
 class _Silent(SSHPacketLogger):
     """Writes no packet into a log: the record is elsewhere, and what passes here is content."""
 
@@ -104,23 +65,75 @@ class _Silent(SSHPacketLogger):
 _SILENT: Final = _Silent()
 
 
-class _Quiet(SSHConnection):
-    """Both legs: no packets in logs, and none that says nothing.
+class _Lean(SSHConnection):
+    """Both legs, at less cost: no packets in logs, none that says nothing, and each looked at by itself.
 
     asyncssh sends an MSG_IGNORE before each packet, against an attack on ciphers that chain blocks across packets
     (RFC 4251 section 9.3.1). None that we offer does, and it doubles the work of a transfer.
+    For each packet it also copies all that it has received, which is eight packets at a time: it is given one.
     """
 
     log_sent_packet = _SILENT.log_sent_packet
     log_received_packet = _SILENT.log_received_packet
+    _rest = b""  # the beginning of a packet
+    _heard = 0.0
 
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
         """Send a packet that says something."""
         if pkttype != MSG_IGNORE:
             super().send_packet(pkttype, *args, handler=_SILENT)
 
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        """Take what has arrived: packet by packet as long as their lengths can be read, which AES-GCM leaves plain."""
+        received, at = self._rest + data, 0
+        self._rest = b""
+        while self._between_packets() and len(received) - at >= _LENGTH_BYTES:
+            length = int.from_bytes(received[at : at + _LENGTH_BYTES], "big")
+            end = at + _LENGTH_BYTES + length + self._recv_macsize
+            if length > self._max_recv_pktlen:
+                break  # asyncssh has the words for it
+            if end > len(received):
+                self._rest = received[at:]
+                return
+            self._inpbuf, at = received[at:end], end
+            self._recv_data()
+        if at < len(received):
+            super().data_received(received[at:], datatype)
 
-class ClientConnection(_Quiet, SSHServerConnection):
+    def _between_packets(self) -> bool:
+        reading = self._recv_handler == self._recv_pkthdr and not self._inpbuf
+        return reading and isinstance(self._recv_encryption, GCMEncryption)
+
+    def create_tcp_channel(
+        self,
+        encoding: str | None = None,
+        errors: str = "strict",
+        window: int = WINDOW_BYTES,
+        max_pktsize: int = PACKET_BYTES,
+    ) -> asyncssh.SSHTCPChannel[Any]:
+        """Make a channel for a connection that is carried."""
+        self._update_recv_pktlen(max_pktsize)
+        return TcpChannel(self, self._loop, encoding, errors, window, max_pktsize)
+
+    def create_unix_channel(
+        self,
+        encoding: str | None = None,
+        errors: str = "strict",
+        window: int = WINDOW_BYTES,
+        max_pktsize: int = PACKET_BYTES,
+    ) -> asyncssh.SSHUNIXChannel[Any]:
+        """Make a channel for a connection to a socket in the file system."""
+        self._update_recv_pktlen(max_pktsize)
+        return UnixChannel(self, self._loop, encoding, errors, window, max_pktsize)
+
+    def _reset_keepalive_timer(self) -> None:
+        now = self._loop.time()
+        if now - self._heard > 1:  # a timer for each packet is what asyncssh would make
+            self._heard = now
+            super()._reset_keepalive_timer()
+
+
+class ClientConnection(_Lean, SSHServerConnection):
     """The leg to a client."""
 
     def __init__(
@@ -209,7 +222,7 @@ class ClientConnection(_Quiet, SSHServerConnection):
     }
 
 
-class TargetConnection(_Quiet, SSHClientConnection):
+class TargetConnection(_Lean, SSHClientConnection):
     """The leg to a target. `throttle` is called with True when it does not read, and with False when it does again."""
 
     def __init__(
@@ -221,6 +234,27 @@ class TargetConnection(_Quiet, SSHClientConnection):
         super().__init__(loop, options, wait="auth")
         self._throttle = throttle
 
+    async def open_for(self, request: ChannelRequest, session: asyncssh.SSHClientSession[bytes]) -> None:
+        """Start at the target what was asked for, with these very bytes. Raises asyncssh.Error, OSError."""
+        self._update_recv_pktlen(PACKET_BYTES)
+        channel = TargetChannel(self, self._loop, "strict", None, "strict", WINDOW_BYTES, PACKET_BYTES)
+        pty = request.pty
+        await channel.create(
+            lambda: session,
+            request.text if request.kind is Kind.EXEC else None,
+            request.text if request.kind is Kind.SUBSYSTEM else None,
+            {name.encode(): value.encode() for name, value in request.environment},
+            pty is not None,
+            pty.term if pty else None,
+            (pty.columns, pty.rows, pty.width, pty.height) if pty else None,
+            dict(pty.modes) if pty else {},
+            False,
+            None,
+            None,
+            False,
+            False,
+        )
+
     def pause_writing(self) -> None:
         """The target does not read: what would go to it is not to be fetched."""
         self._throttle(True)
@@ -228,14 +262,6 @@ class TargetConnection(_Quiet, SSHClientConnection):
     def resume_writing(self) -> None:
         """It reads again."""
         self._throttle(False)
-
-
-def _put_together(waiting: list[tuple[bytes, int | None]]) -> None:
-    """Join the last two pieces that wait, where both are small: a peer may send a window byte by byte."""
-    if len(waiting) > 1:
-        (first, kind), (second, other) = waiting[-2:]
-        if kind == other and len(first) + len(second) <= SMALL_BYTES:
-            waiting[-2:] = [(first + second, kind)]
 
 
 def _signer(signature: bytes) -> bytes:

@@ -18,9 +18,11 @@ from asyncssh.kex import get_kex_algs
 from doorward_core.model import Secret
 from doorward_ssh import algorithms, refusals
 from doorward_ssh.ends import ClientEnd
+from doorward_ssh.forwards import DIRECT, LISTEN, STREAM, Opening
 from doorward_ssh.hostkeys import HostKey
-from doorward_ssh.inside import ClientConnection, available
-from doorward_ssh.upstream import PACKET_BYTES, SOFTWARE, WINDOW_BYTES
+from doorward_ssh.inside import PACKET_BYTES, WINDOW_BYTES, ClientConnection, available
+from doorward_ssh.legs import Leg
+from doorward_ssh.upstream import SOFTWARE
 
 # The comment of the identification (RFC 4253 section 4.2): clients look for this word before they make a symbolic link.
 IDENT: Final = f"{SOFTWARE} SFTP-as-OpenSSH"
@@ -51,6 +53,12 @@ class Desk(Protocol):
 
     def open_session(self) -> ClientEnd:
         """Make the end of a session channel."""
+
+    async def forward(self, opening: Opening) -> Leg:
+        """Connect somewhere through the target. Raises asyncssh.ChannelOpenError."""
+
+    async def listen(self, opening: Opening) -> bool:
+        """Have the target listen."""
 
 
 class Doorman(asyncssh.SSHServer):
@@ -122,6 +130,18 @@ class Doorman(asyncssh.SSHServer):
 
         end.on_gone = closed
         return end
+
+    async def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Leg:
+        """Connect to an address through the target, if that may be."""
+        return await self._desk.forward(Opening(DIRECT, dest_host, dest_port, (orig_host, orig_port)))
+
+    async def unix_connection_requested(self, dest_path: str) -> Leg:
+        """Connect to a Unix socket through the target, if that may be."""
+        return await self._desk.forward(Opening(STREAM, dest_path))
+
+    async def server_requested(self, listen_host: str, listen_port: int) -> bool:
+        """Have the target listen: put on record, and refused."""
+        return await self._desk.listen(Opening(LISTEN, listen_host, listen_port))
 
 
 def server_options(host_key: HostKey) -> asyncssh.SSHServerConnectionOptions:

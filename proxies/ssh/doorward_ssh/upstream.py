@@ -39,8 +39,6 @@ from doorward_ssh.settings import SshTarget
 
 SOFTWARE: Final = "Doorward"
 KEEPALIVE_S: Final = 30  # a target that is gone is noticed after three of these
-WINDOW_BYTES: Final = 2 << 20  # of a channel: OpenSSH's, enough for a gigabit at 16 ms
-PACKET_BYTES: Final = 32 * 1024  # OpenSSH's largest
 
 
 @dataclass(frozen=True, slots=True)

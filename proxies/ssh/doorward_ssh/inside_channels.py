@@ -1,0 +1,99 @@
+"""asyncssh's channels, narrowed: what waits in them is bounded, and nothing is granted that nobody decided.
+
+What it is: subclasses of asyncssh's channels, for the pinned version 2.24.1 alone; `inside` has the connections.
+What it will not do: number channels, or know what passes through them.
+
+Invariants (threat model SSH-04, SSH-08, SSH-09):
+- What waits unread in a channel never exceeds its window: asyncssh gives the whole window back while bytes wait, so
+  that a peer could send without end to somebody who reads slowly.
+- It is bounded in objects too: a peer may send a window byte by byte.
+- Nothing of the client's reaches a session but what its owner let through: no agent, no X11, no unlisted variable.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import asyncssh
+from asyncssh.channel import SSHChannel
+from asyncssh.constants import MSG_CHANNEL_WINDOW_ADJUST
+from asyncssh.packet import SSHPacket, UInt32
+
+from doorward_core.shell.environment import harmless_variable
+
+VARIABLES: Final = 64  # of one channel
+SMALL_BYTES: Final = 16 * 1024  # what waits in pieces smaller than this is put together
+
+
+class Bounded(SSHChannel[bytes]):
+    """Any channel. `on_drained` is called when all that was written has been handed to the connection."""
+
+    on_drained: Callable[[], None] | None = None
+
+    def _accept_data(self, data: bytes, datatype: int | None = None) -> None:
+        super()._accept_data(data, datatype)
+        put_together(self._recv_buf)
+
+    def _deliver_data(self, data: bytes, datatype: int | None) -> None:
+        if self._recv_window < self._init_recv_window // 2:
+            waiting = sum(len(piece) for piece, _ in self._recv_buf)
+            more = self._init_recv_window - self._recv_window - waiting
+            if more > self._init_recv_window // 2:
+                self.send_packet(MSG_CHANNEL_WINDOW_ADJUST, UInt32(more))
+                self._recv_window += more
+        session: Any = self._session  # each kind of session has a `data_received`, and their common base has not
+        if session is not None:
+            session.data_received(data, datatype)
+
+    def _flush_send_buf(self) -> None:
+        super()._flush_send_buf()
+        if not self._send_buf and self.on_drained is not None:
+            self.on_drained()
+
+
+class ClientChannel(Bounded, asyncssh.SSHServerChannel[bytes]):
+    """A session channel of a client."""
+
+    refused_variables = 0
+
+    def _process_env_request(self, packet: SSHPacket) -> bool:
+        name, value = packet.get_string(), packet.get_string()
+        packet.check_end()
+        try:
+            harmless = harmless_variable(name.decode("ascii"), value.decode("ascii"))
+        except UnicodeDecodeError:
+            harmless = False
+        # As OpenSSH does with what its AcceptEnv does not name: the request fails, and the session goes on.
+        if not harmless or self._session_started or len(self._env) >= VARIABLES:
+            self.refused_variables += 1
+            return False
+        self._env[name] = value
+        return True
+
+    def _process_x11_req_request(self, packet: SSHPacket) -> bool:
+        return False
+
+    def _process_auth_agent_req_at_openssh_dot_com_request(self, packet: SSHPacket) -> None:
+        self._loop.call_soon(self._report_response, False)
+
+    def _process_pty_req_request(self, packet: SSHPacket) -> bool:
+        return not self._session_started and bool(super()._process_pty_req_request(packet))
+
+
+class TargetChannel(Bounded, asyncssh.SSHClientChannel[bytes]):
+    """A session channel at a target."""
+
+
+class TcpChannel(Bounded, asyncssh.SSHTCPChannel[bytes]):
+    """A connection that is carried, of either leg."""
+
+
+class UnixChannel(Bounded, asyncssh.SSHUNIXChannel[bytes]):
+    """The same to a socket in the file system."""
+
+
+def put_together(waiting: list[tuple[bytes, Any]]) -> None:
+    """Join the last two pieces that wait, where both are small."""
+    if len(waiting) > 1:
+        (first, kind), (second, other) = waiting[-2:]
+        if kind == other and len(first) + len(second) <= SMALL_BYTES:
+            waiting[-2:] = [(first + second, kind)]
