@@ -1,0 +1,131 @@
+"""Server-sent events on their way through, event by event.
+
+What it will not do: put together what a server spreads over several events, or read an event that nobody ended for it.
+Implements: the WHATWG HTML Standard, "Server-sent events" (lines end in CR LF, LF or CR; an empty line ends an event;
+the `data` lines of one event are one text).
+
+Invariants:
+
+- An event leaves only when it is whole; one in which nothing was masked leaves as the bytes that came.
+- Where paths are owed, the data of an event is JSON, empty, or a mark such as `[DONE]`; other data is refused.
+"""
+
+import re
+from typing import Final
+
+from doorward_core.errors import UnreadableBody
+from doorward_http.owed import Owed, count
+
+# Two line ends, one after the other. A CR at the very end may be half of one: it waits.
+_END_OF_LINE: Final = rb"(?:\r\n|\n|\r(?=[^\n]))"
+_END_OF_EVENT: Final = re.compile(_END_OF_LINE + rb"{2}")
+_LINE: Final = re.compile(rb"([^\r\n]*+)(\r\n|\n|\r|\Z)")
+_MARK: Final = re.compile(rb"\s*(?:\[[A-Z_]{1,32}\])?\s*")
+_LOOK_BACK: Final = 4  # the longest end of an event
+_OPENS_JSON: Final = (b"{", b"[", b'"')
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+class Messages:
+    """Messages that come whole, and are JSON or text: the data of an event, or a text frame of a WebSocket."""
+
+    def __init__(self, owed: Owed, masked: dict[str, int]) -> None:
+        self._owed = owed
+        self.masked = masked
+
+    def mask(self, message: bytes) -> bytes:
+        """The message, masked. Raise UnreadableBody where paths are owed and it is not JSON."""
+        if message.lstrip()[:1] in _OPENS_JSON:
+            reader = self._owed.json()
+            try:
+                shown = reader.feed(message) + reader.end()
+            except UnreadableBody:
+                if self._owed.paths and not _MARK.fullmatch(message):
+                    raise
+            else:
+                for label, number in reader.masked.items():
+                    self.masked[label] = self.masked.get(label, 0) + number
+                return shown
+        elif self._owed.paths and not _MARK.fullmatch(message) and not _is_word(message):
+            raise UnreadableBody("a message is not JSON, and a path of a mask names nothing in it")
+        return self.text(message)
+
+    def text(self, text: bytes) -> bytes:
+        """A text that is no JSON, masked by detectors alone."""
+        if b"\0" in text:
+            raise UnreadableBody("there is a NUL byte in a text")
+        if self._owed.detectors is None:
+            return text
+        shown, labels = self._owed.detectors.mask(text, key=self._owed.key)
+        for label in labels:
+            count(self.masked, label)
+        return shown
+
+
+def _is_word(message: bytes) -> bool:
+    """A JSON text that is neither string nor array nor object: no path names it, and it needs no reader."""
+    return message.strip() in (b"true", b"false", b"null") or message.strip().lstrip(b"-").isdigit()
+
+
+class Events:
+    """One stream of events in UTF-8."""
+
+    def __init__(self, owed: Owed) -> None:
+        self._max = owed.limits.max_token_bytes
+        self._held = bytearray()
+        self._searched = 0
+        self.masked: dict[str, int] = {}
+        self._messages = Messages(owed, self.masked)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a chunk, and give the events that are whole."""
+        self._held += chunk
+        out, begin = [], 0
+        position = max(0, self._searched - _LOOK_BACK)
+        while (end := _END_OF_EVENT.search(self._held, position)) is not None:
+            out.append(self._event(bytes(self._held[begin : end.end()])))
+            begin = position = end.end()
+        del self._held[:begin]
+        self._searched = len(self._held)
+        if len(self._held) > self._max:
+            raise UnreadableBody(f"an event is longer than {self._max} bytes")
+        return b"".join(out)
+
+    def end(self) -> bytes:
+        """The stream is over: an event that was not ended is masked like any other."""
+        rest, self._held = bytes(self._held), bytearray()
+        return self._event(rest) if rest else b""
+
+    def _event(self, raw: bytes) -> bytes:
+        """One event with its end, masked."""
+        mark = _BYTE_ORDER_MARK if raw.startswith(_BYTE_ORDER_MARK) else b""
+        lines = [(line[1], line[2]) for line in _LINE.finditer(raw, len(mark)) if line[0]]
+        data = [_value(line) for line, _ in lines if _is_data(line)]
+        text = b"\n".join(data)
+        shown = self._messages.mask(text) if text else text
+        others = [line if _is_data(line) else self._messages.text(line) for line, _ in lines]
+        if shown == text and others == [line for line, _ in lines]:
+            return raw
+        return mark + _written(list(zip(others, (end for _, end in lines), strict=True)), shown)
+
+
+def _is_data(line: bytes) -> bool:
+    return line == b"data" or line.startswith(b"data:")
+
+
+def _value(line: bytes) -> bytes:
+    """After the colon, and one space."""
+    value = line[len(b"data:") :]
+    return value[1:] if value.startswith(b" ") else value
+
+
+def _written(lines: list[tuple[bytes, bytes]], data: bytes) -> bytes:
+    """The lines with their ends, the data in place of the first `data` line: masks may make it of fewer lines."""
+    out, done = [], False
+    for line, end in lines:
+        if not _is_data(line):
+            out += [line, end]
+        elif not done:
+            out += [b"".join([b"data: ", part, end or b"\n"]) for part in data.split(b"\n")]
+            done = True
+    return b"".join(out)

@@ -1,0 +1,93 @@
+"""Values on their way through in headers, trailers and status lines; and requests asked so that bodies can be masked.
+
+What it will not do: know routes, identities or credentials; `proxy` strips and adds those.
+Implements: RFC 9110 sections 8 (representations), 12.5.3 (Accept-Encoding), 13 (conditions), 14 (ranges), RFC 9530 and
+what it replaced (digests), as far as they let a value walk past a mask.
+
+Invariants:
+
+- Where a body owes a mask, nothing that was computed from the unmasked body leaves: lengths, tags, digests, ranges.
+- The target is asked for whole bodies, in codings that can be undone.
+- Conditions on a change (If-Match on PUT) are kept: without them the change would be another one.
+"""
+
+import re
+from typing import Final
+
+from doorward_core.http.codings import DECODED
+from doorward_core.http.messages import Header, Headers, get_all, without
+from doorward_core.mask.transforms import apply
+from doorward_http.owed import Owed, count
+from doorward_http.percent import mask_value
+
+# Computed from the body as the target has it: its length, tags and digests, and what offers parts of it.
+_COMPUTED: Final = frozenset({
+    b"content-length", b"etag", b"accept-ranges", b"content-range", b"content-md5", b"digest", b"content-digest",
+    b"repr-digest", b"delta-base", b"im", b"x-content-length", b"x-uncompressed-content-length",
+    b"x-decompressed-content-length", b"x-goog-hash", b"x-goog-stored-content-length",
+    b"x-ms-blob-content-md5", b"x-ms-content-crc64", b"x-ms-content-md5", b"x-checksum-md5", b"x-checksum-sha1",
+    b"x-checksum-sha256", b"x-checksum",
+})  # fmt: skip
+_COMPUTED_PREFIXES: Final = (b"x-amz-checksum-",)
+_PARTS: Final = frozenset({
+    b"range", b"if-range", b"a-im", b"want-digest", b"want-content-digest", b"want-repr-digest", b"accept-encoding",
+})  # fmt: skip
+_CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
+_READING: Final = frozenset({"GET", "HEAD"})
+# They hold no value of anybody, and a mask in them would break the message.
+_FRAMING: Final = frozenset({b"content-type", b"content-length", b"content-encoding", b"transfer-encoding", b"date"})
+# They hold URLs or pairs, in which a value ends where the syntax says so.
+_URLS: Final = frozenset({
+    b"location", b"content-location", b"link", b"refresh", b"set-cookie", b"cookie", b"referer", b"sourcemap",
+})  # fmt: skip
+_URL_MARKS: Final = b'/?&=;,<>" '
+_WEIGHT: Final = re.compile(rb"[ \t]*([A-Za-z0-9-]+)[ \t]*(?:;[ \t]*q=([01](?:\.[0-9]{0,3})?))?[ \t]*")
+
+
+def prepare_request_headers(headers: Headers, method: str, *, owes_mask: bool) -> Headers:
+    """What to ask the target with, so that the answer can be masked. Without a mask, the same headers."""
+    if not owes_mask:
+        return headers
+    kept = without(headers, _PARTS | _CONDITIONS if method in _READING else _PARTS)
+    return (*kept, (b"accept-encoding", accepted(get_all(headers, b"accept-encoding"))))
+
+
+def accepted(values: tuple[bytes, ...]) -> bytes:
+    """What the client accepts of what can be undone; plain bytes where that is nothing."""
+    kept = []
+    for item in b",".join(values).split(b","):
+        found = _WEIGHT.fullmatch(item)
+        if found and found[1].lower().decode() in (*DECODED, "identity"):
+            kept.append(found[1].lower() + (b";q=" + found[2] if found[2] else b""))
+    return b", ".join(kept) or b"identity"
+
+
+def without_computed(headers: Headers) -> Headers:
+    """The headers but for what was computed from a body that will not be the same."""
+    kept = without(headers, _COMPUTED)
+    return tuple(header for header in kept if not header[0].startswith(_COMPUTED_PREFIXES))
+
+
+def mask_headers(headers: Headers, owed: Owed, masked: dict[str, int]) -> Headers:
+    """The headers or trailers, masked by name and by detector, counted into `masked`."""
+    return tuple(header for name, value in headers if (header := _header(name, value, owed, masked)) is not None)
+
+
+def _header(name: bytes, value: bytes, owed: Owed, masked: dict[str, int]) -> Header | None:
+    """One header; None where the mask says that there is none."""
+    if name in _FRAMING:
+        return name, value
+    mask = owed.header(name)
+    if mask is not None:
+        count(masked, mask.label)
+        shown = apply(mask.transform, value.decode("latin-1"), key=owed.key, label=mask.label)
+        return None if shown is None else (name, shown.encode("ascii", "replace"))
+    if owed.detectors is None:
+        return name, value
+    marks = _URL_MARKS if name in _URLS else b""
+    return name, mask_value(value, owed.detectors, owed.key, masked, marks=marks)
+
+
+def mask_reason(reason: bytes, owed: Owed) -> bytes:
+    """The words of a status line: none, where a detector finds anything in them."""
+    return b"" if owed.detectors is not None and owed.detectors.spans(reason) else reason
