@@ -9,9 +9,9 @@ from doorward_core.mask import emails, many, transforms
 from doorward_core.mask.detect import Detectors
 from doorward_core.mask.patterns import DETECTORS
 from doorward_core.model import Transform
-from doorward_postgres import scan
+from doorward_postgres import copy_batch, scan
 from doorward_postgres.cells import Column, cell
-from doorward_postgres.copy_formats import CopyFormat, copy_format, encode
+from doorward_postgres.copy_formats import CopyFormat, copy_format, decode, encode, split
 from doorward_postgres.copy_rows import CopyMasker
 from doorward_postgres.rows import ColumnPlan, RowMasker, RowPlan, Verdict
 from doorward_postgres.wire_decode import decode_data_row
@@ -125,6 +125,23 @@ FORMATS = [
     copy_format("csv"), copy_format("csv", delimiter=";", quote="'"), copy_format("csv", escape="\\", null="NULL"),
     copy_format("csv", header=True),
 ]  # fmt: skip
+
+
+LINES = st.lists(
+    st.sampled_from([b'"', b"'", b",", b";", b"|", b"\t", b"\\", b"a", b"\0", b'""', b'","', b'"a"']), max_size=12
+).map(b"".join)
+
+
+@given(st.sampled_from(FORMATS), st.lists(LINES, min_size=1, max_size=4), st.integers(1, 4))
+@settings(max_examples=1000)
+def test_fields_split_at_once_are_those_split_line_by_line(copy: CopyFormat, lines: list[bytes], count: int) -> None:
+    """Of any line, well formed or not: they are given up, or they are the same."""
+    found = copy_batch.fields(copy, lines, count)
+    if found is not None:
+        assert found == [field for line in lines for field in split(copy, line)]
+        assert len(found) == count * len(lines)
+        assert copy_batch.joined(copy, found, count) == lines
+        assert copy_batch.decoded(copy, found) == [decode(copy, field) for field in found]
 
 
 @given(st.sampled_from(FORMATS), plans(), st.data())

@@ -15,6 +15,7 @@ from operator import methodcaller
 from struct import Struct
 from typing import Final
 
+from doorward_core.errors import UpstreamProtocolError
 from doorward_postgres import copy_formats
 from doorward_postgres.copy_formats import CopyFormat
 
@@ -67,14 +68,43 @@ def fields(copy: CopyFormat, rows: Sequence[bytes], count: int) -> list[bytes] |
     """The fields of these lines as they are written, one line's after another's; None unless each has so many."""
     # Beyond the plain delimiter only these mean anything: a delimiter behind a backslash, or a quote.
     special = copy.quote if copy.kind == "csv" else b"\\" + copy.delimiter
-    if special not in b"\n".join(rows):
-        if set(map(methodcaller("count", copy.delimiter), rows)) != {count - 1}:
-            return None
-        return copy.delimiter.join(rows).split(copy.delimiter)
-    if copy.kind == "csv" and (copy.quote != copy.escape or any(row.count(copy.quote) & 1 for row in rows)):
-        return None  # a line may end within quotes
-    each = [copy_formats.split(copy, row) if special in row else row.split(copy.delimiter) for row in rows]
+    text = b"\n".join(rows)
+    if special not in text:
+        return _plain(copy, rows, count)
+    if copy.kind == "csv":
+        if copy.quote != copy.escape or any(row.count(copy.quote) & 1 for row in rows):
+            return None  # a line may end within quotes
+        found = _quoted(copy, text, count)
+        if found is not None:
+            return found
+    try:
+        each = [copy_formats.split(copy, row) if special in row else row.split(copy.delimiter) for row in rows]
+    except UpstreamProtocolError:
+        return None  # whether anybody has to split that line, the careful way knows
     return list(chain.from_iterable(each)) if set(map(len, each)) == {count} else None
+
+
+def _plain(copy: CopyFormat, rows: Sequence[bytes], count: int) -> list[bytes] | None:
+    """The fields where every delimiter is one."""
+    if set(map(methodcaller("count", copy.delimiter), rows)) != {count - 1}:
+        return None
+    return copy.delimiter.join(rows).split(copy.delimiter)
+
+
+def _quoted(copy: CopyFormat, text: bytes, count: int) -> list[bytes] | None:
+    """The fields of CSV lines with quotes in pairs; None where quotes stand elsewhere than around fields and in them.
+
+    Between quotes, NUL stands for the delimiter while fields are split; no text of PostgreSQL holds a NUL.
+    """
+    quote, delimiter = copy.quote, copy.delimiter
+    pieces = text.split(quote)
+    outside = pieces[::2]
+    edges = {piece[-1:] for piece in outside[:-1]} | {piece[:1] for piece in outside[1:]}
+    if b"\0" in text or not edges <= {delimiter, b"\n", b""}:
+        return None
+    pieces[1::2] = quote.join(pieces[1::2]).replace(delimiter, b"\0").split(quote)
+    found = _plain(copy, quote.join(pieces).split(b"\n"), count)
+    return None if found is None else b"\n".join(found).replace(b"\0", delimiter).split(b"\n")
 
 
 def joined(copy: CopyFormat, written: Sequence[bytes], count: int) -> list[bytes]:
@@ -96,7 +126,9 @@ def decoded(copy: CopyFormat, written: Sequence[bytes]) -> list[bytes | None]:
 
 def encoded(copy: CopyFormat, values: Sequence[bytes | None]) -> list[bytes]:
     """`copy_formats.encode` of each."""
-    text = b"".join([value or b"" for value in values])
+    text, quote = b"".join([value or b"" for value in values]), copy.quote
     if copy.kind == "text" and len(text.translate(None, _TEXT_SPECIAL + copy.delimiter)) == len(text):
         return [copy.null if value is None else value for value in values]
+    if copy.kind == "csv" and quote not in text and copy.escape not in text:
+        return [copy.null if value is None else quote + value + quote for value in values]
     return [copy_formats.encode(copy, value) for value in values]

@@ -282,6 +282,12 @@ def _split_quoted(copy: CopyFormat, line: bytes) -> list[bytes]:
 
 def _closing(copy: CopyFormat, line: bytes, position: int) -> int:
     """Where the quote that was opened before `position` closes."""
+    if copy.quote == copy.escape:
+        while (position := line.find(copy.quote, position)) >= 0:
+            if line[position + 1 : position + 2] != copy.quote:
+                return position
+            position += 2
+        raise UpstreamProtocolError("a quoted field of COPY does not end")
     quote, escape = copy.quote[0], copy.escape[0]
     while position < len(line):
         byte = line[position]
