@@ -4,11 +4,15 @@ import socket
 from dataclasses import dataclass, field
 from functools import partial
 
+import h2.config
+import h2.connection
+import h2.events
 import trio
 
 from doorward_core.http.limits import CLIENT_LIMITS
 from doorward_core.http.messages import Head, ResponseHead
 from doorward_core.http.server import serve
+from doorward_core.http.server_h2 import H2Connection
 from doorward_core.net.link import Link
 from doorward_core.net.listen import Limits, Server, open_tcp
 
@@ -55,15 +59,17 @@ async def read_until(link, end, out=b""):
     return out
 
 
-async def started(nursery, handler, *, tls=None, limits=CLIENT_LIMITS, server_limits=None):
+async def started(nursery, handler, *, tls=None, limits=CLIENT_LIMITS, server_limits=None, over_h2=False):
+    """Serve as `serve` does; with `over_h2`, HTTP/2 without TLS, which no listener of ours offers."""
     stand = Stand(0, None)
-    serving = partial(
-        serve,
-        tls=tls,
-        handler=handler,
-        limits=limits,
-        on_refused=lambda refused, peer, number: stand.refused.append(refused),
-    )
+
+    def on_refused(refused, peer, number):
+        stand.refused.append(refused)
+
+    async def serve_h2(connection):
+        await H2Connection(connection, connection.peer, 1, handler, limits).serve(on_refused)
+
+    serving = serve_h2 if over_h2 else partial(serve, tls=tls, handler=handler, limits=limits, on_refused=on_refused)
     listener = open_tcp("127.0.0.1", 0)
     stand.server = Server(
         [listener],
@@ -81,6 +87,59 @@ async def echo(exchange):
     body = b"".join([piece async for piece in exchange.body()])
     said = f"{exchange.head.method} {exchange.head.target.decode()} {exchange.head.authority} {body!r}\n"
     await exchange.respond(ResponseHead(200, ((b"content-type", b"text/plain"),)), said.encode())
+
+
+class H2Client:
+    """The h2 library as a client that does what it is told, and keeps what it hears."""
+
+    def __init__(self, link, **config):
+        self.link = link
+        options = {"client_side": True, "header_encoding": None, "validate_outbound_headers": False, **config}
+        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(**options))
+        self.events = []
+        self.ended = False
+
+    @classmethod
+    async def on(cls, stand, **config):
+        client = cls(await stand.dial(), **config)
+        client.h2.initiate_connection()
+        await client.flush()
+        return client
+
+    async def flush(self):
+        await self.link.send_all(self.h2.data_to_send())
+
+    async def ask(self, *headers, method=b"GET", path=b"/", authority=b"a.example", body=None, end=True):
+        """Send a request; gives its stream."""
+        stream = self.h2.get_next_available_stream_id()
+        pseudo = [(b":method", method), (b":scheme", b"http"), (b":path", path), (b":authority", authority)]
+        self.h2.send_headers(stream, [*pseudo, *headers], end_stream=end and body is None)
+        if body is not None:
+            self.h2.send_data(stream, body, end_stream=end)
+        await self.flush()
+        return stream
+
+    async def hear(self, kind, stream=None):
+        """Read until an event of this kind, on this stream if one is given, has come."""
+        while True:
+            for event in self.events:
+                if isinstance(event, kind) and stream in (None, getattr(event, "stream_id", None)):
+                    return event
+            data = await self.link.receive()
+            if not data:
+                self.ended = True
+                raise EOFError(self.events)
+            self.events += self.h2.receive_data(data)
+            await self.flush()
+
+    def body(self, stream):
+        return b"".join(e.data for e in self.events if isinstance(e, h2.events.DataReceived) and e.stream_id == stream)
+
+    async def answer(self, stream):
+        """Status and body of one stream."""
+        head = await self.hear(h2.events.ResponseReceived, stream)
+        await self.hear((h2.events.StreamEnded, h2.events.StreamReset), stream)
+        return int(dict(head.headers)[b":status"]), self.body(stream)
 
 
 def a_head(method="GET", target=b"/", headers=(), **rest):
