@@ -23,9 +23,18 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "opens real files, a real log and its process",
     ),
     "doorward_core.run": ("tests/integration/test_gateway_process.py", "a process, its signals and its exit status"),
+    "doorward_core.terms": ("tests/unit/core/test_gate.py", "holds no code: the gate's words, and what it is given"),
     "doorward_postgres.__main__": (
         "tests/integration/test_gateway_process.py",
         "a program, run as an operator runs it",
+    ),
+    "doorward_postgres.flow": (
+        "tests/integration/postgres/test_psycopg.py",
+        "the shell that moves bytes: only a real client and a real server move it",
+    ),
+    "doorward_postgres.repeater": (
+        "tests/property/test_postgres_repeat.py",
+        "the short way is tested as what it is: the same as the long way",
     ),
     "doorward_postgres.plan": ("tests/unit/postgres/test_results.py", "holds no code: the two protocols between them"),
     "doorward_postgres.proxy": (
@@ -53,6 +62,14 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
             "upstream",
         )
     },
+    "doorward_ssh.forwards": (
+        "tests/integration/ssh/test_forwards.py",
+        "waits for a real client, a real target and people",
+    ),
+    "doorward_ssh.legs": (
+        "tests/integration/ssh/test_forwards.py",
+        "callbacks of asyncssh, driven by its channels alone",
+    ),
     "doorward_ssh.sftp_relay": (
         "tests/integration/ssh/test_files.py",
         "the shell around the machine: only a real client and a real server move it",

@@ -29,7 +29,9 @@ from doorward_core.net.listen import Connection
 from doorward_ssh import refusals
 from doorward_ssh.channels import Channel
 from doorward_ssh.ends import WIRE, ClientEnd
+from doorward_ssh.forwards import Forwards, Opening
 from doorward_ssh.inside import ClientConnection, TargetConnection
+from doorward_ssh.legs import Leg
 from doorward_ssh.loops import Bridge, in_asyncio
 from doorward_ssh.names import Login, parse_user
 from doorward_ssh.operations import ChannelRequest
@@ -67,6 +69,7 @@ class Conversation:
         self._target: TargetConnection | None = None
         self._dialing = trio.Lock()
         self._channels: set[Channel] = set()
+        self._forwards = Forwards(self)
         self._seq = 0
         self._lost = trio.Event()
         self._idle = trio.Event()
@@ -139,6 +142,7 @@ class Conversation:
         self.draining = True
         for channel in tuple(self._channels):
             channel.withdraw()
+        self._forwards.withdraw()
         while self._channels:
             self._idle = trio.Event()
             await self._idle.wait()
@@ -214,11 +218,13 @@ class Conversation:
         for channel in self._channels:
             side = channel.ends.target.side
             side.stop(WIRE) if stop else side.go(WIRE)
+        self._forwards.throttle_target(WIRE, stop=stop)
 
     def _target_full(self, stop: bool) -> None:
         for channel in self._channels:
             side = channel.end.side
             side.stop(WIRE) if stop else side.go(WIRE)
+        self._forwards.throttle_client(WIRE, stop=stop)
 
     def open_session(self) -> ClientEnd:
         """Make the end of a session channel."""
@@ -227,6 +233,18 @@ class Conversation:
                 asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, refusals.line(refusals.GOING_DOWN)
             )
         return ClientEnd(self._requested, lambda: None)
+
+    async def forward(self, opening: Opening) -> Leg:
+        """Connect somewhere through the target. Raises asyncssh.ChannelOpenError."""
+        if self._door is None or self.draining:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, refusals.line(refusals.GOING_DOWN)
+            )
+        return await self._forwards.open(opening)
+
+    async def listen(self, opening: Opening) -> bool:
+        """Have the target listen."""
+        return self._door is not None and await self._forwards.refuse_listening(opening)
 
     def _requested(self, end: ClientEnd, request: ChannelRequest) -> None:
         """A channel has said what it is to be."""
