@@ -164,7 +164,7 @@ class Channel:
             await gone.wait()
             status = Status.ERROR if self.ends.target.status or self.ends.target.signal else Status.OK
             await self._finish_output()
-            self._exit()
+            self.ends.finish_client()
         except UpstreamUnavailable as error:
             status = Status.ERROR
             await self.door.failed(f"target: {error}")
@@ -206,16 +206,6 @@ class Channel:
         with trio.move_on_after(DRAIN_S):
             if channel.get_write_buffer_size():
                 await empty.wait()
-
-    def _exit(self) -> None:
-        """How it ended, in the target's words."""
-        channel, target = self.end.channel, self.ends.target
-        if channel is None:
-            return
-        if target.signal is not None:
-            channel.exit_with_signal(*target.signal)
-        elif target.status is not None:
-            channel.exit(target.status)
 
     async def _leave(self, words: str, status: int) -> None:
         """Say one line and end the channel."""

@@ -10,6 +10,7 @@ Invariants:
 - The end of a stream goes after the last of its bytes; the exit status after both, when all of it has left.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
@@ -20,6 +21,7 @@ from doorward_ssh.inside_channels import ClientChannel
 from doorward_ssh.operations import ChannelRequest, Kind, Pty
 
 STDERR: Final = asyncssh.EXTENDED_DATA_STDERR
+STATUS_S: Final = 0.2  # how long the end of the output waits for the exit status
 # Why an end is not read.
 DECIDING: Final = "deciding"
 FULL: Final = "the other end is full"
@@ -96,6 +98,7 @@ class Ends:
         self.seen: Callable[[bytes, bool], None] | None = None
         self.bytes_up = 0
         self.bytes_down = 0
+        self._ending: asyncio.TimerHandle | None = None
 
     def to_client(self, data: bytes, *, stderr: bool = False) -> None:
         """Send output; on a terminal there is only one kind."""
@@ -116,9 +119,31 @@ class Ends:
         channel.write(data)
 
     def end_client(self) -> None:
-        """No more output."""
+        """No more output. The client hears of it together with the exit status, where that comes soon.
+
+        A client that has said and heard everything closes the channel, and what comes after that is lost on it.
+        """
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().call_later(STATUS_S, self._end_client)
+
+    def _end_client(self) -> None:
         if self.client.channel is not None:
             self.client.channel.write_eof()
+
+    def finish_client(self) -> None:
+        """All output has left: the end of it, how the target's session ended, and the end of the channel."""
+        if self._ending is not None:
+            self._ending.cancel()
+        channel = self.client.channel
+        if channel is None:
+            return
+        channel.write_eof()
+        if self.target.signal is not None:
+            channel.exit_with_signal(*self.target.signal)
+        elif self.target.status is not None:
+            channel.exit(self.target.status)
+        else:
+            channel.close()
 
     def end_target(self) -> None:
         """No more input."""
