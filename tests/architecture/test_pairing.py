@@ -24,6 +24,12 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "doorward_core.run": ("tests/integration/test_gateway_process.py", "a process, its signals and its exit status"),
     "doorward_core.terms": ("tests/unit/core/test_gate.py", "holds no code: the gate's words, and what it is given"),
+    "doorward_http.__main__": ("tests/integration/http/test_curl.py", "a program, run as an operator runs it"),
+    "doorward_http.doors": ("tests/integration/http/test_curl.py", "sessions of real connections, as the log tells them"),
+    "doorward_http.proxy": ("tests/integration/http/test_curl.py", "the shell: only a real client takes it through"),
+    "doorward_http.relaying": ("tests/integration/http/test_curl.py", "moves bytes between two real peers"),
+    "doorward_http.served": ("tests/integration/http/test_settings.py", "real files, a real target behind TLS"),
+    "doorward_http.serving": ("tests/integration/http/test_curl.py", "the shell: only a real client and target move it"),
     "doorward_postgres.__main__": (
         "tests/integration/test_gateway_process.py",
         "a program, run as an operator runs it",

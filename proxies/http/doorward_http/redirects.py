@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from doorward_core.http.authority import canonical_authority
 from doorward_core.http.messages import BadRequest
+from doorward_core.http.paths import canonical
 from doorward_http.routes import Destination, Found
 
 _PLAIN: Final = re.compile(r"[\x21-\x5b\x5d-\x7e]+\Z")
@@ -40,21 +41,19 @@ class Way:
             if whole.scheme not in {"http", "https"} or "@" in whole.netloc:
                 return None
             authority = canonical_authority(whole.netloc.encode("ascii"), whole.scheme)
+            if authority == there.authority:
+                return self._here(whole.path or "/", whole.query, whole.fragment)
         except (ValueError, BadRequest):
             return None
-        if authority == there.authority:
-            return self._here(whole.path or "/", whole.query, whole.fragment)
         return whole.geturl() if self._allowed(authority) else None
 
     def _here(self, path: str, query: str, fragment: str) -> str | None:
         base = self.destination.base
+        path = canonical(path.encode("ascii"), encoded_slash=True).path  # one reading, or none
         if not (path == base or path.startswith(base + "/")):
             return None  # on the target's host, and not in what is offered of it
-        # Never `//host` or `/\host`: a place without a path begins at the root.
         mapped = self.found.place[self.found.place.find("/") :] if "/" in self.found.place else ""
         rest = path[len(base) :] or "/"
-        if not mapped and rest.startswith("//"):
-            return None
         return mapped + rest + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
 
     def _allowed(self, authority: str) -> bool:
@@ -68,6 +67,6 @@ class Way:
         for one in re.split(r",\s*(?=<)", value):
             match = _LINK.match(one.strip())
             address = self.address(match[1]) if match else None
-            if match and address is not None and "<" not in one[match.end() :]:
+            if match and address is not None and one.count('"') % 2 == 0:
                 kept.append(f"<{address}>{one.strip()[match.end() :]}")
         return ", ".join(kept) or None

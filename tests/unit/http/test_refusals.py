@@ -1,0 +1,77 @@
+"""What a client is told when the gateway refuses."""
+
+import json
+
+import pytest
+
+from doorward_core.model import Action, Atom, Denial, Operation, ReasonCode, Target
+from doorward_http import refusals
+
+ATOM = Atom(Action.WRITE, Target("request", "DELETE /customers/42"))
+OPERATION = Operation(b"", 0, Action.WRITE, "DELETE", (ATOM,), "", b"")
+
+
+def told(reason=ReasonCode.NO_RULE, **how):
+    denial = Denial(OPERATION, reason, "because", 17, blamed=(ATOM,), **how)
+    refused = refusals.denied(denial, method="DELETE", link="https://desk.example/{id}")
+    head, body = refused.answer()
+    return head, json.loads(body)
+
+
+def test_a_denial_says_what_why_and_whether_to_try_again():
+    head, problem = told()
+    assert head.status == 403
+    assert dict(head.headers)[b"content-type"] == b"application/problem+json"
+    assert problem == {
+        "type": "urn:doorward:refused",
+        "title": "Refused by policy",
+        "status": 403,
+        "detail": "doorward refused DELETE: because",
+        "reason": "no-rule",
+        "entry": 17,
+        "retry": False,
+        "not_granted": "write request DELETE /customers/42",
+    }
+
+
+def test_what_still_waits_says_how_to_come_back():
+    head, problem = told(ReasonCode.HELD, request_id="ap-1", retry=True)
+    assert (head.status, problem["type"], problem["retry"]) == (403, "urn:doorward:held", True)
+    assert dict(head.headers)[b"retry-after"] == b"5"
+    assert problem["approval"] == {
+        "id": "ap-1",
+        "state": "pending",
+        "command": "doorward approvals approve ap-1",
+        "link": "https://desk.example/ap-1",
+    }
+    assert "the very same request" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [(ReasonCode.EXPIRED, 401), (ReasonCode.UNAVAILABLE, 503), (ReasonCode.LIMIT, 429), (ReasonCode.REJECTED, 403)],
+)
+def test_each_reason_has_its_status(reason, status):
+    assert told(reason)[0].status == status
+
+
+@pytest.mark.parametrize(
+    ("given", "challenge"),
+    [(False, b'Bearer realm="doorward"'), (True, b'Bearer realm="doorward", error="invalid_token"')],
+)
+def test_whoever_is_not_known_is_told_how_to_be(given, challenge):
+    head, body = refusals.unauthenticated(given=given).answer()
+    assert (head.status, dict(head.headers)[b"www-authenticate"]) == (401, challenge)
+    assert b"token" in body
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, b"7"), (401, b"16"), (502, b"14"), (418, b"2")])
+def test_grpc_is_told_in_its_own_way(status, code):
+    head, body = refusals.refusal(status, "x", "not é, 100%").answer("application/grpc+proto")
+    assert (head.status, body) == (200, b"")
+    assert dict(head.headers)[b"grpc-status"] == code
+    assert dict(head.headers)[b"grpc-message"] == b"not %C3%A9, 100%25"
+
+
+def test_an_answer_that_is_withheld_is_a_502():
+    assert refusals.unmaskable("no reader").status == 502
