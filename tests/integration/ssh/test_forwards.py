@@ -64,7 +64,10 @@ rules:
     who: {{groups: [forwarders]}}
     resource: web1
     do: [forward]
-    targets: {{address: ["127.0.0.1:{echo.port}"], local-address: ["127.0.0.1:{echo.port}"], socket: ["{folder}/*"]}}
+    targets:
+      address: ["127.0.0.1:{echo.port}", "127.0.0.1:1"]
+      local-address: ["127.0.0.1:{echo.port}", "127.0.0.1:1"]
+      socket: ["{folder}/*"]
   - id: everywhere-else
     effect: allow
     who: {{groups: [wide]}}
@@ -131,7 +134,7 @@ def test_a_wide_rule_does_not_mean_the_target_itself(gateway, echo):
 
 
 def test_a_service_that_is_not_there_is_an_error_at_once(gateway):
-    done = gateway.ssh(options=("-v", "-W", f"{gateway.folder}/nobody"), groups=("forwarders",))
+    done = gateway.ssh(options=("-v", "-W", "127.0.0.1:1"), groups=("forwarders",))
     assert done.returncode != 0
     assert b"the target could not connect to it" in done.stderr
 
