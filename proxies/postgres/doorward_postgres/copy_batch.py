@@ -64,19 +64,23 @@ def messages(rows: Sequence[bytes]) -> bytes:
     return b"".join(out)
 
 
+def whole(copy: CopyFormat, rows: Sequence[bytes]) -> bool:
+    """Whether each line is a row for certain: none begins or ends within quotes."""
+    if copy.kind == "text" or copy.quote not in b"".join(rows):
+        return True
+    return copy.quote == copy.escape and not any(row.count(copy.quote) & 1 for row in rows)
+
+
 def fields(copy: CopyFormat, rows: Sequence[bytes], count: int) -> list[bytes] | None:
-    """The fields of these lines as they are written, one line's after another's; None unless each has so many."""
+    """The fields of `whole` lines as they are written, one line's after another's; None unless each has so many."""
     # Beyond the plain delimiter only these mean anything: a delimiter behind a backslash, or a quote.
     special = copy.quote if copy.kind == "csv" else b"\\" + copy.delimiter
     text = b"\n".join(rows)
     if special not in text:
         return _plain(copy, rows, count)
-    if copy.kind == "csv":
-        if copy.quote != copy.escape or any(row.count(copy.quote) & 1 for row in rows):
-            return None  # a line may end within quotes
-        found = _quoted(copy, text, count)
-        if found is not None:
-            return found
+    found = _quoted(copy, text, count) if copy.kind == "csv" and copy.quote == copy.escape else None
+    if found is not None:
+        return found
     try:
         each = [copy_formats.split(copy, row) if special in row else row.split(copy.delimiter) for row in rows]
     except UpstreamProtocolError:

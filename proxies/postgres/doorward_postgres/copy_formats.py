@@ -102,6 +102,11 @@ class Cutter(Protocol):
         """Whether the data may not end here."""
         ...
 
+    @property
+    def between_rows(self) -> bool:
+        """Whether nothing is held, and a row may begin with what comes next."""
+        ...
+
 
 def cutter(copy: CopyFormat, max_row_bytes: int = MAX_ROW_BYTES) -> Cutter:
     """The cutter of a format."""
@@ -122,6 +127,11 @@ class LineCutter:
     def pending(self) -> bool:
         """Whether a row has begun."""
         return bool(self._held)
+
+    @property
+    def between_rows(self) -> bool:
+        """Whether nothing is held."""
+        return not self._held
 
     def cut(self, data: bytes) -> Iterator[bytes]:
         """The rows that are whole now."""
@@ -177,6 +187,11 @@ class BinaryCutter:
     def pending(self) -> bool:
         """Whether the trailer is still to come, or a row has begun."""
         return not self._ended or bool(self._data)
+
+    @property
+    def between_rows(self) -> bool:
+        """Whether nothing is held, the header has come, and the trailer has not."""
+        return self._header and not self._ended and not self._data
 
     def cut(self, data: bytes) -> Iterator[bytes]:
         """The rows that are whole now."""

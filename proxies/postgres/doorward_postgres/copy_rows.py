@@ -8,26 +8,28 @@ Implements ARCHITECTURE.md, "Masking", and PostgreSQL's protocol, "COPY Operatio
 
 Invariants:
 - However the server cuts the data into messages, the client gets one row in each, which is what drivers expect.
+- Where each message of a run is one row, which is what servers send, they are masked column by column; else row by row.
 - What comes out is the same however the data was cut.
 - A row with another number of fields than its columns raises UpstreamProtocolError; nothing of its batch is given out.
 """
 
 from collections.abc import Iterator, Sequence
 from struct import Struct
+from struct import error as struct_error
 from typing import Final
 
 from doorward_core.errors import UpstreamProtocolError
 from doorward_core.mask.detect import Hits
-from doorward_postgres import copy_batch, copy_formats
+from doorward_postgres import copy_batch, copy_formats, row_batch
 from doorward_postgres.cells import Column, cell
 from doorward_postgres.copy_formats import MAX_ROW_BYTES, CopyFormat
+from doorward_postgres.row_batch import DATA_ROW
 from doorward_postgres.rows import Piece, RowMasker, RowPlan, Verdict, hide
 from doorward_postgres.scan import Candidate, FrameScanner
 from doorward_postgres.types import BINARY_FORMAT, TEXT_FORMAT
 
 _HEAD: Final = Struct("!BI")
 _COPY_DATA: Final = 0x64
-_DATA_ROW: Final = 0x44
 
 
 class CopyMasker:
@@ -52,10 +54,13 @@ class CopyMasker:
         """Mask a run of whole CopyData messages, headers included, from `start` to `end` of `buffer`."""
         if self.plan.untouched:
             return memoryview(buffer)[start:end]
-        if self._binary is None and not self._cutter.pending:
+        done: Piece | None = None
+        if self._binary is not None and self._cutter.between_rows:
+            done = self._binary.messages(buffer, start, end)
+        elif self._binary is None and self._cutter.between_rows:
             done = self._lines.messages(buffer, start, end)
-            if done is not None:
-                return done
+        if done is not None:
+            return done
         rows = [row for data in _bodies(buffer, start, end) for row in self._cutter.cut(data)]
         masked = self._binary.mask(rows) if self._binary else self._lines.mask(rows)
         return b"".join([piece for row in masked for piece in (_HEAD.pack(_COPY_DATA, len(row) + 4), row)])
@@ -83,12 +88,24 @@ class BinaryRows:
 
     def __init__(self, row_plan: RowPlan, key: bytes) -> None:
         self._masker = RowMasker(row_plan, key)
+        self._by_message = RowMasker(row_plan, key, kind=_COPY_DATA, masked=self._masker.masked)
         self._header = False
 
     @property
     def masked(self) -> dict[str, int]:
         """Masked values by label."""
         return self._masker.masked
+
+    def messages(self, buffer: bytes, start: int, end: int) -> Piece | None:
+        """Mask a run of messages that are a row each; None, and nothing done, where they are not."""
+        fields = len(self._masker.plan.columns)
+        if not fields:
+            return None
+        try:
+            row_batch.cut(buffer, start, end, (0,), fields, _COPY_DATA)
+        except (UpstreamProtocolError, struct_error):
+            return None  # the trailer, a row in pieces, or what the careful way refuses
+        return self._by_message.rows(buffer, start, end)
 
     def mask(self, rows: Sequence[bytes]) -> Iterator[bytes]:
         """Each row masked; the header and the trailer as they are. The header goes with what follows it."""
@@ -98,7 +115,7 @@ class BinaryRows:
         body = list(rows[0 if self._header else 1 :])
         self._header = True
         trailer = body.pop() if body and len(body[-1]) == 2 and body[-1] == b"\xff\xff" else b""  # noqa: PLR2004 - i16 -1
-        framed = b"".join([piece for row in body for piece in (_HEAD.pack(_DATA_ROW, len(row) + 4), row)])
+        framed = b"".join([piece for row in body for piece in (_HEAD.pack(DATA_ROW, len(row) + 4), row)])
         for row in _data_rows(bytes(self._masker.rows(framed, 0, len(framed)))):
             yield head + row
             head = b""
@@ -141,7 +158,7 @@ class LineRows:
     def messages(self, buffer: bytes, start: int, end: int) -> Piece | None:
         """Mask a run of messages that are a line each, column by column; None, and nothing done, where they are not."""
         rows = None if self._header else copy_batch.lines(buffer, start, end)
-        if rows is None or not (self._scanner is None or self._copy.plain):
+        if rows is None or not copy_batch.whole(self._copy, rows) or not (self._scanner is None or self._copy.plain):
             return None
         written: list[bytes] | None = None
         if self._owed:

@@ -1,7 +1,7 @@
 """Some columns of a run of DataRow messages, cut out and put back: no Python call for each value, nor for each row.
 
 It knows nothing of masks: `rows` says which columns, and what stands in place of their values.
-The layout of DataRow is in `rows`.
+The layout of DataRow is in `rows`; a CopyData that holds one row of binary COPY has the same, but for its type.
 
 Invariants:
 - A row with another number of fields than was announced, or with lengths that do not add up, raises
@@ -19,7 +19,7 @@ from doorward_core.errors import UpstreamProtocolError
 
 _HEAD: Final = Struct("!BIH")
 _SIZE: Final = Struct("!i")
-_DATA_ROW: Final = 0x44
+DATA_ROW: Final = 0x44
 _NULL: Final = b"\xff\xff\xff\xff"
 _FIELDS_BYTES: Final = 6  # what a row's length word counts besides its fields: itself, and their number
 _REMEMBERED: Final = 65_536  # words for longer values are made each time
@@ -36,14 +36,15 @@ class Words(dict[int, bytes]):
 
 
 class Heads(dict[int, bytes]):
-    """The header of a DataRow with so many fields, by the bytes that they take."""
+    """The header of a row with so many fields, by the bytes that they take."""
 
-    def __init__(self, fields: int) -> None:
+    def __init__(self, fields: int, kind: int = DATA_ROW) -> None:
         super().__init__()
         self._fields = fields
+        self._kind = kind
 
     def __missing__(self, length: int) -> bytes:
-        head = _HEAD.pack(_DATA_ROW, length + _FIELDS_BYTES, self._fields)
+        head = _HEAD.pack(self._kind, length + _FIELDS_BYTES, self._fields)
         if length < _REMEMBERED:
             self[length] = head
         return head
@@ -91,8 +92,10 @@ def _framed(values: Sequence[bytes | None]) -> tuple[list[bytes], list[bytes]]:
     return list(map(WORDS.__getitem__, map(len, bodies))), bodies
 
 
-def cut(buffer: bytes, start: int, end: int, places: Sequence[int], fields: int) -> RowBatch:
-    """Cut the columns at `places` (rising) out of a run of whole DataRow messages, headers included."""
+def cut(  # noqa: PLR0917 - called once a batch, always with these
+    buffer: bytes, start: int, end: int, places: Sequence[int], fields: int, kind: int = DATA_ROW
+) -> RowBatch:
+    """Cut the columns at `places` (rising) out of a run of whole messages of this kind, headers included."""
     batch = RowBatch([[] for _ in places], [[] for _ in places])
     skips = [last - first - 1 for first, last in zip((-1, *places), places, strict=False)]
     steps = [
@@ -103,9 +106,9 @@ def cut(buffer: bytes, start: int, end: int, places: Sequence[int], fields: int)
     head, size_at = _HEAD.unpack_from, _SIZE.unpack_from
     position = start
     while position < end:
-        kind, length, count = head(buffer, position)
+        found, length, count = head(buffer, position)
         stop = position + 1 + length
-        if kind != _DATA_ROW or stop > end or count != fields:
+        if found != kind or stop > end or count != fields:
             raise UpstreamProtocolError("a DataRow does not have the fields that its RowDescription announced")
         kept = at = position + _HEAD.size
         for skipped, put_before, put_value in steps:

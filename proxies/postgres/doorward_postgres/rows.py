@@ -32,7 +32,6 @@ from doorward_postgres.scan import FrameScanner
 
 UNPROVED: Final = "unproved"  # the label of a column that is hidden because nothing proves that it owes no mask
 _FRAME: Final = Struct("!i").pack
-_DATA_ROW: Final = 0x44
 
 Origin: TypeAlias = tuple[int, int]  # (table OID, attribute number)
 Lookup: TypeAlias = Callable[[int, int], Mask | Literal["clear"] | None]
@@ -222,16 +221,20 @@ class RowMasker:
     """Does what a plan says to the rows of one result, and counts what it hid.
 
     `rows` takes a run of whole DataRow messages; `feed_row` the body of one.
+    `kind` is the type of the messages, where they are others of the same layout; `masked` a count to add to.
     """
 
-    def __init__(self, row_plan: RowPlan, key: bytes) -> None:
+    def __init__(
+        self, row_plan: RowPlan, key: bytes, *, kind: int = row_batch.DATA_ROW, masked: dict[str, int] | None = None
+    ) -> None:
         self.plan = row_plan
-        self.masked: dict[str, int] = {}
+        self.masked: dict[str, int] = {} if masked is None else masked
+        self._kind = kind
         owed = [place for place, column in enumerate(row_plan.columns) if column.verdict is not Verdict.CLEAR]
         self._places = owed
         self._labels = [row_plan.columns[place].label for place in owed]
         self._cells = [_cell(row_plan.columns[place], row_plan, key) for place in owed]
-        self._heads = Heads(len(row_plan.columns))
+        self._heads = Heads(len(row_plan.columns), kind)
         self._scanner: FrameScanner | None = None
         if row_plan.detectors:
             clear = [
@@ -240,7 +243,7 @@ class RowMasker:
                 else None
                 for column in row_plan.columns
             ]
-            self._scanner = FrameScanner(clear, row_plan.detectors, key, self.masked)
+            self._scanner = FrameScanner(clear, row_plan.detectors, key, self.masked, kind)
 
     def rows(self, buffer: bytes, start: int, end: int) -> Piece:
         """Mask a run of whole DataRow messages, headers included, from `start` to `end` of `buffer`."""
@@ -258,12 +261,12 @@ class RowMasker:
 
     def feed_row(self, body: bytes | memoryview) -> bytes:
         """Mask the body of one DataRow, and give the whole message."""
-        message = bytes((_DATA_ROW,)) + _FRAME(len(body) + 4) + body
+        message = bytes((self._kind,)) + _FRAME(len(body) + 4) + body
         return bytes(self.rows(message, 0, len(message)))
 
     def _mask(self, buffer: bytes, start: int, end: int) -> bytes | None:
         """Column masks only. None where no row holds anything but NULL in its masked columns."""
-        batch = row_batch.cut(buffer, start, end, self._places, len(self.plan.columns))
+        batch = row_batch.cut(buffer, start, end, self._places, len(self.plan.columns), self._kind)
         news, hidden = [], 0
         for values, item, label in zip(batch.values, self._cells, self._labels, strict=True):
             new, count = hide(item, values)

@@ -50,13 +50,19 @@ class FrameScanner:
     """
 
     def __init__(
-        self, columns: Sequence[Column | None], detectors: Detectors, key: bytes, masked: dict[str, int]
+        self,
+        columns: Sequence[Column | None],
+        detectors: Detectors,
+        key: bytes,
+        masked: dict[str, int],
+        kind: int = row_batch.DATA_ROW,
     ) -> None:
+        self._kind = kind
         self._detectors = detectors
         self._key = key
         self._contents = [None if column is None else content(column, detectors, key) for column in columns]
         self.places = [place for place, item in enumerate(self._contents) if item is not None]
-        self._heads = Heads(len(columns))
+        self._heads = Heads(len(columns), kind)
         self._opaque = any(item is not None and item.read is not None for item in self._contents)
         self._escapes = any(item is not None and item.escapes for item in self._contents)
         self._masked = masked
@@ -89,7 +95,7 @@ class FrameScanner:
 
     def _columns(self, data: bytes, hits: Hits) -> bytes:
         """Every searched column as a whole."""
-        batch = row_batch.cut(data, 0, len(data), self.places, len(self._contents))
+        batch = row_batch.cut(data, 0, len(data), self.places, len(self._contents), self._kind)
         found = [self.column(place, values, hits) for place, values in zip(self.places, batch.values, strict=True)]
         if all(values is None for values in found):
             return data

@@ -54,8 +54,11 @@ def test_no_messages_and_others_are_given_up() -> None:
         (TEXT, [b"a\\\tb", b"c\td"], None),
         (CSV, [b"a,b", b",\\"], [b"a", b"b", b"", b"\\"]),
         (CSV, [b'"a,""b",c', b"d,e"], [b'"a,""b"', b"c", b"d", b"e"]),
-        (CSV, [b'"a,b', b'c",d'], None),
-        (copy_format("csv", escape="\\"), [b'"a",b'], None),
+        (CSV, [b'a"b,c', b'd,"e"'], [b'a"b', b"c", b"d", b'"e"']),
+        (CSV, [b'"a"b,c'], None),
+        (CSV, [b'"a,b'], None),
+        (CSV, [b'"a\0",b'], [b'"a\0"', b"b"]),
+        (copy_format("csv", escape="\\"), [b'"a\\",",b'], [b'"a\\","', b"b"]),
     ],
 )
 def test_fields(copy: copy_formats.CopyFormat, rows: list[bytes], fields: list[bytes] | None) -> None:

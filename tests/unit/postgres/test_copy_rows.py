@@ -182,3 +182,24 @@ def test_null_as_a_replacement_is_the_formats_null() -> None:
         (copy_format("csv", null="-"), b"-\n"),
     ]:
         assert send(CopyMasker(RowPlan(columns), KEY, copy), b"secret\n") == [expected]
+
+
+@pytest.mark.parametrize("detect", [(), ("email",)])
+def test_csv_cut_within_quotes_is_masked_as_the_row_that_it_is(detect: tuple[str, ...]) -> None:
+    """The heading of a key alone is hidden with all that follows it; a line in the middle of a value is no row."""
+    heading = b"-----BEGIN PRIVATE " + b"KEY-----"
+    pieces = [b'1,"jane@a.com\n', b'more",x\n', b'2,,"' + heading + b"\n", b"MIIEvQ\n", b'end"\n']
+    one = masker(copy_format("csv"), (*detect, "private-key"))
+    sent = [row for piece in pieces for row in send(one, piece)]
+    assert len(sent) == 2
+    assert b"MIIEvQ" not in b"".join(sent)
+    assert b"jane" not in b"".join(sent)
+
+
+def test_binary_rows_in_messages_of_their_own_are_masked_like_those_in_pieces() -> None:
+    rows = [tuple_of(bytes(4), b"jane@a.com", b"to joe@b.org"), tuple_of(bytes(4), None, b"x")]
+    one, pieces = masker(copy_format("binary"), ("email",)), masker(copy_format("binary"), ("email",))
+    together = send(one, HEADER) + send(one, *rows) + send(one, TRAILER)
+    apart = [row for byte in HEADER + b"".join(rows) + TRAILER for row in send(pieces, bytes((byte,)))]
+    assert b"".join(together) == b"".join(apart)
+    assert one.masked == pieces.masked == {"email": 2}
