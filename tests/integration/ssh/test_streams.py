@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,8 +56,8 @@ def test_a_large_upload_is_intact(ssh_gateway, tmp_path):
 
 
 def memory(process):
-    with open(f"/proc/{process.pid}/status") as file:
-        return int(next(line.split()[1] for line in file if line.startswith("VmRSS"))) // 1024
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmRSS"))) // 1024
 
 
 def test_a_client_that_does_not_read_makes_nobody_hold_what_it_does_not_read(ssh_gateway):
