@@ -30,6 +30,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "doorward_http.relaying": ("tests/integration/http/test_curl.py", "moves bytes between two real peers"),
     "doorward_http.served": ("tests/integration/http/test_settings.py", "real files, a real target behind TLS"),
     "doorward_http.serving": ("tests/integration/http/test_curl.py", "the shell: only a real client and target move it"),
+    "doorward_http.upgrades": ("tests/integration/http/test_websockets.py", "moves frames between two real peers"),
     "doorward_postgres.__main__": (
         "tests/integration/test_gateway_process.py",
         "a program, run as an operator runs it",

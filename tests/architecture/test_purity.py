@@ -55,6 +55,7 @@ SHELLS = {
     "doorward_http.relaying": "carries an answer as it comes",
     "doorward_http.served": "makes what requests are served with of files and settings",
     "doorward_http.serving": "the trio shell: one request",
+    "doorward_http.upgrades": "the trio shell: one WebSocket",
     "doorward_postgres.__main__": "starts the process",
     "doorward_postgres.cancel": "draws random keys",
     "doorward_postgres.catalogue": "keeps the target's catalogue fresh",

@@ -96,6 +96,15 @@ class Masking:
         except UnreadableBody as error:
             raise Withheld(str(error)) from None
 
+    @property
+    def both(self) -> tuple[Owed, Owed]:
+        """What is owed on messages to the client, and on messages to the target."""
+        return self._out, self._in
+
+    def count(self, masked: dict[str, int]) -> None:
+        """Count what was masked elsewhere."""
+        self._counted.update(masked)
+
     # --- towards the client ------------------------------------------------------------------------------------------
 
     def answer(self, head: ResponseHead, method: str) -> ResponseHead:

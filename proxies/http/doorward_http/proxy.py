@@ -22,6 +22,7 @@ from doorward_core.http.messages import BadRequest, Headers, ResponseHead, get_a
 from doorward_core.http.paths import CanonicalTarget, canonical, refuse_overrides
 from doorward_core.http.problem import problem
 from doorward_core.http.server import ALPN, serve
+from doorward_core.http.websocket import check_request
 from doorward_core.identity.assertion import Assertion
 from doorward_core.model import Approve, Mask, MaskInput, Obligation, Peer, Record, Secret
 from doorward_core.net.control import Route
@@ -33,7 +34,7 @@ from doorward_http import refusals
 from doorward_http.doors import Door, Doors
 from doorward_http.headers import for_target
 from doorward_http.masking import Owing
-from doorward_http.operations import Request, media_type
+from doorward_http.operations import WEBSOCKET, Request, media_type
 from doorward_http.refusals import Refusal, refusal
 from doorward_http.routes import Found, Routes
 from doorward_http.served import Served, serve_resource
@@ -171,6 +172,8 @@ class HttpProxy:
             refuse_overrides(head.headers, target)
         taken = (*served.credentials.names, *(name.encode() for name in settings.tokens_in))
         headers = for_target(head.headers, cookies=settings.cookies, taken=taken)
+        if head.upgrade == WEBSOCKET:
+            check_request(head)
         serving = Serving(served, door, exchange, self._means, draining)
         coded = bool(get_all(headers, b"content-encoding"))
         body, rest = await serving.read_body(media_type(headers), coded=coded)

@@ -8,12 +8,14 @@ Implements: docs/spec/event-log.md, `shown_format` of `http.message`.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from doorward_core.event import Outcome, Status
 from doorward_core.http.messages import Headers, ResponseHead
 from doorward_core.http.problem import reason
-from doorward_core.http.relay import Change
+
+if TYPE_CHECKING:  # a shell's words, and none of its doings
+    from doorward_core.http.relay import Change
 
 SHOWN_BYTES: Final = 64 * 1024
 SHOWN_WHOLE_BYTES: Final = 1024 * 1024  # where the level is `payload`
@@ -28,7 +30,7 @@ FAILED: Final = 400
 class Kept:
     """Counts and keeps what another change gives."""
 
-    def __init__(self, change: Change, head: ResponseHead, room: int) -> None:
+    def __init__(self, change: "Change", head: ResponseHead, room: int) -> None:
         self._change = change
         self._status = head.status
         self._room = room
@@ -42,22 +44,27 @@ class Kept:
 
     def feed(self, chunk: bytes) -> bytes:
         """See `Change`."""
-        return self._keep(self._change.feed(chunk))
+        return self.keep(self._change.feed(chunk))
 
     def end(self) -> bytes:
         """See `Change`."""
-        return self._keep(self._change.end())
+        return self.keep(self._change.end())
 
     def trailers(self, trailers: Headers) -> Headers:
         """See `Change`."""
         return self._change.trailers(trailers)
 
-    def _keep(self, out: bytes) -> bytes:
+    def keep(self, out: bytes) -> bytes:
+        """Count and keep what leaves."""
         self.bytes_down += len(out)
         self._digest.update(out)
         if len(self._shown) < self._room:
             self._shown += out[: self._room - len(self._shown)]
         return out
+
+    def message(self, data: bytes) -> None:
+        """Keep a message that leaves: each is a line."""
+        self.keep(data + b"\n")
 
     def outcome(self, *, bytes_up: int, masked: Mapping[str, int]) -> Outcome:
         """How it ended; aborted, unless somebody has set `whole` because all of it has left."""

@@ -8,6 +8,7 @@ what was decided; no byte of the answer leaves before the record of the decision
 in the record, whatever ends the request.
 """
 
+import base64
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +23,15 @@ from doorward_core.gate import Memo
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.messages import BadRequest, Head, ResponseHead, UpstreamTimeout
 from doorward_core.http.upstream import UpstreamResponse
+from doorward_core.http.websocket import (
+    KEY_BYTES,
+    WebSocketWire,
+    check_request,
+    check_response,
+    request_headers,
+    response_headers,
+    subprotocols,
+)
 from doorward_core.identity.assertion import Assertion
 from doorward_core.model import Denial, Operation, Permit, Record, RecordLevel
 from doorward_http import refusals
@@ -35,6 +45,7 @@ from doorward_http.redirects import Way
 from doorward_http.refusals import Refusal, refusal
 from doorward_http.relaying import relay
 from doorward_http.served import Served
+from doorward_http.upgrades import Masker, Side, carry
 
 NS_PER_S: Final = 1_000_000_000
 MULTIPART: Final = "multipart/form-data"
@@ -83,6 +94,7 @@ class Serving:
         self._began_ns = means.clock()
         self._sent_up = 0
         self._outcome: Outcome | None = None
+        self._kept: Kept | None = None
 
     # --- what is asked -----------------------------------------------------------------------------------------------
 
@@ -159,18 +171,16 @@ class Serving:
     async def _permitted(self, request: Request, permit: Permit, rest: bytes) -> None:
         """Send it on and answer; whatever happens, the Permit is finished."""
         masking = self._means.owing.of(permit.decision)
-        kept: Kept | None = None
         try:
             head, body = await self._prepared(request, masking, rest)
-            async with self._served.pool.request(head, body) as response:
-                answer = self._answer(request, response, masking)
-                await self._door.gate.released(permit.entry)
-                if isinstance(answer, Refusal):
-                    await self._instead(answer)
+            with trio.CancelScope(deadline=self._deadline(permit)) as life:
+                if request.upgrades:
+                    await self._upgraded(request, replace(head, upgrade=request.head.upgrade), masking, permit)
                 else:
-                    kept = Kept(masking, answer, self._room(permit))
-                    await relay(response, self._exchange, answer, kept, masked=masking.changes_answer)
-                    kept.whole = True
+                    async with self._served.pool.request(head, body) as response:
+                        await self._answered(request, response, masking, permit)
+            if life.cancelled_caught and not request.upgrades:
+                await self._instead(refusals.unauthenticated(given=True), started=self._exchange.started)
         except Withheld as owed:
             await self._door.gate.released(permit.entry)
             await self._instead(refusals.unmaskable(str(owed)), started=self._exchange.started)
@@ -181,7 +191,49 @@ class Serving:
             words = f"the target could not be used: {error}"
             await self._instead(refusal(status, "target", words), started=self._exchange.started)
         finally:
-            self._finish(permit, kept, masking)
+            self._finish(permit, masking)
+
+    def _deadline(self, permit: Permit) -> float:
+        """When the credential ends, on trio's clock: nothing that was begun with it goes on for longer."""
+        return trio.current_time() + (permit.not_after_unix_ns - self._means.clock()) / NS_PER_S
+
+    async def _answered(self, request: Request, response: UpstreamResponse, masking: Masking, permit: Permit) -> None:
+        """Carry the answer to the client. Raises Withheld."""
+        answer = self._answer(request, response, masking)
+        await self._door.gate.released(permit.entry)
+        if isinstance(answer, Refusal):
+            await self._instead(answer)
+            return
+        self._kept = kept = Kept(masking, answer, self._room(permit))
+        await relay(response, self._exchange, answer, kept, masked=masking.changes_answer)
+        kept.whole = True
+
+    async def _upgraded(self, request: Request, head: Head, masking: Masking, permit: Permit) -> None:
+        """Leave HTTP, if the target agrees; else its answer is one like any other."""
+        theirs, ours = check_request(request.head), base64.b64encode(secrets.token_bytes(KEY_BYTES))
+        head = replace(head, headers=request_headers(head.headers, ours), body="none", length=-1)
+        async with self._served.pool.upgrade(head) as answer:
+            if not answer.upgraded:
+                await self._answered(request, answer.response, masking, permit)
+                return
+            chosen = check_response(answer.head, ours, subprotocols(head.headers))
+            await self._door.gate.released(permit.entry)
+            lines = response_headers(theirs, chosen)
+            self._kept = kept = Kept(masking, ResponseHead(101, lines), self._room(permit))
+            out, into = (Masker(owed) for owed in masking.both)
+            near, early = await self._exchange.upgrade(lines)
+            far, said = answer.stream()
+            client = Side(near, WebSocketWire(client=False), early, into, self._count_up)
+            target = Side(far, WebSocketWire(client=True), said, out, kept.message)
+            try:
+                await carry(client, target, self._draining)
+                kept.whole = True
+            finally:
+                masking.count(out.masked)
+                masking.count(into.masked)
+
+    def _count_up(self, data: bytes) -> None:
+        self._sent_up += len(data)
 
     def _room(self, permit: Permit) -> int:
         levels = {item.level for item in permit.decision.obligations if isinstance(item, Record)}
@@ -260,8 +312,8 @@ class Serving:
         media = next((value for name, value in self._exchange.head.headers if name == b"content-type"), b"")
         await self._exchange.respond(*refused.answer(media.decode("latin-1")))
 
-    def _finish(self, permit: Permit, kept: Kept | None, masking: Masking) -> None:
-        took_ns = max(0, self._means.clock() - self._began_ns)
+    def _finish(self, permit: Permit, masking: Masking) -> None:
+        kept, took_ns = self._kept, max(0, self._means.clock() - self._began_ns)
         outcome = self._outcome or NEVER_SENT
         if kept is not None:
             outcome = kept.outcome(bytes_up=self._sent_up, masked=masking.masked)
