@@ -1,0 +1,95 @@
+"""A response is carried in as few writes as its arrival allows, and is never whole where its source was not."""
+
+import pytest
+import trio
+
+from doorward_core.errors import UpstreamUnavailable
+from doorward_core.http.messages import ResponseHead
+from doorward_core.http.relay import AsItIs, relay
+
+HEAD = ResponseHead(200)
+
+
+class Source:
+    """Pieces of a response: None is where its reader has to wait."""
+
+    def __init__(self, *pieces, trailers=(), fails=False):
+        self.pieces = list(pieces)
+        self.trailers = trailers
+        self.fails = fails
+
+    def ready(self):
+        if not self.pieces:
+            if self.fails:
+                raise UpstreamUnavailable("broke")
+            return b""
+        if self.pieces[0] is None:
+            return None
+        return self.pieces.pop(0)
+
+    async def read(self):
+        await trio.lowlevel.checkpoint()
+        if self.pieces and self.pieces[0] is None:
+            self.pieces.pop(0)
+        return self.ready()
+
+
+class Sink:
+    """What an exchange was told, with `|` where it was to leave at once."""
+
+    def __init__(self):
+        self.said = b""
+
+    async def send_head(self, head, *, more=False):
+        self.said += b"H" + (b"" if more else b"|")
+
+    async def send_data(self, data, *, more=False):
+        self.said += data + (b"" if more else b"|")
+
+    async def send_trailers(self, trailers):
+        self.said += b"T"
+
+    async def finish(self):
+        self.said += b"."
+
+
+class Loud(AsItIs):
+    def feed(self, chunk):
+        return chunk.upper() if chunk != b"hold" else b""
+
+    def end(self):
+        return b"!"
+
+    def trailers(self, trailers):
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (Source(b"body"), b"Hbody."),
+        (Source(None, b"body"), b"H|body."),
+        (Source(), b"H."),
+        (Source(None), b"H|."),
+        (Source(b"a", b"b"), b"Ha|b."),
+        (Source(b"a", None, b"b", None), b"Ha|b|."),
+        (Source(b"a", trailers=((b"x", b"y"),)), b"HaT."),
+    ],
+)
+async def test_what_is_there_leaves_together(source, said):
+    sink = Sink()
+    await relay(source, sink, HEAD, AsItIs())
+    assert sink.said == said
+
+
+async def test_a_change_may_hold_back_and_add(nursery):
+    sink = Sink()
+    await relay(Source(b"a", b"hold", b"b", trailers=((b"x", b"y"),)), sink, HEAD, Loud())
+    assert sink.said == b"HA|B!."
+
+
+async def test_a_source_that_breaks_leaves_the_response_unfinished():
+    sink = Sink()
+    with pytest.raises(UpstreamUnavailable):
+        await relay(Source(b"a", fails=True), sink, HEAD, AsItIs())
+    assert not sink.said.endswith(b".")
