@@ -19,6 +19,7 @@ from doorward_core.mask.json_scan import STRING
 from doorward_core.model import Transform
 
 Replacement = tuple[int, int, bytes]
+Found = tuple[tuple[int, int], bytes, list[Span]]  # a field, its text, and what was found in it
 
 # Escapes behind which a prefilter, which sees the text as it is spelt, may miss something: of ASCII characters, of a
 # slash, and of the letter after an `@`. Every other escape stands for what no prefilter asks for.
@@ -42,30 +43,31 @@ def found_in(
     """What is to be replaced, sorted, counted into `masked`; values that begin in `hidden` are gone already."""
     hits: Hits | None = detectors.hits(piece)
     looks = [start for start, _ in detectors.areas(piece, hits)] if hits else []
-    if b"\\" in piece and (escapes := [found.start() for found in _ESCAPES.finditer(piece)]):
+    if (b"\\u" in piece or b"\\/" in piece) and (escapes := [one.start() for one in _ESCAPES.finditer(piece)]):
         hits = None  # what is escaped, the prefilters could not see
         looks = sorted(looks + escapes)
     if not looks:
         return []
     fields = [field for field in _fields(piece, looks) if field[0] not in hidden]
     texts = [_decoded(piece[start:end]) for start, end in fields]
-    replaced: list[Replacement] = []
-    for (start, end), text, spans in zip(fields, texts, _spans(texts, detectors, hits), strict=True):
-        if not spans:
-            continue
+    found = [
+        (field, text, spans)
+        for field, text, spans in zip(fields, texts, _spans(texts, detectors, hits), strict=True)
+        if spans
+    ]
+    strings = [one for one in found if piece[one[0][0]] == _QUOTE]
+    replaced = _strings(piece, strings, detectors, key)
+    labels = [span.label for _, _, spans in strings for span in spans]
+    for (start, _), _, spans in found:
         if piece[start] == _QUOTE:
-            replaced.append((start, end, _string(piece[start:end], text, spans, detectors, key)))
-            labels = [span.label for span in spans]
-        else:
-            numbers = _numbers(piece, start, spans)
-            shown = {begin: item for begin, item in numbers.items() if begin not in hidden}
-            replaced += [
-                (begin, begin + len(raw), _hidden(raw, label, detectors, key)) for begin, (raw, label) in shown.items()
-            ]
-            labels = [label for _, label in shown.values()]
-        for label in labels:
-            masked[label] = masked.get(label, 0) + 1
-    return replaced
+            continue
+        for begin, (raw, label) in _numbers(piece, start, spans).items():
+            if begin not in hidden:
+                replaced.append((begin, begin + len(raw), _hidden(raw, label, detectors, key)))
+                labels.append(label)
+    for label in labels:
+        masked[label] = masked.get(label, 0) + 1
+    return sorted(replaced)
 
 
 def _fields(piece: bytes, looks: list[int]) -> list[tuple[int, int]]:
@@ -75,7 +77,7 @@ def _fields(piece: bytes, looks: list[int]) -> list[tuple[int, int]]:
     for look in looks:
         if look < position:
             continue
-        start = _OUTSIDE.match(piece, position, look).end()  # type: ignore[union-attr]  # it matches the empty text
+        start = _string_around(piece, position, look)
         if start == look and piece[look] != _QUOTE:
             fraction = _FRACTION.match(piece, look)
             if fraction is not None and (look == position or piece[look - 1] in _BEFORE_NUMBER):
@@ -93,6 +95,14 @@ def _fields(piece: bytes, looks: list[int]) -> list[tuple[int, int]]:
         position = string.end()
         fields.append((start, position))
     return fields
+
+
+def _string_around(piece: bytes, position: int, look: int) -> int:
+    """Where the string begins that goes on at `look`, or `look` where none does; `position` is outside of strings."""
+    if piece.find(b"\\", position, look) < 0:
+        within = piece.count(b'"', position, look) % 2
+        return piece.rfind(b'"', position, look) if within else look
+    return _OUTSIDE.match(piece, position, look).end()  # type: ignore[union-attr]  # it matches the empty text
 
 
 def _decoded(field: bytes) -> bytes:
@@ -113,11 +123,25 @@ def _spans(texts: list[bytes], detectors: Detectors, hits: Hits | None) -> list[
     return found
 
 
-def _string(raw: bytes, text: bytes, spans: list[Span], detectors: Detectors, key: bytes) -> bytes:
-    shown = detectors.replaced(text, spans, key=key)
-    if b"\\" not in raw:
-        return b'"' + shown + b'"'
-    return string_of(shown.decode("utf-8", "surrogatepass"))
+def _strings(piece: bytes, strings: list[Found], detectors: Detectors, key: bytes) -> list[Replacement]:
+    """Each string with what was found in it replaced; all that one detector found is replaced at once."""
+    by_label: dict[str, list[bytes]] = {}
+    for _, text, spans in strings:
+        for start, end, label in spans:
+            by_label.setdefault(label, []).append(text[start:end])
+    shown = {label: iter(detectors.replacements(texts, label, key=key)) for label, texts in by_label.items()}
+    replaced: list[Replacement] = []
+    for (first, last), text, spans in strings:
+        pieces, position = [], 0
+        for start, end, label in spans:
+            pieces += [text[position:start], next(shown[label])]
+            position = end
+        new = b"".join([*pieces, text[position:]])
+        if piece.find(b"\\", first, last) < 0:
+            replaced.append((first, last, b'"' + new + b'"'))
+        else:
+            replaced.append((first, last, string_of(new.decode("utf-8", "surrogatepass"))))
+    return replaced
 
 
 def _numbers(piece: bytes, start: int, spans: list[Span]) -> dict[int, tuple[bytes, str]]:

@@ -102,7 +102,10 @@ class JsonMasker:
         return out
 
     def end(self) -> bytes:
-        """The body is over: everything leaves. Raise UnreadableBody where it ends within something."""
+        """The body is over: everything leaves. Raise UnreadableBody where it ends within something.
+
+        Another body may follow, read by the same masks.
+        """
         self._held += b"\n"  # what ends a number or a word at the very end
         end = self._scan()
         whole = self._paths.between if self._paths else self._cutter.between

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 from doorward_core.errors import UnreadableBody
+from doorward_core.mask.json_stream import JsonMasker
 from doorward_http.owed import Owed, count
 
 # Two line ends, one after the other. A CR at the very end may be half of one: it waits.
@@ -33,23 +34,29 @@ class Messages:
     def __init__(self, owed: Owed, masked: dict[str, int]) -> None:
         self._owed = owed
         self.masked = masked
+        self._reader: JsonMasker | None = None
 
     def mask(self, message: bytes) -> bytes:
         """The message, masked. Raise UnreadableBody where paths are owed and it is not JSON."""
         if message.lstrip()[:1] in _OPENS_JSON:
-            reader = self._owed.json()
             try:
-                shown = reader.feed(message) + reader.end()
+                return self._json(message)
             except UnreadableBody:
                 if self._owed.paths and not _MARK.fullmatch(message):
                     raise
-            else:
-                for label, number in reader.masked.items():
-                    self.masked[label] = self.masked.get(label, 0) + number
-                return shown
         elif self._owed.paths and not _MARK.fullmatch(message) and not _is_word(message):
             raise UnreadableBody("a message is not JSON, and a path of a mask names nothing in it")
         return self.text(message)
+
+    def _json(self, message: bytes) -> bytes:
+        """One reader reads message after message, as long as each is whole: to make one costs as much as a message."""
+        reader, self._reader = self._reader or self._owed.json(), None
+        shown = reader.feed(message) + reader.end()
+        for label, number in reader.masked.items():
+            self.masked[label] = self.masked.get(label, 0) + number
+        reader.masked.clear()
+        self._reader = reader
+        return shown
 
     def text(self, text: bytes) -> bytes:
         """A text that is no JSON, masked by detectors alone."""

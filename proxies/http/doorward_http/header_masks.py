@@ -16,6 +16,7 @@ from typing import Final
 
 from doorward_core.http.codings import DECODED
 from doorward_core.http.messages import Header, Headers, get_all, without
+from doorward_core.mask.detect import Detectors
 from doorward_core.mask.transforms import apply
 from doorward_http.owed import Owed, count
 from doorward_http.percent import mask_value
@@ -70,7 +71,15 @@ def without_computed(headers: Headers) -> Headers:
 
 def mask_headers(headers: Headers, owed: Owed, masked: dict[str, int]) -> Headers:
     """The headers or trailers, masked by name and by detector, counted into `masked`."""
+    if not owed.names_headers and (owed.detectors is None or _clean(headers, owed.detectors)):
+        return headers
     return tuple(header for name, value in headers if (header := _header(name, value, owed, masked)) is not None)
+
+
+def _clean(headers: Headers, detectors: Detectors) -> bool:
+    """Whether one look at all of them says that there is nothing to be found."""
+    values = b"\0".join(value for name, value in headers if name not in _FRAMING)
+    return b"%" not in values and b"+" not in values and not detectors.scan_hit(values)
 
 
 def _header(name: bytes, value: bytes, owed: Owed, masked: dict[str, int]) -> Header | None:

@@ -59,6 +59,11 @@ class Owed:
         """Whether anything is owed on a body."""
         return bool(self.paths) or self.detectors is not None
 
+    @property
+    def names_headers(self) -> bool:
+        """Whether some mask names headers."""
+        return bool(self._headers)
+
     @cached_property
     def _skip(self) -> re.Pattern[bytes] | None:
         return skip_unknown(self.paths) if self.paths else None
