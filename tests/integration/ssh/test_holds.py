@@ -86,5 +86,5 @@ version: 1
 rules:
   - {id: all, effect: allow, who: {groups: [crew-operators]}, resource: web1, do: [any]}
 masks:
-  - {id: pii, resource: web1, detect: [masked:email], with: redact}
+  - {id: pii, resource: web1, detect: [email], with: redact}
 """
