@@ -18,17 +18,17 @@ Invariants:
 import secrets
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import trio
 
 from doorward_core import entries
+from doorward_core.again import Standing
 from doorward_core.approvals.codec import card_bytes
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, RequestState, binding, request_for
 from doorward_core.approvals.store import RequestRefused
 from doorward_core.errors import AdmissionRefused, AuthenticationError, RecordError, StoreError
-from doorward_core.event import Outcome
+from doorward_core.event import Event, Outcome
 from doorward_core.identity.authenticate import Authenticator, Credential
 from doorward_core.model import (
     CHANGING,
@@ -43,45 +43,15 @@ from doorward_core.model import (
     Permit,
     ReasonCode,
     RecordLevel,
-    Resource,
     Session,
 )
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.rate import RateCounter
 from doorward_core.record.log import EventLog
 from doorward_core.scribe import Scribe
-
-OBSERVE_WORDS = "observe mode: blocks and holds were recorded, not enforced"
-EXPIRED_WORDS = "the credential of this session has expired; connect again"
-REFUSED_WORDS = {
-    RequestState.REJECTED: (ReasonCode.REJECTED, "the request was rejected", False),
-    RequestState.EXPIRED: (ReasonCode.TIMED_OUT, "nobody approved it in time", True),
-    RequestState.WITHDRAWN: (ReasonCode.WITHDRAWN, "the request was withdrawn", True),
-    RequestState.PENDING: (ReasonCode.TIMED_OUT, "nobody has decided yet", True),
-    RequestState.USED: (ReasonCode.WITHDRAWN, "the approval has already been used", True),
-}
+from doorward_core.terms import EXPIRED_WORDS, INTERRUPTED, OBSERVE_WORDS, REFUSED_WORDS, Setting, Waiter
 
 Memo = MutableMapping[bytes, Decision]  # policy digest -> decision, kept by a proxy beside what it decides again
-
-
-class Waiter(Protocol):
-    """How a proxy lets its client wait: in the client's own protocol, on the client's own connection."""
-
-    async def prepare(self) -> str:
-        """Bring the connection to rest; return "" if it may be held now, else why not, for the client to read."""
-
-    async def notify(self, request_id: str, advice: str, within_s: int) -> int | None:
-        """Tell the client that it waits, for whom, and how long; give when (Unix ns) it would give up itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What an operator granted this gateway: a resource with the accounts that it may use at the target."""
-
-    resource: Resource
-    accounts: frozenset[str]
-    account: str
-    read_only_account: str = ""
 
 
 @dataclass(slots=True)
@@ -237,20 +207,19 @@ class SessionGate:
         log = self._gate.log
         if log.generation != self._generation:
             # It failed and was brought back without what was not durable: `entry` may be another's by now.
-            raise RecordError("the log was interrupted while this session was open")
+            raise RecordError(INTERRUPTED)
         if entry >= log.durable_size:
             await log.durable(entry)
 
     def release(self, entry: int, later: Callable[[], None]) -> bool:
-        """The same without waiting: tell whether nothing need be held back, and if not, call `later` to ask again.
-
-        `later` must not raise. Raises RecordError where the log has failed.
-        """
+        """The same without waiting; where False, `later` is called when to ask again, and must not raise."""
         log = self._gate.log
-        if log.generation != self._generation or log.failed is not None:
-            raise RecordError(log.failed or "the log was interrupted while this session was open")
+        if log.generation != self._generation:
+            raise RecordError(INTERRUPTED)
         if entry < log.durable_size:
             return True
+        if log.failed is not None:
+            raise RecordError(log.failed)
         log.when_durable(entry, later)
         return False
 
@@ -259,6 +228,27 @@ class SessionGate:
         self._totals["rows"] += outcome.rows
         self._totals["masked"] += sum(outcome.masked.values())
         self._gate.log.append(self._scribe.finished(permit, outcome, self._gate.level), self._gate.clock())
+
+    def standing(self, permit: Permit) -> Standing | None:
+        """Leave to do the same again, each time on record; None where each time is to be decided."""
+        policy = self._gate.policy
+        if not permit.early or policy.rates(permit.decision) or not policy.repeatable(permit.decision):
+            return None
+        return Standing(self, self.session, permit, self._gate.level)
+
+    def permit_again(self, standing: Standing, operation: Operation, entry: int) -> Permit:
+        """The permit of one use of a standing, for when its answer is another than before."""
+        return replace(standing.permit, operation=operation, entry=entry)
+
+    def write(self, event: Event, *, rows: int = -1) -> int:
+        """For a standing alone: put on record that it was used, or that this gave so many rows."""
+        entry = self._gate.log.append(event, self._gate.clock())
+        if rows >= 0:
+            self._totals["rows"] += rows
+        else:
+            self._count("permitted")
+            self._gate.log.soon(entry)
+        return entry
 
     async def failed(self, what: str) -> None:
         """Record that something failed for this session; `what` carries no value and no credential."""
@@ -383,6 +373,7 @@ class SessionGate:
             elif not settled:
                 with trio.CancelScope(shield=True):
                     await self._gate.desk.withdraw(request.id)
+                state = RequestState.WITHDRAWN
         code, words, retry = REFUSED_WORDS.get(state, (ReasonCode.WITHDRAWN, "the request was withdrawn", True))
         reason = await self._gate.desk.reason(request.id)
         advice = f"{words}: {reason}" if reason else words

@@ -25,7 +25,7 @@ from doorward_core.approvals.store import SqliteStore
 from doorward_core.config import Config, Issuer
 from doorward_core.errors import ConfigError, RecordError
 from doorward_core.event import Event
-from doorward_core.gate import Gate, Setting
+from doorward_core.gate import Gate
 from doorward_core.identity.authenticate import Authenticator
 from doorward_core.identity.ssh_keys import Authorities, BadKey, new_authority, public_line, read_authority
 from doorward_core.identity.token import IssuerSettings, Replay
@@ -33,6 +33,7 @@ from doorward_core.model import Obligation
 from doorward_core.net.secrets import SecretKeeper
 from doorward_core.policy.load import load_policy
 from doorward_core.record.writer import Log
+from doorward_core.terms import Setting
 
 KEY_BYTES: Final = 32
 LOOK_S: Final = 0.2  # how soon a log that has failed is noticed: a writer that was killed is replaced at once

@@ -11,6 +11,7 @@ MAX_MACHINE_LINES = 500  # wire formats and state machines are tables: splitting
 MAX_FUNCTION_LINES = 40  # of code: a docstring is not counted, so that nobody saves on it
 # module -> why it may catch everything: elsewhere that would hide a defect.
 SUPERVISORS = {
+    "doorward_core.net.attend": "what the taker of one connection raises is raised again, in that connection's task",
     "doorward_core.net.listen": "one connection's failure must not touch another",
 }
 VAGUE = {"utils", "util", "common", "helpers", "helper", "misc", "base"}

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.store import SqliteStore
 from doorward_core.errors import AuthenticationError
-from doorward_core.gate import Gate, Setting
+from doorward_core.gate import Gate
 from doorward_core.identity.authenticate import Authenticator
 from doorward_core.identity.ssh_certificate import verify
 from doorward_core.identity.ssh_keys import Authorities, public_line
@@ -22,6 +22,7 @@ from doorward_core.net.control import Call, ControlServer
 from doorward_core.net.listen import open_unix
 from doorward_core.policy.load import parse_policy
 from doorward_core.record.memory import MemoryLog
+from doorward_core.terms import Setting
 from doorward_ssh.certificates import Certificates
 
 S = 1_000_000_000

@@ -22,6 +22,7 @@ from typing import Final, TypeAlias
 import trio
 
 from doorward_core.errors import LocalProtocolError
+from doorward_core.net.secured import Secured
 
 # One read: four of TLS's largest records, and what the kernel has ready for a busy connection.
 CHUNK_BYTES: Final = 65_536
@@ -41,7 +42,7 @@ _CANNOT_SEND: Final = (trio.BrokenResourceError, trio.ClosedResourceError, trio.
 _WANT: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Link:
+class Link(Secured):
     """A connected stream socket. Raises trio.BrokenResourceError when the peer or the network has broken it."""
 
     __slots__ = (
@@ -55,7 +56,6 @@ class Link:
         "_queued_bytes",
         "_sent_bytes",
         "_socket",
-        "_tls",
         "_turn",
         "_unread",
         "_wire",
@@ -80,7 +80,7 @@ class Link:
         self._sent_bytes = 0  # ever, plain, as far as it has left
         self._busy = False
         self._turn: trio.Event | None = None
-        self._tls: ssl.SSLObject | None = None
+        self._tls = None
         self.more = False  # the socket may have something: `read_ready` says when no longer
         self._unread = True  # TLS may hold bytes, or the end, that need no further read from the socket
         self._incoming = ssl.MemoryBIO()
@@ -127,23 +127,9 @@ class Link:
             self._incoming.write_eof()
 
     def stale(self) -> bool:
-        """Whether the peer has said something, or has ended, while nobody waited: what a kept connection must not do.
-
-        What it finds is lost, so a stale link is fit for closing only. Never waits.
-        """
-        if self._closed:
-            return True
+        """Whether the peer has said something, or has ended, while nobody waited; then it is fit for closing only."""
         try:
-            raw = self._socket.recv(CHUNK_BYTES)
-        except BlockingIOError:
-            return self._tls is not None and self._unread and self._unseal(1) is not None
-        except OSError:
-            return True
-        if self._tls is None or not raw:
-            return True
-        self._incoming.write(raw)  # records of TLS's own, as session tickets, say nothing
-        try:
-            return self._unseal(1) is not None
+            return self._closed or self.read_ready() is not None
         except trio.BrokenResourceError:
             return True
 
@@ -191,7 +177,7 @@ class Link:
     @property
     def unread(self) -> bool:
         """Whether TLS may hold bytes that need no further read from the socket."""
-        return self._tls is not None and self._unread
+        return self._unread and self._tls is not None
 
     def watched(self, leave: Callable[[], None]) -> socket.socket:
         """Give the socket to one who only watches it; `leave` is called before it is closed."""
@@ -342,25 +328,6 @@ class Link:
     async def _drain_handshake(self) -> None:
         if self._outgoing.pending:
             await self._drain(self._queued_bytes)
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether TLS protects this link."""
-        return self._tls is not None
-
-    @property
-    def alpn(self) -> str | None:
-        """The application protocol that the handshake agreed on."""
-        return None if self._tls is None else self._tls.selected_alpn_protocol()
-
-    @property
-    def tls_version(self) -> str | None:
-        """As in `TLSv1.3`."""
-        return None if self._tls is None else self._tls.version()
-
-    def peer_certificate(self) -> bytes | None:
-        """The peer's certificate as DER, if it showed one."""
-        return None if self._tls is None else self._tls.getpeercert(binary_form=True)
 
     # --- the end -----------------------------------------------------------------------------------------------------
 

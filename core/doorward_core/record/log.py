@@ -1,5 +1,6 @@
 """What the gate needs of a log: the interface that `record.writer.Log` and `record.memory.MemoryLog` both have."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from doorward_core.event import Event
@@ -31,6 +32,12 @@ class EventLog(Protocol):
 
     async def durable(self, index: int) -> None:
         """Wait until the event at `index` is on stable storage; raises RecordError."""
+
+    def when_durable(self, index: int, call: Callable[[], None]) -> None:
+        """Call once the event at `index` is on stable storage, or the log has failed: at once where it is so already.
+
+        The caller looks which of the two it is (`durable_size`, `failed`).
+        """
 
     async def room(self) -> None:
         """Wait until the queue is short enough to append at ease; raises RecordError."""

@@ -4,6 +4,8 @@ It has the interface of `record.writer.Log` and the same checks on events; nothi
 It will not stand in for a log in a running gateway.
 """
 
+from collections.abc import Callable
+
 import trio
 import trio.lowlevel
 
@@ -25,6 +27,7 @@ class MemoryLog:
         self._size = 0
         self._durable = 0
         self._changed = trio.Event()
+        self._calls: list[tuple[int, Callable[[], None]]] = []
 
     @property
     def failed(self) -> str | None:
@@ -68,6 +71,13 @@ class MemoryLog:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
+        due = [call for index, call in self._calls if self._is_due(index)]
+        self._calls = [(index, call) for index, call in self._calls if not self._is_due(index)]
+        for call in due:
+            call()
+
+    def _is_due(self, index: int) -> bool:
+        return index < self._durable or self._failed is not None
 
     def append(self, event: Event, now_unix_ns: int) -> int:
         """Keep `event` and give its index."""
@@ -94,6 +104,12 @@ class MemoryLog:
             if self._failed is not None:
                 raise RecordError(self._failed)
             await self._changed.wait()
+
+    def when_durable(self, index: int, call: Callable[[], None]) -> None:
+        """Call when `index` counts as durable, or the log has failed."""
+        self._calls.append((index, call))
+        if self._is_due(index):
+            self._wake()
 
     async def room(self) -> None:
         """There is always room."""

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ import trio.lowlevel
 
 from doorward_core.errors import RecordError
 from doorward_core.event import Event
+from doorward_core.net import pump
+from doorward_core.net.attend import Attention, Heed
+from doorward_core.net.link import Link
 from doorward_core.record import process
 from doorward_core.record.encode import Messages, pack_message
 from doorward_core.record.engine import Settings
@@ -37,7 +40,6 @@ CLOSE_TIMEOUT_S = 30.0
 # What nobody asks to be flushed is handed to the writer this often, or when this much has come together.
 LINGER_S = 0.05
 LINGER_BYTES = 64 * 1024
-_CHUNK = 64 * 1024
 _REPLY_BYTES = 1024 * 1024
 # What the writer needs of our environment; a target's password in a variable is none of it.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
@@ -51,9 +53,10 @@ class Log:
         self._interval_s = interval_s
         self._nursery = nursery
         self._sealed = bool(settings.recipients)
-        self._waiters: list[tuple[int, int, trio.Event]] = []
+        self._waiters: list[tuple[int, int, Callable[[], None]]] = []
         self._waiter_count = 0
         self._room = trio.Event()
+        self._pump = pump.current()
         self._recovering = trio.Lock()
         self._generation = 0
         self._reset()
@@ -61,12 +64,11 @@ class Log:
     def _reset(self) -> None:
         # Until the writer has said where the log ends, no index can be given out.
         self._failed: str | None = "the log is not open yet"
-        self._queue: deque[bytes] = deque()
-        self._queued = 0
+        self._queue: list[bytes] = []  # not handed to the link yet
+        self._queue_bytes = 0
         self._size = self._durable = self._last_at = self._asked = 0
         self._work = trio.Event()
-        self._socket: socket.socket | None = None
-        self._sending = False
+        self._link: Link | None = None
         self._ended = trio.Event()
         self._closing = self._closed = False
         self.vkey = ""
@@ -114,31 +116,32 @@ class Log:
                     command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment
                 )
             )
-        stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+        link = Link(ours)
         messages = Messages(_REPLY_BYTES)
         first = pack_message((process.SETTINGS, process.settings_text(self._settings, self._interval_s)))
         refusal = f"the log did not open within {OPEN_TIMEOUT_S:.0f} s"
         try:
             with trio.move_on_after(OPEN_TIMEOUT_S):
-                await stream.send_all(first)
-                refusal = await self._hello(stream, messages)
+                await link.send_all(first)
+                refusal = await self._hello(link, messages)
         except (trio.BrokenResourceError, OSError) as error:
             refusal = f"the writer process could not be reached: {error}"
         finally:
             if not self.vkey:
                 self._ended.set()
-                await trio.aclose_forcefully(stream)
+                link.close()
                 await self._reap()
         if refusal:
             self._failed = refusal
             raise RecordError(refusal)
         self._failed = None
         self._generation += 1
-        self._nursery.start_soon(self._run, stream, messages, name="event log")
+        self._link = link
+        self._nursery.start_soon(self._run, link, messages, name="event log")
 
-    async def _hello(self, stream: trio.SocketStream, messages: Messages) -> str:
+    async def _hello(self, link: Link, messages: Messages) -> str:
         """Wait until the writer has opened the log; give why not, or nothing."""
-        while chunk := await stream.receive_some(_CHUNK):
+        while chunk := await link.receive():
             messages.feed(chunk)
             for message in messages:
                 if message[0] == process.FAILED:
@@ -177,7 +180,7 @@ class Log:
         """
         if self._failed is not None or self._closing:
             raise RecordError(self._failed or "the log is closed")
-        if self._queued > HARD_BYTES:
+        if self._queued_bytes > HARD_BYTES:
             raise RecordError("the log's writer is too far behind")
         session, operation = event.session_id, event.operation_id
         if len(session) not in {0, ID_BYTES} or len(operation) not in {0, ID_BYTES}:
@@ -195,35 +198,38 @@ class Log:
         self._size = index + (parts_of(len(body), sealed=self._sealed) if body else 1)
         self._last_at = now_unix_ns
         self._queue.append(message)
-        self._queued += len(message)
-        if self._queued > LINGER_BYTES:
-            self._work.set()
+        self._queue_bytes += len(message)
+        if self._queue_bytes > LINGER_BYTES:
+            self._hand_over()
         return index
 
-    def _put(self, message: bytes) -> None:
-        """Queue a message and send all that is queued: at once, or where the socket is full by the task that waits."""
-        self._queue.append(message)
-        self._queued += len(message)
-        if self._socket is None or self._sending:
-            self._work.set()
+    @property
+    def _queued_bytes(self) -> int:
+        """What the writer has not taken yet."""
+        return self._queue_bytes + (0 if self._link is None else self._link.unsent_bytes)
+
+    def _hand_over(self) -> None:
+        """Send all that is queued: at once, or where the socket is full by the task that waits for it."""
+        if self._link is None:
             return
-        batch = b"".join(self._queue)
-        self._queue.clear()
-        try:
-            sent = self._socket.send(batch)
-        except OSError:
-            sent = 0  # full, or broken: the task finds out which
-        self._queued -= sent
-        if sent < len(batch):
-            self._queue.append(batch[sent:])
+        batch, self._queue, self._queue_bytes = b"".join(self._queue), [], 0
+        if not self._link.offer((batch,)):
             self._work.set()
 
     def soon(self, index: int) -> None:
-        """Ask for a flush of everything up to `index` without waiting for it: the target works meanwhile."""
+        """Ask for a flush of everything up to `index` without waiting for it: the target works meanwhile.
+
+        What is asked for in one turn of the pump is asked for once, at its end.
+        """
         if index >= self._asked and self._failed is None:
-            # Everything queued is flushed in one go, so one request serves whatever was appended before it.
             self._asked = self._size
-            self._put(pack_message((process.FLUSH, self._asked)))
+            self._pump.at_end(self._ask)
+
+    def _ask(self) -> None:
+        # Everything queued is flushed in one go, so one request serves whatever was appended before it.
+        self._asked = self._size
+        self._queue.append(pack_message((process.FLUSH, self._asked)))
+        self._hand_over()
 
     async def durable(self, index: int) -> None:
         """Wait until the event at `index` is on stable storage, and ask for a flush; no checkpoint if it is already.
@@ -238,15 +244,29 @@ class Log:
             raise RecordError("no such entry yet")
         self.soon(index)
         woken = trio.Event()
-        self._waiter_count += 1
-        heapq.heappush(self._waiters, (index, self._waiter_count, woken))
+        self._wait(index, woken.set)
         await woken.wait()
         if index >= self._durable:
             raise RecordError(self._failed or "the log is closed")
 
+    def when_durable(self, index: int, call: Callable[[], None]) -> None:
+        """Call once the event at `index` is on stable storage, or the log has failed; at once where that is so already.
+
+        Asks for the flush as `soon` does. What is called must not raise.
+        """
+        if index < self._durable or self._failed is not None:
+            call()
+            return
+        self.soon(index)
+        self._wait(index, call)
+
+    def _wait(self, index: int, call: Callable[[], None]) -> None:
+        self._waiter_count += 1
+        heapq.heappush(self._waiters, (index, self._waiter_count, call))
+
     async def room(self) -> None:
         """Wait until less than 8 MiB wait for the writer; no checkpoint if that is so already."""
-        while self._queued > ROOM_BYTES:
+        while self._queued_bytes > ROOM_BYTES:
             if self._failed is not None:
                 raise RecordError(self._failed)
             self._room = trio.Event()
@@ -262,7 +282,8 @@ class Log:
         with trio.CancelScope(shield=True), trio.move_on_after(CLOSE_TIMEOUT_S):
             if not self._closing and self._failed is None:
                 self._closing = True
-                self._put(pack_message((process.CLOSE, time.time_ns())))
+                self._queue.append(pack_message((process.CLOSE, time.time_ns())))
+                self._hand_over()
             await self._ended.wait()
         self._scope.cancel()
         await self._reap()
@@ -284,57 +305,51 @@ class Log:
 
     # --- the two tasks ------------------------------------------------------------------------------------------------
 
-    async def _run(self, stream: trio.SocketStream, messages: Messages) -> None:
+    async def _run(self, link: Link, messages: Messages) -> None:
         """Send and receive until the log is closed or has failed; never raises but for cancellation."""
         scope = self._scope
         try:
             with scope:
                 async with trio.open_nursery() as both:
-                    both.start_soon(self._send, stream)
-                    both.start_soon(self._hand_over)
-                    await self._receive(stream, messages)
+                    both.start_soon(self._send, link)
+                    both.start_soon(self._linger)
+                    await self._receive(link, messages)
                     both.cancel_scope.cancel()
         finally:
             if not self._closing:
                 self._fail("the gateway is ending")
             self._wake(self._durable)
             self._ended.set()
-            await trio.aclose_forcefully(stream)
+            link.close()
 
-    async def _send(self, stream: trio.SocketStream) -> None:
+    async def _send(self, link: Link) -> None:
+        """Wait for what a full socket did not take."""
         try:
             while True:
                 await self._work.wait()
                 self._work = trio.Event()
-                while self._queue:
-                    batch = b"".join(self._queue)
-                    self._queue.clear()
-                    self._sending = True
-                    await stream.send_all(batch)
-                    self._sending = False
-                    self._queued -= len(batch)
-                    self._room.set()
+                await link.send_all(())
+                self._room.set()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # the receiver sees the end of the writer, and perhaps its last words
 
-    async def _hand_over(self) -> None:
+    async def _linger(self) -> None:
         """See to it that what nobody waits for does not lie here for long."""
         while True:
             await trio.sleep(LINGER_S)
             if self._queue:
-                self._work.set()
+                self._hand_over()
 
-    async def _receive(self, stream: trio.SocketStream, messages: Messages) -> None:
+    async def _receive(self, link: Link, messages: Messages) -> None:
+        def take(chunk: bytes) -> Heed:
+            messages.feed(chunk)
+            for message in messages:
+                self._take(message)
+            return Heed.WAKE if self._failed else Heed.MORE
+
         try:
-            while not self._failed:
-                chunk = await stream.receive_some(_CHUNK)
-                if not chunk:
-                    if not self._closing:
-                        self._fail("the writer process is gone")
-                    return
-                messages.feed(chunk)
-                for message in messages:
-                    self._take(message)
+            if not await Attention(link).attend(take) and not self._closing:
+                self._fail("the writer process is gone")
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._fail("the writer process is gone")
 
@@ -367,7 +382,7 @@ class Log:
         """Wake those who wait for an index below `size`, or everybody."""
         waiters = self._waiters
         while waiters and (size is None or waiters[0][0] < size):
-            heapq.heappop(waiters)[2].set()
+            heapq.heappop(waiters)[2]()
 
     async def _reap(self) -> None:
         """Wait for the writer's end, which follows from the closed socket; kill it if it does not come."""

@@ -57,6 +57,11 @@ class Catalogue:
             self._catalog = None  # it could not be read since, and what we had is known to be wrong
         return self._catalog
 
+    def fresh(self, now_s: float) -> Catalog | None:
+        """What `current` would give without reading anything; None where it would read."""
+        oldest_s = max(now_s - REFRESH_S, self._outdated_s)
+        return self._catalog if self._begun_s > oldest_s and self._snapshot_s > self._outdated_s else None
+
     def outdate(self) -> None:
         """Some session has changed definitions: what was read until now may no longer be true."""
         self._outdated_s = trio.current_time()

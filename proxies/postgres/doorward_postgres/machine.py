@@ -101,6 +101,11 @@ class Machine:
         """Bytes of the client that wait here."""
         return self._reader.buffered
 
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether nothing of the client is half read or put off."""
+        return self._stashed is None and self._copying is None and self._reader.idle
+
     def step(self) -> Question | Wait:
         """Go on as far as possible. What is to be sent lies in `line.to_server` and `line.to_client` afterwards."""
         line = self.line

@@ -97,6 +97,11 @@ class Replies:
         """Tell whether a message of our own may be put between the server's."""
         return not self._reader.owed
 
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether nothing of the server is half read."""
+        return self._reader.idle
+
     # --- rows --------------------------------------------------------------------------------------------------------
 
     def _rows(self, start: int, end: int) -> None:

@@ -98,6 +98,7 @@ class Reading:
     complete: bool
     problem: str = ""
     absent: str = ""
+    repeatable: bool = False  # remembered: it depends on its text, the search_path, the role and the view alone
     memo: dict[bytes, Decision] = field(default_factory=dict)
     # The part of the digest that is the same each time: text and session, by what of the session may change.
     digests: dict[tuple[object, ...], "hashlib._Hash"] = field(default_factory=dict)
@@ -140,14 +141,17 @@ class Reader:
             self._remember(key, len(text), reading)
         return reading
 
-    def operation(self, question: Question, reading: Reading, state: SessionState, id_: bytes) -> Operation:
-        """The operation of a message; `id_` is 16 random bytes."""
-        self.seq += 1
+    def operation(
+        self, question: Question, reading: Reading, state: SessionState, id_: bytes, seq: int = 0
+    ) -> Operation:
+        """The operation of a message; `id_` is 16 random bytes, `seq` its number where it has been given one."""
+        if not seq:
+            seq = self.seq = self.seq + 1
         parameters, cut = _parameters(question)
         text = question.text
         return Operation(
             id_,
-            self.seq,
+            seq,
             reading.action,
             reading.verb if question.phase is not Phase.PARSE else f"PARSE {reading.verb}",
             reading.atoms,
@@ -170,6 +174,7 @@ class Reader:
 
     def _remember(self, key: tuple[object, ...], size: int, reading: Reading) -> None:
         self._known[key] = reading
+        reading.repeatable = True
         self._known_bytes += size + ENTRY_BYTES
         while self._known_bytes > MAX_MEMORY_BYTES:
             old, _ = self._known.popitem(last=False)
@@ -245,18 +250,23 @@ def _context(message: ParsedMessage, state: SessionState, prepared: NameTable[Pr
 def _parameters(question: Question) -> tuple[tuple[str | None, ...], bool]:
     """Bound values as a person may read them, and whether anything was cut."""
     if question.bind is not None:
-        values, formats = question.bind.params, question.bind.param_formats
-    elif question.call is not None:
-        values, formats = question.call.args, question.call.arg_formats
-    else:
-        return (), False
+        return shown_parameters(question.bind.params, question.bind.param_formats, question.parameter_oids)
+    if question.call is not None:
+        return shown_parameters(question.call.args, question.call.arg_formats, question.parameter_oids)
+    return (), False
+
+
+def shown_parameters(
+    values: tuple[bytes | None, ...], formats: tuple[int, ...], oids: tuple[int, ...]
+) -> tuple[tuple[str | None, ...], bool]:
+    """Values as a person may read them, and whether anything was cut."""
     shown: list[str | None] = []
     cut = len(values) > MAX_PARAMETERS
     for position, value in enumerate(values[:MAX_PARAMETERS]):
         if value is None:
             shown.append(None)
             continue
-        oid = question.parameter_oids[position] if position < len(question.parameter_oids) else 0
+        oid = oids[position] if position < len(oids) else 0
         text = _shown(value, oid, binary=_format(formats, position) == 1)
         cut = cut or len(text) > MAX_PARAMETER_CHARS
         shown.append(text[:MAX_PARAMETER_CHARS])

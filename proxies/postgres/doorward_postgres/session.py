@@ -25,15 +25,18 @@ from doorward_core import errors
 from doorward_core.config import Limits
 from doorward_core.gate import SessionGate
 from doorward_core.model import Decision, Denial, Operation, Permit, RecordLevel
+from doorward_core.net.attend import Heed
 from doorward_core.net.link import Link
 from doorward_core.sql.session import Begin
 from doorward_postgres import refusals, wire_encode
 from doorward_postgres.catalogue import Catalogue
+from doorward_postgres.flow import Flow
 from doorward_postgres.machine import Machine, Phase, Question, Wait
 from doorward_postgres.machine_line import PAYLOAD_BYTES, SHOWN_BYTES, Line
 from doorward_postgres.machine_replies import Replies
 from doorward_postgres.operations import Reader, Reading, View
 from doorward_postgres.refusals import Ending
+from doorward_postgres.repeater import Repeater
 from doorward_postgres.results import MaskDuty, MessagePlan, SessionMessages
 from doorward_postgres.state import IDLE, IN_TRANSACTION
 from doorward_postgres.upstream import Upstream
@@ -75,8 +78,9 @@ class Conversation:
         shown = PAYLOAD_BYTES if door.level is RecordLevel.PAYLOAD else SHOWN_BYTES
         self._machine = Machine(line, max_message_bytes=limits.statement_bytes, shown_bytes=shown)
         self._replies = Replies(line, SessionMessages(self._duty), max_message_bytes=limits.buffer_bytes)
-        self._answered = trio.Event()  # replaced after each answer of the server
-        self._releasing: trio.Event | None = None  # one release at a time, in order; no lock, which would yield
+        self._flow = Flow(client, upstream.link, door, line)
+        self._repeater = Repeater(line, self._machine, self._replies, reader, door)
+        self._answered: trio.Event | None = None  # where somebody waits for the server's next answer
         self._deciding = False
         self._hold: trio.CancelScope | None = None
         self._watching = trio.CancelScope()  # of the current hold: one task may watch a connection
@@ -89,11 +93,14 @@ class Conversation:
 
     async def run(self, draining: trio.Event) -> Ending:
         """Serve until either side ends, the credential expires, or the gateway drains."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            for loop in (self._from_client, self._from_server, self._until_expiry, self._until_idle):
-                nursery.start_soon(self._guarded, loop)
-            nursery.start_soon(self._until_drained, draining)
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                for loop in (self._from_client, self._from_server, self._until_expiry, self._until_idle):
+                    nursery.start_soon(self._guarded, loop)
+                nursery.start_soon(self._until_drained, draining)
+        finally:
+            self._flow.end()
         return self._ending or Ending("ended")
 
     def cancel(self) -> None:
@@ -125,49 +132,60 @@ class Conversation:
             if isinstance(step, Question):
                 await self._answer(step)
                 continue
-            await self._send()
+            self._repeater.sending()
+            await self._flow.send()
             if line.to_client:
-                await self._release()
+                await self._flow.release()
             if step is Wait.SERVER:
                 await self._settled()
             elif step is Wait.END:
                 await self._finish_up()
                 return Ending("the client said goodbye")
-            else:
-                data = await self._client.receive()
-                if not data:
-                    return Ending("the client hung up")
-                self._heard_s = trio.current_time()
-                machine.receive(data)
+            elif not await self._flow.attend_client(self._hear_client):
+                return Ending("the client hung up")
+
+    def _hear_client(self, data: bytes) -> Heed:
+        self._heard_s = trio.current_time()
+        catalog = self._catalogue.fresh(self._heard_s)
+        if self._repeater.client(data, catalog, time.monotonic_ns(), calm=self._flow.calm):
+            return Heed.MORE if self._flow.pass_on(data) else Heed.WAKE
+        self._machine.receive(data)
+        return Heed.WAKE
 
     async def _from_server(self) -> Ending:
-        line, door = self._line, self._door
-        data = self._upstream.leftover or await self._upstream.link.receive()
-        while data:
-            self._replies.receive(data, time.monotonic_ns())
-            for permit, outcome in line.finished:
-                door.finish(permit, outcome)
-            line.finished.clear()
-            if line.state.uncertain and line.state.status == IDLE:
-                self._tell()
-            if line.to_client:
-                await self._release()
-            if self._machine.settled:
-                answered, self._answered = self._answered, trio.Event()
-                answered.set()
-            data = await self._upstream.link.receive()
-        return Ending("the target closed the connection", refusals.LOST)
+        if self._upstream.leftover:
+            self._hear_server(self._upstream.leftover)
+        while True:
+            await self._flow.release()
+            if not await self._flow.attend_server(self._hear_server):
+                return Ending("the target closed the connection", refusals.LOST)
+
+    def _hear_server(self, data: bytes) -> Heed:
+        line, door, repeater, now_ns = self._line, self._door, self._repeater, time.monotonic_ns()
+        if not repeater.server(data, now_ns):
+            learning = repeater.watch()
+            self._replies.receive(data, now_ns)
+            if learning is not None:
+                repeater.learn(learning, data, self._view.catalog)
+        for permit, outcome in line.finished:
+            door.finish(permit, outcome)
+        line.finished.clear()
+        if line.state.uncertain and line.state.status == IDLE:
+            self._tell()
+        if self._answered is not None and self._machine.settled:
+            self._answered.set()
+            self._answered = None
+        return self._flow.let_go()
 
     def _tell(self) -> None:
         """Say that definitions changed: before its client hears of it, and at rest, for only then all is committed."""
-        at_rest = 2 if not self._line.expected and not self._line.unsynced else 1
+        at_rest = 1 if self._line.expected or self._line.unsynced else 2
         if at_rest > self._told:
             self._told = at_rest
             self._catalogue.outdate()
 
     async def _until_expiry(self) -> Ending:
-        left_s = (self._door.session.identity.expires_unix_ns - time.time_ns()) / 1e9
-        await trio.sleep(max(0.0, left_s))
+        await trio.sleep(max(0.0, (self._door.session.identity.expires_unix_ns - time.time_ns()) / 1e9))
         return Ending("the credential expired", refusals.EXPIRED)
 
     async def _until_idle(self) -> Ending:
@@ -186,7 +204,7 @@ class Conversation:
             self._hold.cancel()
             self._end(Ending("the gateway is going down", refusals.GOING_DOWN))
         while self._line.expected or self._line.state.status != IDLE:
-            await self._answered.wait()
+            await self._answer_of_server()
         self._end(Ending("the gateway is going down", refusals.GOING_DOWN))
 
     async def _guarded(self, loop: Callable[[], Awaitable[Ending]]) -> None:
@@ -207,49 +225,27 @@ class Conversation:
         self._end(ending)
 
     def _end(self, ending: Ending) -> None:
-        if self._ending is None:
-            self._ending = ending
+        self._ending = self._ending or ending
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel()
 
-    # --- moving bytes ------------------------------------------------------------------------------------------------
-
-    async def _send(self) -> None:
-        line = self._line
-        if line.to_server:
-            out, line.to_server = line.to_server, []
-            await self._upstream.link.send_all(out)
-
-    async def _release(self) -> None:
-        """Send what the client may have, once the record of everything sent to the server is durable."""
-        line = self._line
-        while self._releasing is not None:
-            await self._releasing.wait()
-        if not line.to_client:
-            return
-        done = self._releasing = trio.Event()
-        try:
-            out, line.to_client = line.to_client, []
-            try:
-                await self._door.released(line.entry)
-            except trio.Cancelled:
-                line.to_client[:0] = out  # a CancelRequest ends a hold, and not the session
-                raise
-            await self._client.send_all(out)
-        finally:
-            self._releasing = None
-            done.set()
+    # --- waiting -----------------------------------------------------------------------------------------------------
 
     async def _settled(self) -> None:
         while not self._machine.settled:
-            await self._answered.wait()
+            await self._answer_of_server()
+
+    async def _answer_of_server(self) -> None:
+        if self._answered is None:
+            self._answered = trio.Event()
+        await self._answered.wait()
 
     async def _finish_up(self) -> None:
         """Let the server end what was sent before the goodbye, so that its outcome is recorded."""
         with trio.move_on_after(GOODBYE_S):
-            await self._send()
+            await self._flow.send()
             while self._line.expected and not self._line.copy_in:
-                await self._answered.wait()
+                await self._answer_of_server()
             await self._upstream.link.send_all(wire_encode.TERMINATE)
 
     # --- questions ---------------------------------------------------------------------------------------------------
@@ -290,6 +286,8 @@ class Conversation:
             self._door.finish(verdict, refusals.NEVER_SENT)
             self._refuse(question, refusals.CANCELLED)
         elif isinstance(verdict, Permit):
+            if not self._waited:
+                self._repeater.granted(question, reading, plan, verdict)
             machine.permit(question, verdict, plan, time.monotonic_ns())
         else:
             self._refuse(question, refusals.denied(verdict))
@@ -306,7 +304,7 @@ class Conversation:
         """Bring the line to rest: everything sent, everything answered."""
         if self._line.expected and self._line.unsynced:
             self._line.to_server.append(wire_encode.FLUSH)
-        await self._send()
+        await self._flow.send()
         await self._settled()
 
     def _objection(self, question: Question, plan: MessagePlan) -> str:
@@ -336,7 +334,9 @@ class Conversation:
     ) -> Permit | Denial | None:
         """The gate's verdict; None where the client hung up or cancelled while it was held."""
         if not operation.pure:
-            await self._send()  # its decision waits for the disk: let the server work on what came before it meanwhile
+            await (
+                self._flow.send()
+            )  # its decision waits for the disk: let the server work on what came before it meanwhile
         if not self._door.holds(operation, memo):
             return await self._door.decide(operation, self, memo)
         with trio.CancelScope() as scope:
@@ -366,7 +366,7 @@ class Conversation:
             self._watching = trio.CancelScope()
             self._nursery.start_soon(self._watch, self._hold, self._watching)
         self._line.to_client.append(refusals.held(request_id, advice, within_s))
-        await self._release()
+        await self._flow.release()
 
     async def _watch(self, hold: trio.CancelScope, watching: trio.CancelScope) -> None:
         """A hang-up hides behind unread bytes: watch the connection itself for as long as an operation is held."""

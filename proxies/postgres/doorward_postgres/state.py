@@ -65,7 +65,12 @@ class Snapshot:
         return replace(self, cursors=tuple(one for one in self.cursors if one.name != cursor))
 
     def ended(self) -> "Snapshot":
-        """What is left of it once its transaction has ended."""
+        """What is left of it once its transaction has ended: the very same where nothing in it ends then."""
+        local = (
+            self.search_path.local is not None or self.role.local is not None or self.authorization.local is not None
+        )
+        if not local and all(one.hold for one in self.cursors):
+            return self
         return Snapshot(
             Setting(self.search_path.session),
             Setting(self.role.session),

@@ -320,6 +320,11 @@ class FrameReader:
         """Bytes held and not consumed."""
         return len(self._partial) or len(self.buffer) - self.consumed
 
+    @property
+    def idle(self) -> bool:
+        """Whether what was received has been consumed to the last byte, and nothing is owed."""
+        return not (self.owed or self._partial) and len(self.buffer) == self.consumed
+
     def _short_header(self, start: int) -> None:
         """Refuse an unknown type at its first byte, before its length has arrived."""
         self._need = HEADER_BYTES

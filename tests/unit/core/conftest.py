@@ -10,7 +10,7 @@ from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import Verdict
 from doorward_core.approvals.store import Quota, SqliteStore
 from doorward_core.event import Event, EventKind
-from doorward_core.gate import Gate, SessionGate, Setting
+from doorward_core.gate import Gate, SessionGate
 from doorward_core.identity.authenticate import Authenticator, BearerToken
 from doorward_core.identity.jwks import KeyCache
 from doorward_core.identity.token import IssuerSettings
@@ -32,6 +32,7 @@ from doorward_core.model import (
 )
 from doorward_core.policy.load import parse_policy
 from doorward_core.record.memory import MemoryLog
+from doorward_core.terms import Setting
 from doorward_demo.issuer import DevelopmentIssuer
 
 NS = 1_000_000_000

@@ -293,3 +293,14 @@ def test_a_cursor_is_not_read_under_another_role():
     assert "c" in state.cursors
     run(state, "set local role attic", status="T")
     assert state.cursors == {}
+
+
+def test_the_end_of_a_message_that_set_nothing_leaves_the_very_same_state():
+    """What was remembered under a state is good for as long as that very state is in force."""
+    state = SessionState("public", "app")
+    before = state.current
+    state.ready("I")
+    assert state.current is before
+    state.apply(sql.SetSetting("search_path", "attic", local=True), "SET")
+    state.ready("I")
+    assert state.current is not before

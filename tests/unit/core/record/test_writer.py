@@ -49,6 +49,50 @@ async def test_what_was_appended_is_read_and_verified(tmp_path):
     assert all(entry.protected for entry in read)
 
 
+async def test_who_asks_to_be_called_is_called_once_it_is_durable_or_has_failed(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        index = log.append(event(), NOW)
+        done, seen = trio.Event(), []
+
+        def call():
+            seen.append(log.durable_size > index)
+            done.set()
+
+        log.when_durable(index, call)
+        assert seen == []
+        await done.wait()
+        log.when_durable(index, call)
+        assert seen == [True, True]
+        failed = trio.Event()
+        log._process.kill()
+        log.when_durable(log.append(event(), NOW), failed.set)
+        await failed.wait()
+        while log.failed is None:
+            await trio.lowlevel.checkpoint()
+        log.when_durable(10**6, call)
+        assert len(seen) == 3
+        await log.aclose()
+
+
+async def test_what_is_asked_for_in_one_turn_of_the_pump_is_asked_for_once(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        asked = []
+
+        class Turning:
+            at_end = staticmethod(asked.append)
+
+        pump, log._pump = log._pump, Turning
+        for number in range(3):
+            log.soon(log.append(event(number), NOW))
+        assert asked == [log._ask] * 3  # the pump does once what it is given more than once
+        log._pump = pump
+        log._ask()
+        await log.durable(log.size - 1)
+        await log.aclose()
+
+
 async def test_durable_returns_at_once_for_what_is_durable(tmp_path):
     async with trio.open_nursery() as nursery:
         log = await opened(tmp_path, nursery)

@@ -1,0 +1,43 @@
+"""What the gate is given besides its rooms, and what it says in its own words.
+
+What it is: what an operator granted (`Setting`), how a proxy lets its client wait (`Waiter`), and the sentences that
+clients and the record are told.
+What it will not do: decide anything.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from doorward_core.approvals.request import RequestState
+from doorward_core.model import ReasonCode, Resource
+
+OBSERVE_WORDS = "observe mode: blocks and holds were recorded, not enforced"
+INTERRUPTED = "the log was interrupted while this session was open"
+EXPIRED_WORDS = "the credential of this session has expired; connect again"
+REFUSED_WORDS = {
+    RequestState.REJECTED: (ReasonCode.REJECTED, "the request was rejected", False),
+    RequestState.EXPIRED: (ReasonCode.TIMED_OUT, "nobody approved it in time", True),
+    RequestState.WITHDRAWN: (ReasonCode.WITHDRAWN, "the request was withdrawn", True),
+    RequestState.PENDING: (ReasonCode.HELD, "nobody has decided yet", True),
+    RequestState.USED: (ReasonCode.WITHDRAWN, "the approval has already been used", True),
+}
+
+
+class Waiter(Protocol):
+    """How a proxy lets its client wait: in the client's own protocol, on the client's own connection."""
+
+    async def prepare(self) -> str:
+        """Bring the connection to rest; return "" if it may be held now, else why not, for the client to read."""
+
+    async def notify(self, request_id: str, advice: str, within_s: int) -> int | None:
+        """Tell the client that it waits, for whom, and how long; give when (Unix ns) it would give up itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What an operator granted this gateway: a resource with the accounts that it may use at the target."""
+
+    resource: Resource
+    accounts: frozenset[str]
+    account: str
+    read_only_account: str = ""
