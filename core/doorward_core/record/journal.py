@@ -9,6 +9,7 @@ Invariants: a frame is flushed before `durable` passes it; an unreadable frame t
 torn tail.
 """
 
+import errno
 import os
 import struct
 import zlib
@@ -19,11 +20,14 @@ from pathlib import Path
 from doorward_core.record.tiles import pack_bundle, unpack_bundle
 
 MAGIC = b"DWJ1"
+_NO_ROOM_AHEAD = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})  # a file system that cannot; then it grows
 _HEAD = struct.Struct(">4sIQQI")
 _CRC = struct.Struct(">I")
 FRAME_HEAD = _HEAD.size + _CRC.size
 SUFFIX = ".journal"
 FOLDER = "journal"
+# A segment grows in steps: a flush that changes no size costs half as much, and less of the disk's own journal.
+AHEAD_BYTES = 1024 * 1024
 
 
 class JournalError(Exception):
@@ -143,6 +147,7 @@ class Journal:
         self.written = 0
         self.durable = 0
         self.bytes = 0
+        self._room = 0
         self._first = -1
         self._fd = -1
         self._broken = False
@@ -166,10 +171,10 @@ class Journal:
         except BaseException:
             os.close(fd)
             raise
-        if self._fd >= 0:
-            os.close(self._fd)
+        self._let_go()
         self._broken = False
         self._fd, self._first, self.bytes = fd, first, len(data)
+        self._room = len(data)
         self.written = self.durable = first + len(entries)
 
     def _no_second_try(self) -> None:
@@ -185,6 +190,9 @@ class Journal:
         """
         self._no_second_try()
         data = pack_frame(self.written, entries, self.durable)
+        if self.bytes + len(data) > self._room:
+            self._room = self.bytes + len(data) + AHEAD_BYTES
+            _make_room(self._fd, self._room)
         write_all(self._fd, data)
         self._broken = False
         self.written += len(entries)
@@ -215,9 +223,15 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; flushes nothing."""
+        self._let_go()
+        self._fd = -1
+
+    def _let_go(self) -> None:
+        """Close the segment, without the room that it did not use; a crash leaves that, and it means nothing."""
         if self._fd >= 0:
+            if not self._broken and self._room > self.bytes:
+                os.ftruncate(self._fd, self.bytes)
             os.close(self._fd)
-            self._fd = -1
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -225,6 +239,15 @@ def write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def _make_room(fd: int, size: int) -> None:
+    """Let the file have this size: zeros behind the last frame mean nothing. A full disk says so here."""
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError as error:
+        if error.errno not in _NO_ROOM_AHEAD:
+            raise
 
 
 def sync_folder(folder: Path) -> None:

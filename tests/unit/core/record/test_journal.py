@@ -1,5 +1,7 @@
 """Frames and segments, and what counts after a crash."""
 
+import errno
+
 import pytest
 
 from doorward_core.record.journal import Journal, JournalError, join, pack_frame, read_segment, segments
@@ -49,6 +51,50 @@ def test_a_frame_cut_anywhere_is_a_torn_tail(tmp_path, cut):
 def test_zeros_behind_the_last_frame_mean_nothing(tmp_path):
     found = read_segment(segment(tmp_path, 0, pack_frame(0, [b"a"], 0), bytes(4096)))
     assert (found.entries, found.torn) == ([b"a"], b"")
+
+
+def test_a_segment_grows_in_steps_and_is_closed_without_the_room_it_did_not_use(tmp_path):
+    journal = Journal(tmp_path)
+    journal.start(0, [])
+    path = tmp_path / f"{0:020d}.journal"
+    sizes = set()
+    for number in range(50):
+        journal.write([bytes([number]) * 60_000])
+        journal.flush()
+        sizes.add(path.stat().st_size)
+        assert path.stat().st_size >= journal.bytes
+    assert 1 < len(sizes) < 5
+    crashed = join(segments(tmp_path))
+    journal.close()
+    assert path.stat().st_size == journal.bytes
+    assert join(segments(tmp_path)) == crashed == (0, [bytes([number]) * 60_000 for number in range(50)], b"")
+
+
+def test_a_full_disk_says_so_before_the_frame_is_written(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    journal = Journal(tmp_path)
+    journal.start(0, [])
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(OSError, match="full"):
+        journal.write([b"a"])
+    with pytest.raises(JournalError):
+        journal.write([b"a"])
+    journal.close()
+
+
+def test_where_room_cannot_be_made_ahead_a_segment_grows_as_it_is_written(tmp_path, monkeypatch):
+    def cannot(*_):
+        raise OSError(errno.EOPNOTSUPP, "no")
+
+    monkeypatch.setattr("os.posix_fallocate", cannot)
+    journal = Journal(tmp_path)
+    journal.start(0, [])
+    journal.write([b"a"])
+    journal.flush()
+    journal.close()
+    assert join(segments(tmp_path)) == (0, [b"a"], b"")
 
 
 def test_a_durable_frame_that_is_broken_is_no_torn_tail(tmp_path):
