@@ -28,6 +28,8 @@ FORMAT = "doorward-event-log@1"
 LOCK = "lock"
 # A start reads one segment, so this bounds its time (about a second).
 SEGMENT_BYTES = 32 * 1024 * 1024
+# Under a load that fills bundles as fast as they are flushed a segment would grow for ever: from here on all wait.
+SEGMENT_LIMIT_BYTES = 4 * SEGMENT_BYTES
 # Entries that nobody waits for are flushed when this much is unflushed, so that one flush never takes long.
 UNFLUSHED_BYTES = 4 * 1024 * 1024
 _SALTS = 256
@@ -224,10 +226,12 @@ class Engine:
     def _segment_full(self) -> bool:
         """Whether it is time for a new segment; before that, flush some of the bundles that hold the old one's entries.
 
-        Some at a time, because hundreds of flushes in a row would hold up everybody who waits.
+        Some at a time, because hundreds of flushes in a row would hold up everybody who waits; all, at the limit.
         """
         if self._journal.bytes < SEGMENT_BYTES:
             return False
+        if self._journal.bytes >= SEGMENT_LIMIT_BYTES:
+            return self._publisher.sync()
         return self._publisher.sync(max(_SYNC_STEP, len(self._publisher.unsynced) // (2 * _SYNC_STEP)))
 
     def _rotate(self) -> None:

@@ -76,6 +76,20 @@ def test_a_long_log_is_read_back_from_its_bundles(workshop, monkeypatch):
     verified(workshop)
 
 
+def test_a_segment_ends_even_where_bundles_fill_as_fast_as_they_are_flushed(workshop, monkeypatch):
+    monkeypatch.setattr("doorward_core.record.engine.SEGMENT_BYTES", 20_000)
+    monkeypatch.setattr("doorward_core.record.engine.SEGMENT_LIMIT_BYTES", 1_500_000)
+    engine, sizes = workshop.open(), []
+    for _ in range(8):
+        workshop.add(engine, 3_000)
+        engine.flush()
+        engine.publish()
+        sizes.append(engine._journal.bytes)
+    engine.close(workshop.now)
+    assert max(sizes) < 1_500_000
+    verified(workshop)
+
+
 def test_the_copy_of_the_checkpoint_is_the_checkpoint(workshop):
     mirror = workshop.root / "second" / "place"
     engine = workshop.open(mirror=mirror)
