@@ -1,7 +1,7 @@
 """A server of core/http on a loopback port, and a client that sends whatever bytes it is told to."""
 
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import h2.config
@@ -9,10 +9,15 @@ import h2.connection
 import h2.events
 import trio
 
+from doorward_core.http.dial import UpstreamSettings
+from doorward_core.http.fields import end_to_end, without_look_alikes
 from doorward_core.http.limits import CLIENT_LIMITS
 from doorward_core.http.messages import Head, ResponseHead
+from doorward_core.http.paths import canonical, refuse_overrides
+from doorward_core.http.relay import AsItIs, relay
 from doorward_core.http.server import serve
 from doorward_core.http.server_h2 import H2Connection
+from doorward_core.http.upstream import UpstreamPool
 from doorward_core.net.link import Link
 from doorward_core.net.listen import Limits, Server, open_tcp
 
@@ -144,3 +149,58 @@ class H2Client:
 
 def a_head(method="GET", target=b"/", headers=(), **rest):
     return Head(method, target, "up.test", "http", tuple(headers), **rest)
+
+
+class Recorder:
+    """A target that keeps every byte it is sent, and answers each head with a short 200."""
+
+    def __init__(self):
+        self.heard = b""
+        self.port = 0
+        self._more = trio.Event()
+
+    async def hears(self, what):
+        """Wait until it has arrived."""
+        while what not in self.heard:
+            self._more = trio.Event()
+            await self._more.wait()
+
+    async def serve(self, connection):
+        unread = b""
+        while data := await connection.link.receive():
+            self.heard += data
+            self._more.set()
+            unread += data
+            while b"\r\n\r\n" in unread:
+                _, _, unread = unread.partition(b"\r\n\r\n")
+                await connection.link.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+async def recording(nursery):
+    recorder = Recorder()
+    listener = open_tcp("127.0.0.1", 0)
+    recorder.port = listener.port
+    server = Server([listener], recorder.serve, on_error=lambda error, peer: None)
+    await nursery.start(server.serve)
+    return recorder
+
+
+async def forwarding(nursery, port, **how):
+    """A proxy as thin as can be: what core/http promises, and no more."""
+    pool = UpstreamPool(UpstreamSettings("127.0.0.1", port))
+
+    async def forward(exchange):
+        exchange.established()
+        head = exchange.head
+        target = canonical(head.target)
+        refuse_overrides(head.headers, target)
+        sent = replace(head, target=target.target, headers=without_look_alikes(head.headers, [b"x-identity"]))
+        sent = replace(sent, headers=(*end_to_end(sent.headers), (b"x-identity", b"ours")))
+        body = b"" if head.body == "none" else exchange.body()
+        async with pool.request(sent, body) as response:
+            kept = end_to_end(response.head.headers)
+            await relay(response, exchange, ResponseHead(response.head.status, kept, response.head.reason), AsItIs())
+
+    stand = await started(nursery, forward, **how)
+    stand.pool = pool
+    return stand
