@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from doorward_console.requests import request_reader
 from doorward_core.approvals.sshsig import parse_allowed_signers
 from doorward_core.config import Config, load_config
 from doorward_core.config_types import Strict
@@ -109,7 +110,7 @@ def run_policy_tests(
     """
     parsed = parse_cases(cases.read_text(encoding="utf-8"), str(cases))
     reader = None if offline or config is None else _reader(policy, config, folder)
-    return run_cases(policy, parsed, reader, now_unix_ns)
+    return run_cases(policy, parsed, reader, now_unix_ns, read_request=request_reader(policy, config, folder))
 
 
 def _reader(policy: Policy, config: Config, folder: Path) -> ReadSql:

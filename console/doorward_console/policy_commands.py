@@ -69,6 +69,9 @@ def explain(
     *,
     resource: Annotated[str, typer.Option("--resource", help="On which resource.")],
     sql: Annotated[str, typer.Option("--sql", help="What is asked; - reads it from input.")] = "",
+    request: Annotated[str, typer.Option("--request", help="Instead of SQL: a request (GET /customers/42).")] = "",
+    header: Annotated[list[str] | None, typer.Option("--header", help="With --request: name=value.")] = None,
+    body: Annotated[str, typer.Option("--body", help="With --request: its body; - reads it from input.")] = "",
     do: Annotated[str, typer.Option("--do", help="Instead of SQL: an action (read, write, define, ...).")] = "",
     on: Annotated[str, typer.Option("--on", help="With --do: what it touches, as kind:name.")] = "",
     connect: Annotated[bool, typer.Option("--connect", help="Instead of SQL: opening a session.")] = False,
@@ -87,15 +90,24 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Say why it is decided so. Allowed, held or blocked, atom by atom; nothing is run."""
-    if sum((bool(sql), bool(do), connect)) != 1:
-        output.fail("give exactly one of --sql, --do and --connect")
+    if sum((bool(sql), bool(request), bool(do), connect)) != 1:
+        output.fail("give exactly one of --sql, --request, --do and --connect")
+    from doorward_console.requests import request_reader  # noqa: PLC0415 - pydantic takes a while to load
+    from doorward_core.errors import ConfigError  # noqa: PLC0415 - as above
+    from doorward_core.policy.test_cases import Asked  # noqa: PLC0415 - as above
+
     loaded, settings = _load(policy, config)
-    place = _place(resource, settings, label or [])
+    place = _place(resource, settings, label or [], protocol="http" if request else "postgres")
     known = settings.identity.issuers[0].issuer if settings else "https://issuer.example"
     identity = _identity(subject, issuer or known, kind, group or [], attribute or [])
     operation = None
     if do:
         operation = _deed(do, on)
+    elif request:
+        content = sys.stdin.read() if body == "-" else body
+        asked = Asked(request, _pairs(header or []), content)
+        with output.failing(ConfigError):
+            operation = request_reader(loaded, settings, _folder(config))(asked, place)
     elif sql:
         text = sys.stdin.read() if sql == "-" else sql
         source = None if offline else settings
@@ -186,11 +198,11 @@ def _load(policy: Path | None, config: Path | None) -> "tuple[Policy, Config | N
         return load(policy, config)
 
 
-def _place(name: str, config: "Config | None", labels: list[str]) -> "Resource":
+def _place(name: str, config: "Config | None", labels: list[str], *, protocol: str) -> "Resource":
     from doorward_core.model import Resource  # noqa: PLC0415 - loaded by the commands that decide
 
     if config is None:
-        return Resource(name, "postgres", _pairs(labels))
+        return Resource(name, protocol, _pairs(labels))
     known = config.nouns()
     if name not in known:
         output.fail(f"the configuration has no resource {name}; it has {', '.join(known)}")

@@ -15,6 +15,8 @@ PROGRAMS = ("doorward_console", "doorward_demo", "doorward_core.net")
 SHELLS = {
     "doorward_core.run": "signals, start and stop",
     "doorward_core.rooms": "opens and closes the rooms: key files, the log, the store",
+    "doorward_core.live": "lets watchers and proxies wait",
+    "doorward_core.operators": "answers operators on the control port",
     "doorward_core.gate": "waits for the record, for people and for deadlines",
     "doorward_core.config": "reads the operator's files",
     "doorward_core.approvals.api": "answers approvers on the control port",
@@ -52,6 +54,7 @@ SHELLS = {
     "doorward_http.credentials": "asks for access tokens",
     "doorward_http.doors": "has the gate admit who asks",
     "doorward_http.proxy": "the trio shell: from a connection to its requests",
+    "doorward_http.reading": "reads the description that a configuration names",
     "doorward_http.relaying": "carries an answer as it comes",
     "doorward_http.served": "makes what requests are served with of files and settings",
     "doorward_http.serving": "the trio shell: one request",

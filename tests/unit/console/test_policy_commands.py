@@ -112,3 +112,46 @@ def test_cases_that_cannot_be_run_fail(run, config, cases):
     assert run("policy", "test", cases, "--config", config).exit_code == 2
     cases.write_text("cases: 7")
     assert run("policy", "test", cases, "--config", config).exit_code == 2
+
+
+SALES = """\
+rules:
+  - {id: look, effect: allow, resource: crm, do: [read], requests: ["GET /customers/**"], when: {"query.limit": ["10"]}}
+  - {id: notes, effect: allow, resource: crm, do: [write], requests: ["POST /notes"], when: {"body.$.kind": ["call"]}}
+"""
+
+
+@pytest.fixture
+def sales(tmp_path):
+    path = tmp_path / "sales.yaml"
+    path.write_text(SALES)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("asked", "effect", "words"),
+    [
+        (("GET /customers?limit=10",), "allow", "decided: look"),
+        (("GET /customers?limit=99",), "block", "but not all of its `when` holds"),
+        (("DELETE /customers/1",), "block", "write by DELETE /customers/1: block by default"),
+        (("GET /customers/../admin",), "block", "a gateway answers 400"),
+        (("POST /notes", "--body", '{"kind": "call"}'), "allow", "decided: notes"),
+        (("POST /notes", "--body", '{"kind": "call"}', "--header", "content-type=text/plain"), "block", "`when`"),
+    ],
+)
+def test_a_request_is_explained(run, sales, asked, effect, words):
+    done = run("policy", "explain", "--policy", sales, "--resource", "crm", "--request", *asked)
+    assert done.output.startswith(effect)
+    assert words in done.output
+
+
+def test_cases_ask_with_requests(run, sales, tmp_path):
+    cases = tmp_path / "cases.yaml"
+    cases.write_text(
+        "identities: {ana: {}}\nresources: {crm: {protocol: http}}\ncases:\n"
+        '  - {name: looks, must: allow, as: ana, on: crm, request: "GET /customers?limit=10", by: [look]}\n'
+        '  - {name: notes, must: allow, as: ana, on: crm, request: "POST /notes", body: \'{"kind": "call"}\'}\n'
+        '  - {name: deletes, must: block, as: ana, on: crm, request: "DELETE /customers/1"}\n'
+    )
+    done = run("policy", "test", cases, "--policy", sales)
+    assert (done.exit_code, done.output) == (0, "3 passed, 0 failed\n")
