@@ -9,6 +9,7 @@ import typer
 
 from doorward_console import (
     approvals_commands,
+    http_commands,
     init_commands,
     log_commands,
     policy_commands,
@@ -27,6 +28,7 @@ app.add_typer(init_commands.app, name="init")
 app.add_typer(approvals_commands.app, name="approvals")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(policy_commands.config_app, name="config")
+app.add_typer(http_commands.app, name="http")
 app.command("verify")(log_commands.verify)
 app.command("replay")(log_commands.replay)
 app.command("sessions")(log_commands.sessions)
