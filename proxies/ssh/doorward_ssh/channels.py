@@ -75,7 +75,7 @@ class Channel:
         self.holding: set[trio.CancelScope] = set()  # of what may wait for people
         self._nursery: trio.Nursery | None = None
         end.ends = self.ends
-        end.on_gone = self._hang_up
+        end.on_gone.append(self._hang_up)
 
     @property
     def door(self) -> SessionGate:

@@ -232,7 +232,7 @@ class Conversation:
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, refusals.line(refusals.GOING_DOWN)
             )
-        return ClientEnd(self._requested, lambda: None)
+        return ClientEnd(self._requested)
 
     async def forward(self, opening: Opening) -> Leg:
         """Connect somewhere through the target. Raises asyncssh.ChannelOpenError."""

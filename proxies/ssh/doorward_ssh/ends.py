@@ -159,11 +159,11 @@ class Ends:
 class ClientEnd(asyncssh.SSHServerSession[bytes]):
     """A session channel of the client. `on_request` is called once, when it says what it is to be."""
 
-    def __init__(self, on_request: Callable[["ClientEnd", ChannelRequest], None], on_gone: Callable[[], None]) -> None:
+    def __init__(self, on_request: Callable[["ClientEnd", ChannelRequest], None]) -> None:
         self.channel: ClientChannel | None = None
         self.side = Side()
         self.ends: Ends | None = None
-        self.on_gone = on_gone
+        self.on_gone: list[Callable[[], None]] = []
         self.on_resize: Callable[[int, int], None] | None = None
         self._on_request = on_request
         self._pty: Pty | None = None
@@ -181,7 +181,8 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is gone."""
-        self.on_gone()
+        for told in self.on_gone:
+            told()
 
     def pty_requested(
         self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]

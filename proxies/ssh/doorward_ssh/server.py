@@ -122,14 +122,11 @@ class Doorman(asyncssh.SSHServer):
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, refusals.line("too many channels"))
         end = self._desk.open_session()
         self.channels += 1
-        gone = end.on_gone
-
-        def closed() -> None:
-            self.channels -= 1
-            gone()
-
-        end.on_gone = closed
+        end.on_gone.append(self._closed)
         return end
+
+    def _closed(self) -> None:
+        self.channels -= 1
 
     async def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Leg:
         """Connect to an address through the target, if that may be."""
