@@ -33,7 +33,7 @@ _LOOSE: Final = re.compile(rb'[^"0-9-]*+(-?[^" \t\r\n\x1e,:{}\[\]]*+)')
 _FRACTION: Final = re.compile(rb"[0-9]{1,11}[.][0-9]++(?=[ \t\r\n,}\]])")
 _BEFORE_NUMBER: Final = frozenset(b" \t\r\n,:[-")
 _RUN: Final = re.compile(rb'[^"]*+')
-_FOLLOWS: Final = re.compile(rb"[ \t\r\n\x1e]*+(?:[,:}\]\[{\"]|\Z)")
+_FOLLOWS: Final = re.compile(rb"[ \t]*+(?:[,:}\]\r\n\x1e]|\Z)")
 _QUOTE: Final = 0x22
 
 

@@ -43,6 +43,10 @@ def test_what_is_found_is_replaced(piece: bytes, after: bytes) -> None:
     assert shown(piece)[0] == after
 
 
+def test_a_string_may_stand_alone_on_its_line() -> None:
+    assert shown(b'"a\\u0040b.com"\nnull\n"c@d.com"\n{}')[0] == b'"***@***.com"\nnull\n"***@***.com"\n{}'
+
+
 def test_counts_are_of_values_by_label() -> None:
     assert shown(b'["a@b.com and c@d.com", 4111111111111111]')[1] == {"email": 2, "card": 1}
 
