@@ -99,7 +99,8 @@ def _upstream(settings: HttpTarget) -> UpstreamSettings:
         there.port,
         tls,
         settings.tls.server_name,
-        http2=settings.http2 and tls is not None,
+        http2=bool(settings.http2) and tls is not None,
+        prior_knowledge=settings.http2 == "prior-knowledge",
         limits=_limits(settings.timeouts),
     )
 

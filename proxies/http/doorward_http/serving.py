@@ -52,6 +52,7 @@ MULTIPART: Final = "multipart/form-data"
 UNAUTHORIZED: Final = 401
 _METHOD_FIELD: Final = re.compile(rb"name\s*=\s*\"?_method\b", re.IGNORECASE)
 _OVERLAP: Final = 32  # the field's name may be cut by the end of a piece
+OBSERVED: Final = (b"doorward-mode", b"observe")
 NEVER_SENT: Final = Outcome(Status.ABORTED)
 
 
@@ -298,7 +299,8 @@ class Serving:
         if answered.astray:
             words = "the target sends its clients to another host, and the gateway does not"
             return refusal(502, "elsewhere", words, extra={"retry": False})
-        return masking.answer(replace(head, headers=answered.headers, reason=b""), request.method)
+        lines = (*answered.headers, OBSERVED) if self._door.gate.observe else answered.headers
+        return masking.answer(replace(head, headers=lines, reason=b""), request.method)
 
     async def _instead(self, refused: Refusal, *, started: bool = False) -> None:
         """Say something in the target's place. An answer that has begun is cut, so that it is seen not to be whole."""

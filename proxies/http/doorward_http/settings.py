@@ -176,7 +176,7 @@ class HttpTarget(Strict):
     url: Annotated[str, AfterValidator(_url)]
     tls: TargetTls = TargetTls()
     send: Send
-    http2: bool = True
+    http2: bool | Literal["prior-knowledge"] = True
     identity_header: bool = True
     actions: Actions = Actions()
     openapi: ExistingFile | None = None
