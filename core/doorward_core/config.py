@@ -23,6 +23,7 @@ from doorward_core.config_types import (
     NotEmpty,
     NotEmptyText,
     Seconds,
+    Some,
     Strict,
     UnixNs,
     WholeSeconds,
@@ -46,9 +47,7 @@ NEEDS_TLS = "needs `tls: {certificate: PATH, key: PATH}`: credentials arrive her
 
 def _name(value: str) -> str:
     if not _NAME.match(value):
-        raise fault(
-            "a name is made of letters, digits, `-`, `_` and `.`, begins with a letter or digit, at most 63 long"
-        )
+        raise fault("a name has letters, digits, `-`, `_` and `.`, begins with a letter or digit, at most 63 of them")
     return value
 
 
@@ -74,12 +73,6 @@ def _link(value: str) -> str:
     if value.count("{id}") != 1:
         raise fault("expected an address with `{id}` in it, such as `https://desk.example/approvals/{id}`")
     return _issuer_url(value.replace("{id}", "id")) and value
-
-
-def _some(value: tuple[str, ...]) -> tuple[str, ...]:
-    if not value or "" in value:
-        raise fault("needs at least one entry, and no empty one")
-    return value
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -172,15 +165,21 @@ class Approvals(Strict):
     link: Link | None = None
 
 
+class Operators(Strict):
+    """Whose people may look at sessions that are open, and end them; agents never may."""
+
+    groups: Some
+
+
 class Issuer(Strict):
     """One identity provider. What is left out has the default of `doorward_core.identity.token.IssuerSettings`."""
 
     issuer: Url
-    audience: Annotated[tuple[str, ...], AfterValidator(_some)]
+    audience: Some
     tolerated_audiences: tuple[str, ...] | None = None
     jwks_uri: Url | None = None
     ca_file: ExistingFile | None = None
-    algorithms: Annotated[tuple[str, ...], AfterValidator(_some)] | None = None
+    algorithms: Some | None = None
     typ: tuple[str, ...] | None = None
     max_age: WholeSeconds | None = None
     skew: WholeSeconds | None = None
@@ -195,7 +194,7 @@ class Issuer(Strict):
     require_sponsor: bool | None = None
     display_claim: str | None = None
     attributes: tuple[str, ...] | None = None
-    clients: Annotated[tuple[str, ...], AfterValidator(_some)] | None = None
+    clients: Some | None = None
     accept_id_tokens: bool | None = None
     replay: Literal["allow", "same-source", "once"] | None = None
 
@@ -310,6 +309,7 @@ class Config(Strict):
     listen: Annotated[tuple[Door, ...], NotEmpty]
     admin: Endpoint = Endpoint(address="127.0.0.1", port=9464)
     approvals: Approvals
+    operators: Operators | None = None
     identity: IdentitySettings
     record: RecordSettings
     policy: ExistingFile

@@ -152,10 +152,18 @@ def _not_empty(value: CollectionT) -> CollectionT:
     return value
 
 
+def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or "" in value:
+        raise fault("needs at least one entry, and no empty one")
+    return value
+
+
 NotEmpty = AfterValidator(_not_empty)
 """For a list or mapping that may not be empty."""
 NotEmptyText = Annotated[str, NotEmpty]
 """Text that says something."""
+Some = Annotated[tuple[str, ...], AfterValidator(_some)]
+"""A list of texts with something in each."""
 Seconds = Annotated[float, PlainValidator(_some_seconds)]
 """A duration, in seconds; sub-second ones are allowed."""
 WholeSeconds = Annotated[int, PlainValidator(_whole_seconds)]

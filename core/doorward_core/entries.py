@@ -135,6 +135,28 @@ def session_closed(session: Session, totals: Mapping[str, int], coverage: Iterab
     )
 
 
+def _attended(session: Session, operator: Identity, peer: Peer) -> dict[str, Value]:
+    return {
+        **who(session.identity),
+        "resource": session.resource.name,
+        "account": session.account,
+        "operator": operator.subject,
+        "operator_issuer": operator.issuer,
+        "operator_credential": operator.credential_id,
+        "peer": peer.address,
+    }
+
+
+def session_watched(session: Session, operator: Identity, peer: Peer) -> Event:
+    """An operator began to watch a session."""
+    return _event(EventKind.SESSION_WATCHED, _attended(session, operator, peer), session=session)
+
+
+def session_ended(session: Session, operator: Identity, peer: Peer, reason: str) -> Event:
+    """An operator ended a session; its `session.closed` follows."""
+    return _event(EventKind.SESSION_ENDED, _attended(session, operator, peer), {"reason": reason}, session=session)
+
+
 def _asked(session: Session, operation: Operation) -> dict[str, Value]:
     return {
         **who(session.identity),

@@ -61,6 +61,8 @@ class EventKind(StrEnum):
     SESSION_OPENED = "session.opened"
     SESSION_REFUSED = "session.refused"
     SESSION_CLOSED = "session.closed"
+    SESSION_WATCHED = "session.watched"
+    SESSION_ENDED = "session.ended"
     OPERATION_DECIDED = "operation.decided"
     OPERATION_HELD = "operation.held"
     OPERATION_FINISHED = "operation.finished"

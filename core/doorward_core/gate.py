@@ -30,6 +30,7 @@ from doorward_core.approvals.store import RequestRefused
 from doorward_core.errors import AdmissionRefused, AuthenticationError, RecordError, StoreError
 from doorward_core.event import Event, Outcome
 from doorward_core.identity.authenticate import Authenticator, Credential
+from doorward_core.live import Live
 from doorward_core.model import (
     CHANGING,
     Decision,
@@ -134,7 +135,7 @@ class SessionGate:
         self.session = session
         self.read_only = read_only
         self.observe = observe  # at login; the proxy tells its client
-        self.ended: str = ""  # set by whoever ends the session from outside; the proxy's shell looks at it
+        self.live = Live()  # by which it is watched and ended from outside
         self._gate = gate
         self._generation = gate.log.generation
         self._scribe = Scribe(session)
@@ -258,6 +259,7 @@ class SessionGate:
     def close(self, reason: str) -> None:
         """Record the end of the session with its coverage statement."""
         self._gate.sessions.pop(self.session.id, None)
+        self.live.close()
         now = self._gate.clock()
         self._totals["duration_ns"] = now - self.session.opened_unix_ns
         event = entries.session_closed(self.session, self._totals, self._coverage, reason)

@@ -35,6 +35,7 @@ from doorward_core.model import Identity, Obligation, Peer, Secret
 from doorward_core.net import listen
 from doorward_core.net.control import ControlServer, Route, probes
 from doorward_core.net.tls import ServerTls
+from doorward_core.operators import session_routes
 from doorward_core.policy.lint import remarks
 from doorward_core.policy.load import load_policy
 from doorward_core.rooms import Room, opened
@@ -187,7 +188,9 @@ class Gateway:
         return listen.Server([_open(settings)], handle, on_error=self._on_error, limits=limits)
 
     def _control_server(self, settings: Listener) -> listen.Server:
-        routes = (*approval_routes(self._room.gate.desk), *self._proxy.routes())
+        operators = self._config.operators
+        watching = session_routes(self._room.gate, frozenset(operators.groups if operators else ()))
+        routes = (*approval_routes(self._room.gate.desk), *watching, *self._proxy.routes())
         server = ControlServer(routes, self._authenticate, self._server_tls(settings, ()))
         return server.server([_open(settings)], self._on_error)
 

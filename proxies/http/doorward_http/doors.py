@@ -59,13 +59,13 @@ class Doors:
         """The session of this credential on this resource. Raises as `Gate.admit` does."""
         key = (hashlib.sha256(token.reveal().encode("utf-8", "surrogatepass")).digest(), resource)
         door = self._open.get(key)
-        if door is not None and not door.gate.expired() and not door.gate.ended:
+        if door is not None and not door.gate.expired() and not door.gate.live.ended:
             return door
         async with self._turn:  # over h2 several requests may come at once, and are one session all the same
             door = self._open.get(key)
-            if door is not None and (door.gate.expired() or door.gate.ended):
+            if door is not None and (door.gate.expired() or door.gate.live.ended):
                 del self._open[key]
-                _close(door, door.gate.ended or "its credential expired")
+                _close(door, door.gate.live.ended or "its credential expired")
                 door = None
             if door is None:
                 if len(self._open) >= MAX_SESSIONS:

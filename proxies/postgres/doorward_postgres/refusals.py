@@ -71,6 +71,13 @@ class Ending:
     farewell: bytes = b""
 
 
+def over(words: str) -> Ending:
+    """An operator has ended the session, and says so, or its credential has."""
+    if not words:
+        return Ending("the credential expired", EXPIRED)
+    return Ending("ended by an operator", fatal("57P01", words, "Ask them before you connect again."))
+
+
 def denied(denial: Denial) -> bytes:
     """An operation was refused: an agent can read what, why, and what would help."""
     absent = _absent(denial)

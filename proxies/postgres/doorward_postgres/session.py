@@ -96,7 +96,7 @@ class Conversation:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                for loop in (self._from_client, self._from_server, self._until_expiry, self._until_idle):
+                for loop in (self._from_client, self._from_server, self._until_over, self._until_idle):
                     nursery.start_soon(self._guarded, loop)
                 nursery.start_soon(self._until_drained, draining)
         finally:
@@ -184,9 +184,9 @@ class Conversation:
             self._told = at_rest
             self._catalogue.outdate()
 
-    async def _until_expiry(self) -> Ending:
-        await trio.sleep(max(0.0, (self._door.session.identity.expires_unix_ns - time.time_ns()) / 1e9))
-        return Ending("the credential expired", refusals.EXPIRED)
+    async def _until_over(self) -> Ending:
+        left_ns = self._door.session.identity.expires_unix_ns - time.time_ns()
+        return refusals.over(await self._door.live.over(left_ns))
 
     async def _until_idle(self) -> Ending:
         """One sleeping task a session, woken once a period: no deadline is set for each message."""

@@ -182,6 +182,7 @@ class Channel:
             ends=self.ends,
             permit=permit,
             request=self.request,
+            live=self.door.live,
         )
 
     async def _open(self, connection: TargetConnection, relay: Relay) -> None:

@@ -14,6 +14,7 @@ Cancelled, it closes both legs; what was held is withdrawn.
 """
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -74,6 +75,7 @@ class Conversation:
         self._lost = trio.Event()
         self._idle = trio.Event()
         self._error: Exception | None = None
+        self._over = ""  # why it was ended from here
 
     # --- from accept to farewell -------------------------------------------------------------------------------------
 
@@ -108,6 +110,8 @@ class Conversation:
     def _farewell(self) -> str:
         """Why it ended, for the record. Raises what a callback of asyncssh raised: that is a defect, or our record."""
         error = self._error
+        if self._over:
+            return self._over
         if error is None or isinstance(error, asyncssh.ConnectionLost | ConnectionError):
             return "the gateway is going down" if self.draining else "the client left"
         if isinstance(error, asyncssh.DisconnectError):
@@ -148,6 +152,18 @@ class Conversation:
             await self._idle.wait()
         if self._client is not None:
             self._client.disconnect(asyncssh.DISC_BY_APPLICATION, refusals.GOING_DOWN)
+        self._lost.set()
+
+    async def _until_over(self, door: SessionGate) -> None:
+        """An operator ends the session, or its credential does: nothing that is open outlives it."""
+        ended = await door.live.over(door.session.identity.expires_unix_ns - time.time_ns())
+        self._over = "ended by an operator" if ended else "the credential expired"
+        words = refusals.line(ended or refusals.EXPIRED)
+        for channel in tuple(self._channels):
+            channel.withdraw()
+            channel.end.say(words)
+        if self._client is not None:
+            self._client.disconnect(asyncssh.DISC_BY_APPLICATION, words[:WORDS_CHARS])
         self._lost.set()
 
     # --- what channels ask -------------------------------------------------------------------------------------------
@@ -279,6 +295,7 @@ class Conversation:
         except AuthenticationError:
             return False
         self._door = door
+        self.bridge.start(self._until_over, door)
         self._check(login)
         if door.observe:
             self._client.send_auth_banner(f"{refusals.OBSERVED}\r\n")

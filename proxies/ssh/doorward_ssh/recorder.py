@@ -14,6 +14,7 @@ from typing import Final
 import trio
 
 from doorward_core import entries
+from doorward_core.live import Live
 from doorward_core.model import Permit, Record, RecordLevel, Session
 from doorward_core.record.log import EventLog
 from doorward_ssh.ends import Ends
@@ -38,8 +39,10 @@ class Recorder:
         ends: Ends,
         permit: Permit,
         request: ChannelRequest,
+        live: Live,
     ) -> None:
         self._log = log
+        self._live = live
         self._session = session
         self._bridge = bridge
         self._ends = ends
@@ -66,6 +69,7 @@ class Recorder:
         for frame in self.tape.take():
             event = entries.stream_chunk(self._session, self._permit.operation, frame.stream, frame.offset, frame.data)
             self._log.append(event, frame.unix_ns)
+            self._live.show(self._permit.operation.id, frame.stream, frame.data, frame.unix_ns)
 
     # --- called by asyncio -------------------------------------------------------------------------------------------
 

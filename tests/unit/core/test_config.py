@@ -168,7 +168,7 @@ def test_every_fault_is_told_at_once_with_its_line_and_key(folder):
         ("audience: [doorward]", "audience: []", "needs at least one entry"),
         ("audience: [doorward]", "audience: doorward", "audience: expected a list, found text"),
         ("audience: [doorward]", "audience: [no, 1]", "audience[1]: expected text, found a number"),
-        ("  app-db:", "  'app db':", "a name is made of letters"),
+        ("  app-db:", "  'app db':", "a name has letters"),
         ("resources:\n", "resources: {}\nrsources:\n", "rsources: unknown key; did you mean `resources`?"),
         ("skew: 60s", "skew: 60", "identity.issuers[0].skew: expected a duration with its unit"),
         ("skew: 60s", "skew: 500ms", "at least one whole second"),
