@@ -1,5 +1,6 @@
 """A server of core/http on a loopback port, and a client that sends whatever bytes it is told to."""
 
+import re
 import socket
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,6 +31,12 @@ class Stand:
     server: Server
     told: list = field(default_factory=list)
     refused: list = field(default_factory=list)
+    failed: trio.Event = field(default_factory=trio.Event)
+
+    def tell(self, error, peer):
+        """What the supervisor says of a connection that failed."""
+        self.told.append(error)
+        self.failed.set()
 
     async def dial(self):
         stream = await trio.open_tcp_stream("127.0.0.1", self.port)
@@ -79,7 +86,7 @@ async def started(nursery, handler, *, tls=None, limits=CLIENT_LIMITS, server_li
     stand.server = Server(
         [listener],
         serving,
-        on_error=lambda error, peer: stand.told.append(error),
+        on_error=stand.tell,
         limits=server_limits or Limits(handshake_s=3600.0),
     )
     stand.port = listener.port
@@ -151,6 +158,19 @@ def a_head(method="GET", target=b"/", headers=(), **rest):
     return Head(method, target, "up.test", "http", tuple(headers), **rest)
 
 
+def _end_of_request(data):
+    """Where the first request of `data` ends, as its own framing says; -1 if that is not here yet."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    if not end:
+        return -1
+    length = re.search(rb"\r\ncontent-length: ([0-9]+)", head)
+    if b"\r\ntransfer-encoding: chunked" in head:
+        last = body.find(b"0\r\n\r\n")
+        return -1 if last < 0 else len(head) + 4 + last + 5
+    size = len(head) + 4 + (int(length[1]) if length else 0)
+    return size if size <= len(data) else -1
+
+
 class Recorder:
     """A target that keeps every byte it is sent, and answers each head with a short 200."""
 
@@ -171,8 +191,8 @@ class Recorder:
             self.heard += data
             self._more.set()
             unread += data
-            while b"\r\n\r\n" in unread:
-                _, _, unread = unread.partition(b"\r\n\r\n")
+            while (end := _end_of_request(unread)) >= 0:
+                unread = unread[end:]
                 await connection.link.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 

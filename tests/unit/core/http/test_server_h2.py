@@ -171,4 +171,5 @@ async def test_a_handler_that_fails_ends_its_connection_and_is_told(open_client)
     await client.ask()
     with pytest.raises(EOFError):
         await client.hear(h2.events.StreamEnded)
+    await client.stand.failed.wait()
     assert isinstance(client.stand.told[0], ExceptionGroup)
