@@ -1,6 +1,6 @@
 """`make bench`: direct, pgbouncer and Doorward in one run, alternating; bench/README.md says how to read it.
 
-QUICK=1 makes a run of a minute or two, whose figures are rougher. ONLY=pgbench,bulk,connect,log chooses parts.
+QUICK=1 makes a run of a few minutes, whose figures are rougher. ONLY=pgbench,bulk,connect,log,http chooses parts.
 """
 
 import os
@@ -12,14 +12,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import event_log
+from bench import event_log, http_part
 from bench.measure import Bulk, Run, bulk, flush_us, pgbench, resident_mb
 from bench.places import ROOT, Doorward, Place, connect, everything, programs, write_json
 from bench.table import table
 
 QUICK = os.environ.get("QUICK", "") not in {"", "0"}
 ONLY = frozenset(filter(None, os.environ.get("ONLY", "").split(",")))
-PARTS = frozenset({"pgbench", "connect", "bulk", "log"})
+POSTGRES = frozenset({"pgbench", "connect", "bulk"})
+PARTS = POSTGRES | {"log", "http"}
 LEGS = frozenset({"plain", "tls"})
 ROUNDS, SECONDS = (1, 1.0) if QUICK else (2, 2.0)
 SCALE = 2 if QUICK else 10
@@ -79,7 +80,7 @@ def bulk_part(places: list[Place], *, tls: bool) -> dict[str, Any]:
     for verb, form in (("SELECT", "SELECT id, name, email, note FROM {}"), ("COPY", "COPY {} TO STDOUT")):
         for what, name, group in BULK:
             sums: dict[str, Bulk] = {}
-            for _ in range(1 if group == "scanned" else ROUNDS):
+            for _ in range(ROUNDS):
                 for place in places:
                     if place.name == "doorward-unflushed" or (place.name == "pgbouncer" and group != "plain"):
                         continue
@@ -106,6 +107,23 @@ def wanted(name: str, of: frozenset[str]) -> bool:
     return name in ONLY or not ONLY & of
 
 
+def postgres_parts(folder: Path, results: dict[str, Any]) -> None:
+    """What is measured with PostgreSQL."""
+    with everything(folder) as places:
+        gateways = [place for place in places if isinstance(place, Doorward)]
+        results["idle_mb"] = {place.name: round(resident_mb(place.pids), 1) for place in places if place.pids}
+        results["flush_us"] = round(flush_us(gateways[0].state), 1)
+        prepare(places[0])
+        for tls in (False, True):
+            name = "tls" if tls else "plain"
+            part = results[name] = {}
+            for title, measure in (("pgbench", pgbench_part), ("connect", connect_part), ("bulk", bulk_part)):
+                if wanted(title, PARTS) and wanted(name, LEGS):
+                    print(f"bench: {title}, TLS {'on' if tls else 'off'}", flush=True)
+                    part[title] = measure(places, tls=tls)
+        results["after_mb"] = {place.name: round(resident_mb(place.pids), 1) for place in places if place.pids}
+
+
 def measured(folder: Path) -> dict[str, Any]:
     """Everything."""
     results: dict[str, Any] = {
@@ -121,22 +139,14 @@ def measured(folder: Path) -> dict[str, Any]:
         "rounds": ROUNDS,
         "bulk_mb": BULK_MB,
     }
-    with everything(folder) as places:
-        gateways = [place for place in places if isinstance(place, Doorward)]
-        results["idle_mb"] = {place.name: round(resident_mb(place.pids), 1) for place in places if place.pids}
-        results["flush_us"] = round(flush_us(gateways[0].state), 1)
-        prepare(places[0])
-        for tls in (False, True):
-            name = "tls" if tls else "plain"
-            part = results[name] = {}
-            for title, measure in (("pgbench", pgbench_part), ("connect", connect_part), ("bulk", bulk_part)):
-                if wanted(title, PARTS) and wanted(name, LEGS):
-                    print(f"bench: {title}, TLS {'on' if tls else 'off'}", flush=True)
-                    part[title] = measure(places, tls=tls)
-        results["after_mb"] = {place.name: round(resident_mb(place.pids), 1) for place in places if place.pids}
+    if any(wanted(part, PARTS) for part in POSTGRES):
+        postgres_parts(folder, results)
     if wanted("log", PARTS):
         print("bench: event log", flush=True)
         results["log"] = event_log.measure(folder / "events", count=EVENTS, jobs=os.cpu_count() or 1)
+    if wanted("http", PARTS):
+        print("bench: HTTP", flush=True)
+        results["http"] = http_part.measure(folder / "http", quick=QUICK)
     return results
 
 
