@@ -15,7 +15,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-import outcome
 import trio
 
 from doorward_core.errors import GatewayError
@@ -32,7 +31,7 @@ def run(main: Callable[..., Awaitable[ResultT]], *arguments: object) -> ResultT:
 
 async def _host(main: Callable[..., Awaitable[ResultT]], arguments: tuple[object, ...]) -> ResultT:
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[outcome.Outcome[ResultT]] = loop.create_future()
+    done: asyncio.Future[Any] = loop.create_future()  # of an `outcome.Outcome`
     trio.lowlevel.start_guest_run(
         main,
         *arguments,
@@ -41,7 +40,8 @@ async def _host(main: Callable[..., Awaitable[ResultT]], arguments: tuple[object
         host_uses_signal_set_wakeup_fd=True,
         done_callback=done.set_result,
     )
-    return (await done).unwrap()
+    result: ResultT = (await done).unwrap()
+    return result
 
 
 async def in_asyncio(work: Coroutine[Any, Any, ResultT]) -> ResultT:
@@ -54,7 +54,7 @@ async def in_asyncio(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     task = asyncio.get_running_loop().create_task(work)
 
     def ended(_: "asyncio.Task[ResultT]") -> None:
-        token.run_sync_soon(trio.lowlevel.reschedule, me, outcome.Value(None))
+        token.run_sync_soon(trio.lowlevel.reschedule, me)
 
     task.add_done_callback(ended)
     raised: list[Callable[[], None]] = []
@@ -98,7 +98,7 @@ class Bridge:
 
         def begin() -> None:
             if not self._open:
-                _settle(future, outcome.Error(ConnectionResetError(GONE)))
+                _fail(future, ConnectionResetError(GONE))
             else:
                 self._nursery.start_soon(self._answer, future, work, arguments)
 
@@ -126,10 +126,6 @@ class Bridge:
             call(*arguments)
 
 
-def _settle(future: "asyncio.Future[ResultT]", result: "outcome.Outcome[ResultT]") -> None:
-    if future.done():
-        return
-    if isinstance(result, outcome.Error):
-        future.set_exception(result.error)
-    else:
-        future.set_result(result.unwrap())
+def _fail(future: "asyncio.Future[ResultT]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
