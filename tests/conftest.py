@@ -71,6 +71,8 @@ NEEDS = {
         "apt-get install nodejs npm",
         lambda: shutil.which("node") is not None and shutil.which("npm") is not None,
     ),
+    "need_curl": Need("curl, with HTTP/2", "apt-get install curl", lambda: shutil.which("curl") is not None),
+    "need_nginx": Need("nginx", "apt-get install nginx-light", Path("/usr/sbin/nginx").exists),
     "need_java": Need(
         "a JDK and Maven, for PgJDBC",
         "apt-get install default-jdk-headless maven",

@@ -1,5 +1,7 @@
 """A server of core/http on a loopback port, and a client that sends whatever bytes it is told to."""
 
+import datetime as dt
+import ipaddress
 import re
 import socket
 from dataclasses import dataclass, field, replace
@@ -9,6 +11,10 @@ import h2.config
 import h2.connection
 import h2.events
 import trio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from doorward_core.http.dial import UpstreamSettings
 from doorward_core.http.fields import end_to_end, without_look_alikes
@@ -205,9 +211,9 @@ async def recording(nursery):
     return recorder
 
 
-async def forwarding(nursery, port, **how):
-    """A proxy as thin as can be: what core/http promises, and no more."""
-    pool = UpstreamPool(UpstreamSettings("127.0.0.1", port))
+async def forwarding(nursery, target, **how):
+    """A proxy as thin as can be, to a port or over a pool: what core/http promises, and no more."""
+    pool = UpstreamPool(UpstreamSettings("127.0.0.1", target)) if isinstance(target, int) else target
 
     async def forward(exchange):
         exchange.established()
@@ -224,3 +230,21 @@ async def forwarding(nursery, port, **how):
     stand = await started(nursery, forward, **how)
     stand.pool = pool
     return stand
+
+
+def make_certificate(folder):
+    """A certificate of its own authority for target.test and 127.0.0.1; gives the paths of certificate and key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "target")])
+    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
+    names = [x509.DNSName("target.test"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "c.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "k.pem").write_bytes(key.private_bytes(*pem))
+    return folder / "c.pem", folder / "k.pem"

@@ -1,16 +1,10 @@
 """A target is reached over TCP or a Unix socket, with its certificate verified, or not at all."""
 
-import datetime as dt
-import ipaddress
 import ssl
 
 import pytest
 import trio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from http_stand import read_all
+from http_stand import make_certificate, read_all
 
 from doorward_core.errors import UpstreamUnavailable
 from doorward_core.http.dial import UpstreamSettings, dial
@@ -18,26 +12,10 @@ from doorward_core.http.limits import UpstreamLimits
 from doorward_core.net.listen import Server, open_tcp, open_unix
 from doorward_core.net.tls import ServerTls, client_context
 
-_DAY = dt.timedelta(days=1)
-
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "target")])
-    now = dt.datetime.now(dt.UTC)
-    names = [x509.DNSName("target.test"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - _DAY, now + _DAY)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "c.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / "k.pem").write_bytes(key.private_bytes(*pem))
-    return folder / "c.pem", folder / "k.pem"
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 async def hello(connection):
