@@ -5,8 +5,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
-PACKAGES := core/doorward_core proxies/postgres/doorward_postgres proxies/ssh/doorward_ssh proxies/http/doorward_http console/doorward_console demo/doorward_demo
-MEMBERS := core proxies/postgres proxies/ssh proxies/http console demo
+PACKAGES := core/doorward_core proxies/postgres/doorward_postgres proxies/ssh/doorward_ssh proxies/http/doorward_http proxies/k8s/doorward_k8s console/doorward_console demo/doorward_demo
+MEMBERS := core proxies/postgres proxies/ssh proxies/http proxies/k8s console demo
 INSTALLED := .venv/.installed
 WORKERS ?= 2
 FOLDER ?= .doorward/gateway

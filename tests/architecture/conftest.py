@@ -12,6 +12,7 @@ DISTRIBUTIONS = {
     "doorward_postgres": ROOT / "proxies/postgres",
     "doorward_ssh": ROOT / "proxies/ssh",
     "doorward_http": ROOT / "proxies/http",
+    "doorward_k8s": ROOT / "proxies/k8s",
     "doorward_console": ROOT / "console",
     "doorward_demo": ROOT / "demo",
 }

@@ -26,6 +26,7 @@ CLOSURES = {
     "the PostgreSQL gateway": (["doorward_core", "doorward_postgres"], "proxies/postgres/requirements.lock"),
     "the SSH gateway": (["doorward_core", "doorward_ssh"], "proxies/ssh/requirements.lock"),
     "the HTTP gateway": (["doorward_core", "doorward_http"], "proxies/http/requirements.lock"),
+    "the Kubernetes gateway": (["doorward_core", "doorward_k8s"], "proxies/k8s/requirements.lock"),
     "the console": (["doorward_core", "doorward_console"], "console/requirements.lock"),
 }
 

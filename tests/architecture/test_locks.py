@@ -12,6 +12,7 @@ LOCKS = (
     "proxies/postgres/requirements.lock",
     "proxies/ssh/requirements.lock",
     "proxies/http/requirements.lock",
+    "proxies/k8s/requirements.lock",
     "console/requirements.lock",
 )
 # Examples bring environments of their own, which need not agree with the workspace.

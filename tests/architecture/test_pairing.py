@@ -11,6 +11,7 @@ UNIT = {
     "doorward_postgres": "tests/unit/postgres",
     "doorward_ssh": "tests/unit/ssh",
     "doorward_http": "tests/unit/http",
+    "doorward_k8s": "tests/unit/k8s",
     "doorward_console": "tests/unit/console",
     "doorward_demo": "tests/unit/demo",
 }
