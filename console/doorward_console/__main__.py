@@ -13,6 +13,8 @@ from doorward_console import (
     init_commands,
     log_commands,
     policy_commands,
+    replay_commands,
+    session_commands,
     ssh_commands,
     token_command,
 )
@@ -30,8 +32,8 @@ app.add_typer(policy_commands.app, name="policy")
 app.add_typer(policy_commands.config_app, name="config")
 app.add_typer(http_commands.app, name="http")
 app.command("verify")(log_commands.verify)
-app.command("replay")(log_commands.replay)
-app.command("sessions")(log_commands.sessions)
+app.command("replay")(replay_commands.replay)
+app.add_typer(session_commands.app, name="sessions")
 app.command("token")(token_command.token)
 app.command("ssh-login")(ssh_commands.ssh_login)
 app.command("ssh-config")(ssh_commands.ssh_config)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from doorward_console import rows
 from doorward_console.output import line, moment, shown, span
+from doorward_console.recording import piece
+from doorward_console.typed import LABEL, TypedLine, TypedReader
 from doorward_core.event import EventKind, Value
 from doorward_core.record.reader import Content, Entry
 
@@ -32,6 +34,8 @@ class Replay:
     _opened_unix_ns: int = 0
     _asked: set[bytes] = field(default_factory=set)
     _last: bytes = b""
+    _terminals: dict[bytes, TypedReader] = field(default_factory=dict)
+    _typed: dict[bytes, list[TypedLine]] = field(default_factory=dict)
 
     def lines(self, entries: Iterable[Entry]) -> Iterator[str]:
         """Tell them; an empty line separates one thing asked from the next."""
@@ -50,7 +54,17 @@ class Replay:
             yield first
             yield from lines[1:]
 
-    def _tell(self, entry: Entry) -> list[str]:  # noqa: PLR0911 - one line for each kind
+    def played(self, entry: Entry) -> None:
+        """Take note of a `stream.chunk` that is shown by other means."""
+        read = piece(entry)
+        if read is None:
+            return
+        if read.size and entry.operation_id not in self._terminals:
+            self._terminals[entry.operation_id] = TypedReader()
+        if (reader := self._terminals.get(entry.operation_id)) is not None:
+            self._typed.setdefault(entry.operation_id, []).extend(reader.feed(read))
+
+    def _tell(self, entry: Entry) -> list[str]:  # noqa: PLR0911, C901 - one line for each kind
         match entry.kind:
             case EventKind.SESSION_OPENED:
                 return self._session_opened(entry)
@@ -64,6 +78,8 @@ class Replay:
                 return self._voted(entry)
             case EventKind.STREAM_CHUNK:
                 return self._chunk(entry)
+            case EventKind.SESSION_WATCHED | EventKind.SESSION_ENDED:
+                return self._attended(entry)
             case EventKind.GATEWAY_ERROR:
                 return [f"the gateway failed: {_text(entry.header, 'what')}"]
             case EventKind.SESSION_CLOSED:
@@ -74,8 +90,8 @@ class Replay:
                 return [line(kind)]
 
     def _when(self, entry: Entry) -> str:
-        offset = entry.time_unix_ns - self._opened_unix_ns
-        return moment(entry.time_unix_ns) if offset <= 0 else f"+{offset / 1_000_000_000:.3f} s".rjust(12)
+        since = entry.time_unix_ns - self._opened_unix_ns
+        return moment(entry.time_unix_ns) if since <= 0 else offset(since)
 
     def _session_opened(self, entry: Entry) -> list[str]:
         head = entry.header
@@ -144,6 +160,14 @@ class Replay:
         who = f"{_text(head, 'approver')} ({_text(head, 'approver_issuer')}, proof: {_text(head, 'proof')})"
         return [f"{who} {verdict} {_text(head, 'request')}{said}{refused}"]
 
+    def _attended(self, entry: Entry) -> list[str]:
+        does = "watches this session" if entry.kind == EventKind.SESSION_WATCHED else "ENDS this session"
+        reason = str(entry.payload.get("reason", "")) if entry.payload else ""
+        return [
+            f"{_text(entry.header, 'operator')} ({_text(entry.header, 'operator_issuer')}) {does}"
+            + (f': "{line(reason)}"' if reason else "")
+        ]
+
     def _ended(self, entry: Entry) -> list[str]:
         ending = entry.kind.removeprefix("approval.")
         why = _text(entry.header, "reason")
@@ -157,7 +181,15 @@ class Replay:
         if isinstance(masked, dict) and masked:
             parts.append("masked: " + ", ".join(f"{_number(masked, name)} {line(name)}" for name in sorted(masked)))
         parts.append(span(_number(head, "duration_ns")))
-        return [f"answered: {'; '.join(parts)}", *self._answer(entry)]
+        return [f"answered: {'; '.join(parts)}", *self._answer(entry), *self._typed_lines(entry)]
+
+    def _typed_lines(self, entry: Entry) -> list[str]:
+        self._terminals.pop(entry.operation_id, None)
+        found = self._typed.pop(entry.operation_id, [])
+        if not found:
+            return []
+        told = [f"{MARGIN}{offset(one.unix_ns - self._opened_unix_ns)}  {line(one.text)}" for one in found]
+        return [f"    lines that seem to have been typed ({LABEL}):", *self._bounded(told)]
 
     def _answer(self, entry: Entry) -> list[str]:
         if entry.payload is None:
@@ -198,6 +230,7 @@ class Replay:
     def _chunk(self, entry: Entry) -> list[str]:
         if entry.payload is None:
             return ["stream", f"    {NOT_HERE.get(entry.content, '')}"]
+        self.played(entry)
         data = b"".join(value for value in entry.payload.values() if isinstance(value, bytes))
         return ["stream", *self._bounded(_quoted(rows.text_of(data)))]
 
@@ -216,6 +249,11 @@ class Replay:
             "    coverage: " + ("all of it was seen and enforced" if not coverage else "NOT covered:"),
             *(f"      - {item}" for item in coverage),
         ]
+
+
+def offset(duration_ns: int) -> str:
+    """A time since the session began."""
+    return f"+{duration_ns / 1_000_000_000:.3f} s".rjust(12)
 
 
 def repr_of(value: Value) -> str:

@@ -21,6 +21,8 @@ def test_starting_loads_nothing_heavy():
         ("verify",),
         ("replay",),
         ("sessions",),
+        ("sessions", "watch"),
+        ("sessions", "end"),
         ("token",),
         ("ssh-login",),
         ("ssh-config",),
