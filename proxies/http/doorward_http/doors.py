@@ -32,6 +32,7 @@ class Door:
 
     gate: SessionGate
     asked: int = 0
+    under_way: set[trio.CancelScope] = field(default_factory=set)
     _said: bytes = b""
     _again_unix_ns: int = field(default=0)
 
@@ -39,6 +40,12 @@ class Door:
         """The place of the next operation in this session."""
         self.asked += 1
         return self.asked - 1
+
+    async def watch(self) -> None:
+        """Wait until somebody ends the session from outside, and end with it what is under way."""
+        await self.gate.live.ending.wait()
+        for scope in tuple(self.under_way):
+            scope.cancel()
 
     def assertion(self, signer: Assertion, audience: str, identifier: Callable[[], str], now_unix_ns: int) -> bytes:
         """Who asks, signed for a target; made anew halfway through its life."""
@@ -50,8 +57,9 @@ class Door:
 class Doors:
     """The sessions of one connection."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, watching: trio.Nursery) -> None:
         self._gate = gate
+        self._watching = watching
         self._open: dict[tuple[bytes, str], Door] = {}
         self._turn = trio.Lock()
 
@@ -71,6 +79,7 @@ class Doors:
                 if len(self._open) >= MAX_SESSIONS:
                     raise AdmissionRefused("one connection carries too many identities; open another")
                 door = self._open[key] = Door(await self._gate.admit(BearerToken(token), resource, "", peer))
+                self._watching.start_soon(door.watch)
         return door
 
     def close(self, reason: str) -> None:

@@ -91,17 +91,19 @@ class HttpProxy:
 
     async def serve(self, connection: Connection, tls: ServerTls | None) -> None:
         """Serve one connection to its end."""
-        doors = Doors(self._room.gate)
-
-        async def handle(exchange: Exchange) -> None:
-            await self._handle(exchange, doors, connection)
-
         reason = "failed"
-        try:
-            await serve(connection, tls, handle)
-            reason = "the connection ended"
-        finally:
-            doors.close(reason)
+        async with trio.open_nursery() as watching:
+            doors = Doors(self._room.gate, watching)
+
+            async def handle(exchange: Exchange) -> None:
+                await self._handle(exchange, doors, connection)
+
+            try:
+                await serve(connection, tls, handle)
+                reason = "the connection ended"
+            finally:
+                doors.close(reason)
+                watching.cancel_scope.cancel()
 
     async def _handle(self, exchange: Exchange, doors: Doors, connection: Connection) -> None:
         try:

@@ -11,7 +11,8 @@ in the record, whatever ends the request.
 import base64
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -140,7 +141,9 @@ class Serving:
             return
         else:
             verdict = await self._wait(operation, memo)
-        if verdict is None:
+        if verdict is None and self._door.gate.live.ended:
+            await self._say(self._ended())
+        elif verdict is None:
             await self._say(refusal(503, "going-down", refusals.GOING_DOWN, headers=((b"retry-after", b"1"),)))
         elif isinstance(verdict, Denial):
             await self._say(refusals.denied(verdict, method=operation.verb, link=self._means.link))
@@ -157,8 +160,10 @@ class Serving:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._gone, nursery.cancel_scope)
             nursery.start_soon(self._drained, nursery.cancel_scope)
+            self._door.under_way.add(nursery.cancel_scope)
             verdict = await self._door.gate.decide(operation, Held(self._until), memo)
             nursery.cancel_scope.cancel()
+        self._door.under_way.discard(nursery.cancel_scope)
         return verdict
 
     async def _gone(self, scope: trio.CancelScope) -> None:
@@ -174,14 +179,14 @@ class Serving:
         masking = self._means.owing.of(permit.decision)
         try:
             head, body = await self._prepared(request, masking, rest)
-            with trio.CancelScope(deadline=self._deadline(permit)) as life:
+            with self._life(permit) as life:
                 if request.upgrades:
                     await self._upgraded(request, replace(head, upgrade=request.head.upgrade), masking, permit)
                 else:
                     async with self._served.pool.request(head, body) as response:
                         await self._answered(request, response, masking, permit)
             if life.cancelled_caught and not request.upgrades:
-                await self._instead(refusals.unauthenticated(given=True), started=self._exchange.started)
+                await self._instead(self._ended(), started=self._exchange.started)
         except Withheld as owed:
             await self._door.gate.released(permit.entry)
             await self._instead(refusals.unmaskable(str(owed)), started=self._exchange.started)
@@ -194,9 +199,21 @@ class Serving:
         finally:
             self._finish(permit, masking)
 
-    def _deadline(self, permit: Permit) -> float:
-        """When the credential ends, on trio's clock: nothing that was begun with it goes on for longer."""
-        return trio.current_time() + (permit.not_after_unix_ns - self._means.clock()) / NS_PER_S
+    @contextmanager
+    def _life(self, permit: Permit) -> Iterator[trio.CancelScope]:
+        """Nothing that was begun goes on for longer than its credential, or than its session."""
+        left_s = (permit.not_after_unix_ns - self._means.clock()) / NS_PER_S
+        with trio.CancelScope(deadline=trio.current_time() + left_s) as life:
+            self._door.under_way.add(life)
+            try:
+                yield life
+            finally:
+                self._door.under_way.discard(life)
+
+    def _ended(self) -> Refusal:
+        """What a client is told whose session was ended, or whose credential has."""
+        words = self._door.gate.live.ended
+        return refusal(403, "ended", words, extra={"retry": False}) if words else refusals.unauthenticated(given=True)
 
     async def _answered(self, request: Request, response: UpstreamResponse, masking: Masking, permit: Permit) -> None:
         """Carry the answer to the client. Raises Withheld."""

@@ -93,7 +93,7 @@ async def carry(client: Side, target: Side, draining: trio.Event) -> None:
             nursery.cancel_scope.cancel()
         ending = ends[0] if ends else ending
     except trio.Cancelled:
-        ending = Ended(POLICY_VIOLATION, "the credential of this session has expired")
+        ending = Ended(POLICY_VIOLATION, "the session was ended, or its credential has expired")
         raise
     finally:
         with trio.move_on_after(FAREWELL_S, shield=True):

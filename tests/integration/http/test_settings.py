@@ -233,3 +233,25 @@ def test_a_gateway_going_down_denies_what_is_held_and_tells_its_client(own_http)
     assert (answer.status, answer.json["type"]) == (503, "urn:doorward:going-down")
     assert gateway.process.wait(30) == 0
     assert gateway.crm.seen == []
+
+
+def _end_session(gateway):
+    operator = gateway.approver(subject="olga", groups=("operators",))
+    status, told = gateway.call("GET", "/v1/sessions", operator)
+    assert status == 200, told
+    for session in told["sessions"]:
+        name = session["session"]
+        status, said = gateway.call("POST", f"/v1/sessions/{name}/end", operator, {"reason": "enough for today"})
+        assert status == 200, said
+
+
+def test_a_session_that_an_operator_ends_ends_what_it_waits_for(own_http):
+    config = CONFIG.replace("identity:\n", "operators: {{groups: [operators]}}\nidentity:\n")
+    gateway = own_http(config=config)
+    waiting = gateway.curling("/crm/orders", "-d", "x=1")
+    gateway.waiting()
+    _end_session(gateway)
+    answer = gateway.finished(waiting)
+    assert (answer.status, answer.json["type"]) == (403, "urn:doorward:ended")
+    assert "enough for today" in answer.json["detail"]
+    assert gateway.crm.seen == []
