@@ -113,13 +113,12 @@ class Bridge:
             try:
                 result = await work(*arguments)
             except (GatewayError, OSError) as error:
-                _settle(future, outcome.Error(error))
+                _fail(future, error)
             else:
-                _settle(future, outcome.Value(result))
+                if not future.done():
+                    future.set_result(result)
             finally:
-                _settle(
-                    future, outcome.Error(ConnectionResetError(GONE))
-                )  # cancelled, or a defect that goes on upwards
+                _fail(future, ConnectionResetError(GONE))  # cancelled, or a defect that goes on upwards
 
     def _call(self, call: Callable[..., object], arguments: tuple[object, ...]) -> None:
         if self._open:
