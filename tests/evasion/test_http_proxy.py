@@ -412,3 +412,131 @@ def test_h_12_an_approval_fits_no_request_but_its_own(approved, what):
     again = _ask(approved, *ORDER, f"X-Request-Id: {time.monotonic_ns()}", "User-Agent: retry/2", body=body)
     assert _status(again) == 201, again
     assert [seen.body for seen in approved.crm.seen] == [body]
+
+
+# --- H-06, H-07, H-09: nothing walks past a mask, through a running gateway ---------------------------------------------
+
+SECRET = "grace.hopper@example.com"
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory):
+    from http_stack import MASKS, POLICY, http_started  # noqa: PLC0415 - one gateway for all of them
+
+    with http_started(tmp_path_factory.mktemp("masked"), policy=POLICY + MASKS) as gateway:
+        yield gateway
+
+
+def _answers(masked, path, status, body, *headers):
+    masked.crm.scripts.clear()
+    masked.crm.seen.clear()
+    for method in ("GET", "HEAD"):
+        masked.crm.scripts[method, path] = lambda crm, _: crm.send(status, body, *headers)
+
+
+def test_h_06_a_value_that_drips_through_a_stream_of_events_is_masked(masked):
+    def drip(crm, _):
+        crm.send_response(200)
+        crm.send_header("content-type", "text/event-stream")
+        crm.send_header("transfer-encoding", "chunked")
+        crm.end_headers()
+        text = f'data: {{"email": "{SECRET}", "n": 1}}\n\ndata: {{"n": 2}}\n\n'
+        for letter in text:
+            crm.wfile.write(f"1\r\n{letter}\r\n".encode())
+            crm.wfile.flush()
+        crm.wfile.write(b"0\r\n\r\n")
+
+    masked.crm.scripts["GET", "/events"] = drip
+    answer = masked.curl("/crm/events", "-N")
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
+    assert SECRET.encode() not in answer.body
+    assert b'"n": 2' in answer.body
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_h_06_a_value_in_any_coding_is_masked_and_coded_again(masked, coding):
+    import gzip  # noqa: PLC0415 - for this test alone
+    import zlib  # noqa: PLC0415 - as above
+
+    import brotli  # noqa: PLC0415 - as above
+    import zstandard  # noqa: PLC0415 - as above
+
+    text = json.dumps({"email": SECRET, "n": 1}).encode()
+    made = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "br": brotli.compress,
+        "zstd": zstandard.ZstdCompressor().compress,
+    }[coding](text)
+    _answers(masked, "/coded", 200, made, ("content-type", "application/json"), ("content-encoding", coding))
+    answer = masked.curl("/crm/coded", "--compressed")
+    assert answer.status == 200, answer
+    assert SECRET.encode() not in answer.body
+    assert answer.json["n"] == 1
+
+
+def test_h_07_no_part_no_condition_and_no_digest_gets_past(masked):
+    body = json.dumps({"email": SECRET}).encode()
+    _answers(
+        masked,
+        "/customers/9",
+        200,
+        body,
+        ("content-type", "application/json"),
+        ("etag", '"of-the-value"'),
+        ("content-md5", "of-the-value"),
+        ("digest", "sha-256=of-the-value"),
+        ("accept-ranges", "bytes"),
+        ("last-modified", "Thu, 01 Dec 2022 16:00:00 GMT"),
+    )
+    asked = ("-H", "Range: bytes=10-20", "-H", 'If-Range: "x"', "-H", 'If-None-Match: "of-the-value"')
+    answer = masked.curl("/crm/customers/9", *asked)
+    assert answer.status == 200
+    assert SECRET.encode() not in answer.body
+    assert "of-the-value" not in str(answer.headers)
+    assert "accept-ranges" not in answer.headers
+    (seen,) = masked.crm.seen
+    assert not {"range", "if-range", "if-none-match"} & {name.lower() for name, _ in seen.headers}
+    head = masked.curl("/crm/customers/9", "-I")
+    assert head.headers.get("content-length") is None
+    assert "etag" not in head.headers
+
+
+def test_h_07_a_part_that_the_target_sends_unasked_is_withheld(masked):
+    _answers(
+        masked, "/part", 206, SECRET[:9].encode(), ("content-type", "text/plain"), ("content-range", "bytes 0-8/24")
+    )
+    answer = masked.curl("/crm/part")
+    assert (answer.status, answer.json["type"]) == (502, "urn:doorward:unmaskable")
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 500, 503])
+def test_h_09_a_value_in_headers_and_error_pages_is_masked(masked, status):
+    _answers(
+        masked,
+        "/oops",
+        status,
+        f"<html><body>no such customer: {SECRET}</body></html>".encode(),
+        ("content-type", "application/json"),
+        ("x-customer", SECRET),
+        ("link", f"</customers?email={SECRET}>; rel=next"),
+        ("set-cookie", f"who={SECRET}"),
+        ("server-timing", f'db;desc="{SECRET}"'),
+    )
+    answer = masked.curl("/crm/oops")
+    assert SECRET not in str(answer.headers)
+    assert SECRET.encode() not in answer.body
+
+
+def test_h_09_a_value_in_a_redirect_or_a_status_text_is_masked(masked):
+    def odd(crm, _):
+        crm.send_response(302, f"see {SECRET}")
+        crm.send_header("location", f"/customers?email={SECRET.replace('@', '%40')}")
+        crm.send_header("content-length", "0")
+        crm.end_headers()
+
+    masked.crm.scripts["GET", "/odd"] = odd
+    answer = _ask(masked, "GET /crm/odd HTTP/1.1")
+    assert _status(answer) == 302
+    assert b"grace.hopper" not in answer
+    assert b"location: /crm/customers?email=" in answer.lower()
