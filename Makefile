@@ -43,7 +43,7 @@ check: $(INSTALLED) ## lint, format, types, who may import whom, and the rules o
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/architecture
 
-bench: $(INSTALLED) ## compare with direct and pgbouncer in one run (QUICK=1: rougher, under two minutes)
+bench: $(INSTALLED) ## compare with what stands in the same places, in one run (QUICK=1: rougher, minutes; ONLY=http: a part)
 	bench/system-packages
 	@$(BIN)/python -m bench
 
@@ -55,4 +55,4 @@ locks: $(INSTALLED) ## resolve again and write every lock: versions and hashes, 
 	.ci/locks
 
 clean: ## remove what was installed and made here
-	rm -rf .venv .venv-crew .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-crew .venv-mitmproxy .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -153,6 +153,7 @@ def measured(folder: Path) -> dict[str, Any]:
 def main() -> None:
     """Measure, print, write."""
     folder = Path(tempfile.mkdtemp(prefix="doorward-bench-", dir="/var/tmp"))
+    folder.chmod(0o711)  # servers run as somebody else
     try:
         results = measured(folder)
     finally:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from bench.http_table import http_lines, http_targets
+
 Results = dict[str, Any]
 
 
@@ -12,14 +14,7 @@ def table(results: Results) -> str:
 
 
 def _lines(results: Results) -> Iterator[str]:
-    yield ""
-    yield f"{results['when']}  {results['machine']['cpus']} cpus  Python {results['machine']['python']}"
-    yield f"record level {results['record']['level']}; one flush of the disk: {results['flush_us']} us"
-    if results["load_before"] > results["machine"]["cpus"] / 2:
-        yield f"THE MACHINE WAS BUSY (load {results['load_before']} before the run): no verdict below means much"
-    for name, words in results["record"].items():
-        if name != "level":
-            yield f"  {name}: {words}"
+    yield from _about(results)
     for leg, title in (("plain", "TLS off (Unix sockets)"), ("tls", "TLS on every leg")):
         part = results.get(leg) or {}
         if part:
@@ -27,13 +22,12 @@ def _lines(results: Results) -> Iterator[str]:
             yield from _pgbench(part.get("pgbench", {}))
             yield from _connect(part.get("connect", {}))
             yield from _bulk(part.get("bulk", {}))
-    if "log" in results:
-        log = results["log"]
-        yield "\n== event log"
-        yield f"  appended until durable  {log['events_s']:>9,} events/s ({log['append_cpu_us']} us CPU each)"
-        yield f"  verified ({log['verify_jobs']} processes)  {log['verified_s']:>9,} entries/s"
-    yield "\n== memory (resident MB, the log's writer included)"
-    for name, megabytes in results["idle_mb"].items():
+    yield from _log(results)
+    if "http" in results:
+        yield from http_lines(results["http"])
+    if "idle_mb" in results:
+        yield "\n== memory (resident MB, the log's writer included)"
+    for name, megabytes in results.get("idle_mb", {}).items():
         yield f"  {name:<20} idle {megabytes:>7}   after the run {results['after_mb'].get(name, 0):>7}"
     yield "\n== targets"
     for words, value, bound, most in _targets(results):
@@ -41,6 +35,26 @@ def _lines(results: Results) -> Iterator[str]:
         if value < 0:
             said = "????"  # less than nothing: the disk was busier while its flush was measured than in the run
         yield f"  {said}  {words:<68} {value:>9.2f}  ({'at most' if most else 'at least'} {bound:g})"
+
+
+def _about(results: Results) -> Iterator[str]:
+    yield ""
+    yield f"{results['when']}  {results['machine']['cpus']} cpus  Python {results['machine']['python']}"
+    flush = f"; one flush of the disk: {results['flush_us']} us" if "flush_us" in results else ""
+    yield f"record level {results['record']['level']}{flush}"
+    if results["load_before"] > results["machine"]["cpus"] / 2:
+        yield f"THE MACHINE WAS BUSY (load {results['load_before']} before the run): no verdict below means much"
+    for name, words in results["record"].items():
+        if name != "level":
+            yield f"  {name}: {words}"
+
+
+def _log(results: Results) -> Iterator[str]:
+    if "log" in results:
+        log = results["log"]
+        yield "\n== event log"
+        yield f"  appended until durable  {log['events_s']:>9,} events/s ({log['append_cpu_us']} us CPU each)"
+        yield f"  verified ({log['verify_jobs']} processes)  {log['verified_s']:>9,} entries/s"
 
 
 def _pgbench(part: Results) -> Iterator[str]:
@@ -96,7 +110,10 @@ def _targets(results: Results) -> Iterator[tuple[str, float, float, bool]]:
     if "log" in results:
         yield "log: events appended a second", results["log"]["events_s"], 100_000, False
         yield "log: entries verified a second", results["log"]["verified_s"], 100_000, False
-    yield "idle gateway, MB", results["idle_mb"]["doorward"], 100, True
+    if "http" in results:
+        yield from http_targets(results["http"])
+    if "idle_mb" in results:
+        yield "idle gateway, MB", results["idle_mb"]["doorward"], 100, True
 
 
 def _bulk_targets(part: Results, words: str) -> Iterator[tuple[str, float, float, bool]]:
