@@ -15,13 +15,15 @@ Cancelled, it closes both legs; what was held is withdrawn.
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, cast
 
 import asyncssh
 import structlog
 import trio
 
+from doorward_core import entries
 from doorward_core.errors import AdmissionRefused, AuthenticationError, ClientProtocolError, GatewayError, RecordError
 from doorward_core.gate import Gate, SessionGate
 from doorward_core.identity.authenticate import BearerToken, Credential, SshCertificate
@@ -30,32 +32,39 @@ from doorward_core.net.listen import Connection
 from doorward_ssh import refusals
 from doorward_ssh.channels import Channel
 from doorward_ssh.ends import WIRE, ClientEnd
-from doorward_ssh.forwards import Forwards, Opening
+from doorward_ssh.forwards import DIRECT, Forwards, Opening
 from doorward_ssh.inside import ClientConnection, TargetConnection
 from doorward_ssh.legs import Leg
 from doorward_ssh.loops import Bridge, in_asyncio
-from doorward_ssh.names import Login, parse_user
+from doorward_ssh.names import JUMP, Login, parse_inner, parse_user
 from doorward_ssh.operations import ChannelRequest
 from doorward_ssh.server import Doorman
 from doorward_ssh.upstream import Dialer
 
 SOFTWARE_CHARS: Final = 128  # of what a client calls itself
 GOODBYE_S: Final = 2.0  # for asyncssh to close a leg; then it is cut
+MAX_CARRIED: Final = 32  # through one jump at a time; a client opens one for each login
 WORDS_CHARS: Final = 400  # of a disconnect message
 
 log = structlog.get_logger()
 
 
 class Conversation:
-    """One connection. `targets` are the dialers by resource; `accounts` of a resource are in its dialer."""
+    """One connection. `targets` are the dialers by resource; `accounts` of a resource are in its dialer.
+
+    `options` gives what asyncssh is to do as the host of a name; "" is the gateway's own.
+    `carried` names the resource of a connection that comes through another one, a jump.
+    """
 
     def __init__(
         self,
         connection: Connection,
         gate: Gate,
         targets: dict[str, Dialer],
-        options: asyncssh.SSHServerConnectionOptions,
+        options: Callable[[str], asyncssh.SSHServerConnectionOptions],
         mask_key: bytes,
+        *,
+        carried: str = "",
     ) -> None:
         self.gate = gate
         self.mask_key = mask_key
@@ -71,6 +80,9 @@ class Conversation:
         self._dialing = trio.Lock()
         self._channels: set[Channel] = set()
         self._forwards = Forwards(self)
+        self._resource = carried
+        self._jumps = False  # it carries others, and does nothing else
+        self._carried: set[Conversation] = set()
         self._seq = 0
         self._lost = trio.Event()
         self._idle = trio.Event()
@@ -79,15 +91,19 @@ class Conversation:
 
     # --- from accept to farewell -------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Serve the connection to its end."""
+    async def run(self, task_status: trio.TaskStatus[ClientConnection] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve the connection to its end. One that is carried is given to asyncssh by whoever started it."""
         reason = "failed"
         try:
             async with trio.open_nursery() as nursery:
-                self.bridge = Bridge(nursery)
+                self.bridge, self._nursery = Bridge(nursery), nursery
                 nursery.start_soon(self._drain)
                 try:
-                    await in_asyncio(self._begin())
+                    if self._resource:
+                        options = self._options(self._resource)
+                        task_status.started(ClientConnection(asyncio.get_running_loop(), options, self))
+                    else:
+                        await in_asyncio(self._begin())
                     await self._lost.wait()
                     reason = self._farewell()
                 finally:
@@ -104,7 +120,7 @@ class Conversation:
         """The part of asyncio: hand asyncssh a socket of its own; `net.listen` closes the one that it accepted."""
         loop = asyncio.get_running_loop()
         await loop.create_connection(
-            lambda: ClientConnection(loop, self._options, self), sock=self._connection.link.duplicate()
+            lambda: ClientConnection(loop, self._options(""), self), sock=self._connection.link.duplicate()
         )
 
     def _farewell(self) -> str:
@@ -147,7 +163,7 @@ class Conversation:
         for channel in tuple(self._channels):
             channel.withdraw()
         self._forwards.withdraw()
-        while self._channels:
+        while self._channels or self._carried:
             self._idle = trio.Event()
             await self._idle.wait()
         if self._client is not None:
@@ -221,12 +237,22 @@ class Conversation:
     async def certificate(self, blob: bytes, username: str) -> bool:
         """Log in with a certificate whose key has been proved to be the client's."""
         self._doorman.tried()
-        return await self._admit(SshCertificate(blob, username), username)
+        return await self._admit(SshCertificate(blob, self._principal(username)), username)
 
     def certificate_could(self, blob: bytes, username: str) -> bool:
         """Tell whether it would be taken; one that is somebody else's is passed over, and is no failed attempt."""
         self._doorman.asked()
-        return self.gate.authenticator.believes(SshCertificate(blob, username), self._connection.peer)
+        certificate = SshCertificate(blob, self._principal(username))
+        return self.gate.authenticator.believes(certificate, self._connection.peer)
+
+    def _principal(self, username: str) -> str:
+        """As which principal a user name logs in: behind a jump the account alone means this resource's."""
+        if not self._resource:
+            return username
+        try:
+            return parse_inner(username, self._resource).name
+        except ClientProtocolError:
+            return username
 
     def throttle(self, *, stop: bool) -> None:
         """The client does not read, or reads again: nor are the targets' channels read."""
@@ -251,7 +277,9 @@ class Conversation:
         return ClientEnd(self._requested)
 
     async def forward(self, opening: Opening) -> Leg:
-        """Connect somewhere through the target. Raises asyncssh.ChannelOpenError."""
+        """Connect somewhere through the target, or to a resource through a jump. Raises asyncssh.ChannelOpenError."""
+        if self._jumps and not self.draining:
+            return await self._carry(opening)
         if self._door is None or self.draining:
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, refusals.line(refusals.GOING_DOWN)
@@ -261,6 +289,26 @@ class Conversation:
     async def listen(self, opening: Opening) -> bool:
         """Have the target listen."""
         return self._door is not None and await self._forwards.refuse_listening(opening)
+
+    # --- connections through this one --------------------------------------------------------------------------------
+
+    async def _carry(self, opening: Opening) -> Leg:
+        """Be the host that a jump asks for: SSH within SSH, with a login of its own."""
+        name = _resource(opening, self._targets)
+        if not name or len(self._carried) >= MAX_CARRIED:
+            words = "too many connections" if name else "a jump leads to resources alone, by their names"
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, refusals.line(words))
+        inner = Conversation(self._connection, self.gate, self._targets, self._options, self.mask_key, carried=name)
+        self._carried.add(inner)
+        client: ClientConnection = await self.bridge.ask(self._nursery.start, self._run_carried, inner)
+        return cast("Leg", client)  # to asyncssh a connection is a session as well: its own tunnels are made so
+
+    async def _run_carried(self, inner: "Conversation", task_status: trio.TaskStatus[ClientConnection]) -> None:
+        try:
+            await inner.run(task_status)
+        finally:
+            self._carried.discard(inner)
+            self._idle.set()
 
     def _requested(self, end: ClientEnd, request: ChannelRequest) -> None:
         """A channel has said what it is to be."""
@@ -282,14 +330,16 @@ class Conversation:
             raise asyncssh.DisconnectError(asyncssh.DISC_BY_APPLICATION, "the login failed") from error
 
     async def _login(self, credential: Credential, username: str) -> bool:
-        try:
-            login = parse_user(username)
-        except ClientProtocolError:
+        if self._door is not None or self._jumps or self._client is None:
             return False
-        if login is None or self._door is not None or self._client is None:
+        try:
+            login = parse_inner(username, self._resource) if self._resource else parse_user(username)
+        except ClientProtocolError:
             return False
         software = str(self._client.get_extra_info("client_version", ""))[:SOFTWARE_CHARS]
         peer = Peer(self._connection.peer.address, self._connection.peer.port, software, encrypted=True)
+        if login is None:
+            return await self._login_to_jump(credential, peer)
         try:
             door = await self.gate.admit(credential, login.resource, login.account, peer)
         except AuthenticationError:
@@ -301,7 +351,28 @@ class Conversation:
             self._client.send_auth_banner(f"{refusals.OBSERVED}\r\n")
         return True
 
+    async def _login_to_jump(self, credential: Credential, peer: Peer) -> bool:
+        """Whoever is known may carry connections here: each logs in by itself, and is admitted or not."""
+        try:
+            await self.gate.authenticator.authenticate(credential, peer)
+        except AuthenticationError as error:
+            written = self.gate.log.append(entries.session_refused(JUMP, peer, None, str(error)), self.gate.clock())
+            await self.gate.log.durable(written)
+            return False
+        self._jumps = True
+        return True
+
     def _check(self, login: Login) -> None:
         """An account is named in full, and no other stands in for one that is not there."""
         if login.account not in self._targets[login.resource].accounts:
             raise AdmissionRefused(f"there is no account {login.account} on {login.resource}")
+
+
+def _resource(opening: Opening, targets: Mapping[str, object]) -> str:
+    """The resource that a jump asks for; "" where there is none of that name. Clients fold names to small letters."""
+    if opening.verb != DIRECT:
+        return ""
+    if opening.host in targets:
+        return opening.host
+    folded = [name for name in targets if name.lower() == opening.host.lower()]
+    return folded[0] if len(folded) == 1 else ""

@@ -42,12 +42,14 @@ class SshProxy:
                 if unknown:
                     raise ConfigError((f"resources.{name}.target.keys: no such accounts: {', '.join(unknown)}",))
                 self._targets[name] = Dialer(resource.target, resource.accounts, room.authorities, room.secrets)
-        self._options = self._new_options()
+        self._options: dict[str, asyncssh.SSHServerConnectionOptions] = {}
+        self._options_for("")
         self._certificates = Certificates(room.gate, room.authorities, self._names)
 
     def reload(self) -> None:
-        """Make a new host certificate."""
-        self._options = self._new_options()
+        """Make new host certificates."""
+        self._options.clear()
+        self._options_for("")
 
     def warnings(self) -> tuple[str, ...]:
         """What an operator is to be told at every start."""
@@ -60,12 +62,16 @@ class SshProxy:
     async def serve(self, connection: Connection, tls: ServerTls | None) -> None:
         """Serve one connection to its end. Raises what ends it abnormally; the supervisor of `listen` records that."""
         room = self._room
-        await Conversation(connection, room.gate, self._targets, self._options, room.mask_key).run()
+        await Conversation(connection, room.gate, self._targets, self._options_for, room.mask_key).run()
 
-    def _new_options(self) -> asyncssh.SSHServerConnectionOptions:
-        config = self._room.config
-        key = hostkeys.load(config.record.keys, self._authorities, self._names, config.origin)
-        return server.server_options(key)
+    def _options_for(self, resource: str) -> asyncssh.SSHServerConnectionOptions:
+        """As what host the gateway answers: for a resource behind a jump by its name alone, else by its own names."""
+        if resource not in self._options:
+            config = self._room.config
+            names = (resource,) if resource else self._names
+            key = hostkeys.load(config.record.keys, self._authorities, names, config.origin)
+            self._options[resource] = server.server_options(key)
+        return self._options[resource]
 
 
 def _names(room: Room) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ class Desk(Protocol):
         """Make the end of a session channel."""
 
     async def forward(self, opening: Opening) -> Leg:
-        """Connect somewhere through the target. Raises asyncssh.ChannelOpenError."""
+        """Connect somewhere through the target, or to a resource by a jump. Raises asyncssh.ChannelOpenError."""
 
     async def listen(self, opening: Opening) -> bool:
         """Have the target listen."""
