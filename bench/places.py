@@ -298,7 +298,8 @@ GROUPS = ("plain", "masked", "scanned")
 
 
 def _children(pid: int) -> tuple[int, ...]:
-    return tuple(int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    # Of every thread: a child belongs to the one that started it.
+    return tuple(int(one) for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split())
 
 
 @contextlib.contextmanager

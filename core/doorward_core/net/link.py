@@ -15,7 +15,7 @@ import select
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final, TypeAlias
 
@@ -90,9 +90,7 @@ class Link(Secured):
 
     async def receive(self, max_bytes: int = CHUNK_BYTES) -> bytes:
         """Wait for bytes; b"" when the peer has ended its side. Cancellation loses nothing."""
-        if self._tls is not None:
-            return await self._receive_tls(max_bytes)
-        return await self._receive_raw(max_bytes)
+        return await (self._receive_raw(max_bytes) if self._tls is None else self._receive_tls(max_bytes))
 
     async def _receive_raw(self, max_bytes: int) -> bytes:
         while True:
@@ -176,7 +174,7 @@ class Link(Secured):
 
     @property
     def unread(self) -> bool:
-        """Whether TLS may hold bytes that need no further read from the socket."""
+        """Whether TLS may hold bytes that need no more from the socket."""
         return self._unread and self._tls is not None
 
     def watched(self, leave: Callable[[], None]) -> socket.socket:
@@ -195,8 +193,18 @@ class Link(Secured):
                 self._queued_bytes += len(piece)
         await self._drain(self._queued_bytes)
 
-    def offer(self, data: Iterable[Sendable]) -> bool:
+    def offer(self, data: Sequence[Sendable]) -> bool:
         """Queue bytes and send what leaves without waiting. False: what is left, or why, is for `send_all`."""
+        if self._tls is None and not (self._busy or self._out or self._wire or self._closed):
+            whole = data[0] if len(data) == 1 else b"".join(data)
+            try:
+                sent = self._socket.send(whole)
+            except OSError:
+                sent = 0
+            self._queued_bytes, self._sent_bytes = self._queued_bytes + sent, self._sent_bytes + sent
+            if sent == len(whole):
+                return True
+            data = (memoryview(whole)[sent:],)
         for piece in data:
             if piece:
                 self._out.append(memoryview(piece))
@@ -303,8 +311,7 @@ class Link(Secured):
     async def _start_tls(self, tls: ssl.SSLObject, early: bytes) -> None:
         """Cancelled or failed, the link is fit for closing only."""
         if self._tls is not None or self._busy or self.unsent_bytes:
-            message = "TLS was started twice, or over unsent bytes"
-            raise LocalProtocolError(message)
+            raise LocalProtocolError("TLS was started twice, or over unsent bytes")
         self._tls = tls
         if early:
             self._incoming.write(early)
@@ -371,10 +378,7 @@ class Link(Secured):
             dropped += len(data)
 
     def duplicate(self) -> socket.socket:
-        """The same connection on a descriptor of its own, for a library that does its own I/O; for the caller to close.
-
-        From here on neither `receive` nor `send_all` is to be called; what had been received or queued stays here.
-        """
+        """The connection on a descriptor of the caller's own, to close; from here on nothing is read or sent here."""
         self._check_open()
         return self._socket.dup()
 
@@ -393,5 +397,4 @@ class Link(Secured):
 
     def _check_open(self) -> None:
         if self._closed:
-            message = "this link was closed"
-            raise trio.ClosedResourceError(message)
+            raise trio.ClosedResourceError("this link was closed")

@@ -29,11 +29,15 @@ MAX_ORIGIN = 128
 MAX_KIND = 64
 ID_BYTES = 16
 SALT_BYTES = 32
+MAX_KEPT = 4096  # spellings of kinds and sessions that a builder keeps
 PAD_BYTES = 64  # a body's length shows in steps of this
 COMMIT_TAG = b"doorward/commitment/v1\x00"
 # What frames a body, besides the body: salt, length, and at most 63 bytes of padding.
 _FRAMED_HEAD = struct.Struct(">32sI")
 _EMPTY_MAP = b"\x80"
+_U16, _U32, _U64 = struct.Struct(">BH").pack, struct.Struct(">BI").pack, struct.Struct(">BQ").pack
+_SMALL = tuple(bytes((value,)) for value in range(1 << 7))
+_BINARY = tuple(bytes((0xC4, length)) for length in range(1 << 8))
 _FIELDS = frozenset({"at", "commit", "head", "index", "key", "kind", "op", "origin", "part", "payload", "session", "v"})
 
 
@@ -132,21 +136,19 @@ def open_blob(fields: Fields, blob: bytes, cipher: AESGCM | None) -> Mapping[str
 def _uint(value: int) -> bytes:
     """The shortest msgpack spelling of a non-negative integer."""
     if value < 1 << 7:
-        return value.to_bytes(1, "big")
+        return _SMALL[value]
     if value < 1 << 8:
         return b"\xcc" + value.to_bytes(1, "big")
     if value < 1 << 16:
-        return b"\xcd" + value.to_bytes(2, "big")
+        return _U16(0xCD, value)
     if value < 1 << 32:
-        return b"\xce" + value.to_bytes(4, "big")
-    return b"\xcf" + value.to_bytes(8, "big")
+        return _U32(0xCE, value)
+    return _U64(0xCF, value)
 
 
 def _binary(value: bytes) -> bytes:
     length = len(value)
-    if length < 1 << 8:
-        return b"\xc4" + length.to_bytes(1, "big") + value
-    return b"\xc5" + length.to_bytes(2, "big") + value
+    return (_BINARY[length] if length < 1 << 8 else _U16(0xC5, length)) + value
 
 
 def _text(value: str) -> bytes:
@@ -162,12 +164,15 @@ class Builder:
     One instance for each log: what never changes (origin, version) is spelled once.
     """
 
-    __slots__ = ("_origin", "_tail")
+    __slots__ = ("_kinds", "_origin", "_tail", "_tails")
 
     def __init__(self, origin: str) -> None:
         check_origin(origin)
         self._origin = b"\xa6origin" + _text(origin) + b"\xa4part\x92"
         self._tail = b"\xa1v" + _uint(VERSION)
+        # What is the same in the entries of one kind under one key, and of one session; all is begun anew past a bound.
+        self._kinds: dict[tuple[bytes, str], bytes] = {}
+        self._tails: dict[bytes, bytes] = {}
 
     def event(
         self,
@@ -183,8 +188,9 @@ class Builder:
         blob: bytes = b"",
     ) -> list[bytes]:
         """Give the entries of one event: `head` and body are canonical already, `blob` is framed or sealed."""
-        shared = (b"\xa3key" + _binary(key) + b"\xa4kind" + _text(kind) + b"\xa2op" + _binary(operation)) + self._origin
-        tail = b"\xa7session" + _binary(session) + self._tail
+        kinds = self._kinds.get((key, kind)) or self._of_kind(key, kind)
+        shared = kinds + _binary(operation) + self._origin
+        tail = self._tails.get(session) or self._of_session(session)
         start = b"\x8c\xa2at" + _uint(at_unix_ns) + b"\xa6commit"
         count = max(1, -(-len(blob) // SLICE))
         entries = []
@@ -209,6 +215,18 @@ class Builder:
                 )
             )
         return entries
+
+    def _of_kind(self, key: bytes, kind: str) -> bytes:
+        if len(self._kinds) >= MAX_KEPT:
+            self._kinds.clear()
+        made = self._kinds[key, kind] = b"\xa3key" + _binary(key) + b"\xa4kind" + _text(kind) + b"\xa2op"
+        return made
+
+    def _of_session(self, session: bytes) -> bytes:
+        if len(self._tails) >= MAX_KEPT:
+            self._tails.clear()
+        made = self._tails[session] = b"\xa7session" + _binary(session) + self._tail
+        return made
 
 
 def parts_of(body_bytes: int, *, sealed: bool) -> int:

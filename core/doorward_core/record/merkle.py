@@ -81,6 +81,17 @@ class Tree:
             if level == len(self.levels):
                 self.levels.append([])
 
+    def extend(self, leaves: Sequence[bytes]) -> list[tuple[int, int, bytes]]:
+        """Add leaf hashes, at most as many as the lowest tile has room for; give the tiles that they complete."""
+        if not leaves:
+            return []
+        row = self.levels[0]
+        if len(row) + len(leaves) > TILE_WIDTH:
+            raise ValueError("more leaves than the lowest tile has room for")
+        row += leaves[:-1]
+        self.size += len(leaves) - 1
+        return self.add(leaves[-1])
+
     def partial(self) -> list[tuple[int, int, bytes]]:
         """Give the incomplete tiles as (level, number, hashes), those that are not empty."""
         return [

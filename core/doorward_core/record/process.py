@@ -85,20 +85,20 @@ class _Loop:
         self._engine.publish()
 
     def _handle(self, message: tuple[Any, ...]) -> None:
-        match message:
-            case (1, index, at, kind, session, operation, head, body):
-                self._engine.add(index, at, kind, session, operation, head=head, body=body)
-                if kind == EventKind.SESSION_CLOSED:
-                    self._due = min(self._due, time.monotonic() + _AFTER_SESSION_S)
-            case (2, wanted):
-                self._wanted = max(self._wanted, wanted)
-            case (3, now_unix_ns):
-                self._engine.close(now_unix_ns)
-                self._closed = True
-                send(DURABLE, self._engine.size)
-                send(CLOSED)
-            case _:
-                raise RecordError("the gateway sent its writer something that is no message")
+        if message[0] == EVENT:
+            _, index, at, kind, session, operation, head, body = message
+            self._engine.add(index, at, kind, session, operation, head=head, body=body)
+            if kind == EventKind.SESSION_CLOSED:
+                self._due = min(self._due, time.monotonic() + _AFTER_SESSION_S)
+        elif message[0] == FLUSH:
+            self._wanted = max(self._wanted, message[1])
+        elif message[0] == CLOSE:
+            self._engine.close(message[1])
+            self._closed = True
+            send(DURABLE, self._engine.size)
+            send(CLOSED)
+        else:
+            raise RecordError("the gateway sent its writer something that is no message")
 
     def _report(self) -> None:
         if self._engine.durable > self._reported:

@@ -65,10 +65,13 @@ class Publisher:
 
     def add(self, entries: list[bytes]) -> None:
         """Take durable entries into the tree, and write out the tiles and bundles that they fill."""
-        for entry in entries:
+        at = 0
+        while at < len(entries):
             number = self.tree.size // TILE_WIDTH
-            self.bundle.append(entry)
-            complete = self.tree.add(leaf_hash(entry))
+            some = entries[at : at + TILE_WIDTH - len(self.bundle)]
+            at += len(some)
+            self.bundle += some
+            complete = self.tree.extend([leaf_hash(entry) for entry in some])
             if complete:
                 self._put(tile_path(ENTRIES, number), pack_bundle(self.bundle), full=True)
                 self.bundle = []

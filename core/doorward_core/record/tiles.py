@@ -5,9 +5,11 @@ Pure. Paths are relative to the tree's folder, with `/`.
 """
 
 from collections.abc import Iterable
+from struct import Struct
 
 ENTRIES = "entries"
 _LENGTH_BYTES = 2
+_LENGTH = Struct(">H").pack
 
 
 def tile_path(level: int | str, number: int, width: int = 256) -> str:
@@ -22,11 +24,7 @@ def tile_path(level: int | str, number: int, width: int = 256) -> str:
 
 def pack_bundle(entries: Iterable[bytes]) -> bytes:
     """`u16 length || entry`, repeated."""
-    pieces: list[bytes] = []
-    for entry in entries:
-        pieces.append(len(entry).to_bytes(_LENGTH_BYTES, "big"))
-        pieces.append(entry)
-    return b"".join(pieces)
+    return b"".join([piece for entry in entries for piece in (_LENGTH(len(entry)), entry)])
 
 
 def unpack_bundle(data: bytes) -> list[bytes]:

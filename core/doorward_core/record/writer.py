@@ -65,7 +65,7 @@ class Log:
         # Until the writer has said where the log ends, no index can be given out.
         self._failed: str | None = "the log is not open yet"
         self._queue: list[bytes] = []  # not handed to the link yet
-        self._queue_bytes = 0
+        self._queue_bytes, self._behind = 0, False  # behind: more waits for the writer than may
         self._size = self._durable = self._last_at = self._asked = 0
         self._work = trio.Event()
         self._link: Link | None = None
@@ -180,7 +180,7 @@ class Log:
         """
         if self._failed is not None or self._closing:
             raise RecordError(self._failed or "the log is closed")
-        if self._queued_bytes > HARD_BYTES:
+        if self._behind:
             raise RecordError("the log's writer is too far behind")
         session, operation = event.session_id, event.operation_id
         if len(session) not in {0, ID_BYTES} or len(operation) not in {0, ID_BYTES}:
@@ -214,6 +214,7 @@ class Log:
             return
         batch, self._queue, self._queue_bytes = b"".join(self._queue), [], 0
         if not self._link.offer((batch,)):
+            self._behind = self._link.unsent_bytes > HARD_BYTES
             self._work.set()
 
     def soon(self, index: int) -> None:
@@ -329,6 +330,7 @@ class Log:
                 await self._work.wait()
                 self._work = trio.Event()
                 await link.send_all(())
+                self._behind = False
                 self._room.set()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # the receiver sees the end of the writer, and perhaps its last words

@@ -68,3 +68,19 @@ def test_proofs_over_uneven_trees():
         assert merkle.consistent(old, 300, merkle.root(hashes[:old]), top, merkle.consistency_proof(hashes, old))
     assert not merkle.included(hashes[0], 300, 300, [], top)
     assert merkle.consistent(0, 300, merkle.EMPTY_ROOT, top, [])
+
+
+@pytest.mark.parametrize("begin", [0, 1, 255])
+def test_many_leaves_at_once_are_the_same_tree(begin):
+    one, many, first = merkle.Tree(), merkle.Tree(), []
+    for number in range(begin):
+        one.add(merkle.leaf_hash(bytes([number])))
+        many.add(merkle.leaf_hash(bytes([number])))
+    leaves = [merkle.leaf_hash(b"x" + bytes([number])) for number in range(256 - begin)]
+    for leaf in leaves:
+        first += one.add(leaf)
+    assert many.extend([]) == []
+    assert many.extend(leaves) == first
+    assert (many.size, many.root(), many.levels) == (one.size, one.root(), one.levels)
+    with pytest.raises(ValueError, match="room"):
+        many.extend([leaves[0]] * 257)
