@@ -40,6 +40,7 @@ from doorward_ssh.streams import StreamRelay
 from doorward_ssh.terminal import Screen
 
 SFTP: Final = "sftp"  # the subsystem whose requests are decided one by one
+LOST: Final = "the connection to it was lost"
 DRAIN_S: Final = 600.0  # for a client that does not read what it was sent: then its channel is closed all the same
 
 
@@ -162,7 +163,10 @@ class Channel:
             self._start(recorder.run, ())
             await in_asyncio(self._open(connection, relay))
             await gone.wait()
-            status = Status.ERROR if self.ends.target.status or self.ends.target.signal else Status.OK
+            target = self.ends.target
+            if connection.is_closed() and target.status is None and target.signal is None:
+                raise UpstreamUnavailable(LOST)  # noqa: TRY301 - told as any other loss
+            status = Status.ERROR if target.status or target.signal else Status.OK
             await self._finish_output()
             self.ends.finish_client()
         except UpstreamUnavailable as error:
@@ -192,7 +196,7 @@ class Channel:
         except asyncssh.ChannelOpenError:
             raise UpstreamUnavailable("it did not start what was asked for") from None
         except (asyncssh.Error, OSError):
-            raise UpstreamUnavailable("the connection to it was lost") from None
+            raise UpstreamUnavailable(LOST) from None
         if self.talk.client_full:
             self.ends.target.side.stop(WIRE)
         self.ends.begin(relay)

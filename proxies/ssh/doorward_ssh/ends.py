@@ -17,11 +17,13 @@ from typing import Final, Protocol
 import asyncssh
 from asyncssh.channel import SSHChannel
 
+from doorward_core.shell.environment import harmless_variable
 from doorward_ssh.inside_channels import ClientChannel
 from doorward_ssh.operations import ChannelRequest, Kind, Pty
 
 STDERR: Final = asyncssh.EXTENDED_DATA_STDERR
 STATUS_S: Final = 0.2  # how long the end of the output waits for the exit status
+MODES: Final = range(1, 160)  # RFC 4254 section 8: opcodes that have an argument
 # Why an end is not read.
 DECIDING: Final = "deciding"
 FULL: Final = "the other end is full"
@@ -188,8 +190,9 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
     ) -> bool:
         """Take note of the terminal; it is decided with what runs in it."""
-        term = term_type if term_type.isascii() and term_type.isprintable() else "dumb"
-        self._pty = Pty(term[:64], *term_size, modes=tuple(sorted(term_modes.items())))
+        term = term_type if harmless_variable("TERM", term_type) else "dumb"  # some programs read a file of that name
+        modes = tuple(sorted((mode, value) for mode, value in term_modes.items() if mode in MODES))
+        self._pty = Pty(term, *term_size, modes=modes)
         return True
 
     def exec_requested(self, command: str) -> bool:

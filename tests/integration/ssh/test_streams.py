@@ -96,6 +96,13 @@ def test_a_client_that_hangs_up_ends_the_command_s_input(ssh_gateway, tmp_path):
         time.sleep(0.02)
 
 
+def test_a_target_that_is_lost_is_said_and_is_no_success(ssh_gateway):
+    done = ssh_gateway.ssh("echo up; kill -9 $PPID; sleep 5", **ANY)
+    assert (done.returncode, done.stdout) == (255, b"up\n")
+    assert done.stderr == b"doorward: the target is not available: the connection to it was lost\n"
+    assert ssh_gateway.ssh("echo", "again", **ANY).stdout == b"again\n"
+
+
 def test_many_commands_share_one_connection(ssh_gateway, tmp_path):
     control = tmp_path / "c"
     shared = ("-o", "ControlMaster=auto", "-o", f"ControlPath={control}", "-o", "ControlPersist=20")
