@@ -117,11 +117,14 @@ def _one_cookie(headers: Headers) -> Headers:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def encode_request(head: Head, length: int) -> list[Header]:
-    """The fields of a request towards a target; `length` of its body, or -1 where it ends with its stream."""
+def encode_request(head: Head, length: int, scheme: str) -> list[Header]:
+    """The fields of a request towards a target; `length` of its body, or -1 where it ends with its stream.
+
+    The scheme is that of the connection to the target, whatever the client's was.
+    """
     fields = [
         (b":method", head.method.encode("ascii")),
-        (b":scheme", head.scheme.encode("ascii")),
+        (b":scheme", scheme.encode("ascii")),
         (b":path", head.target),
         (b":authority", head.authority.encode("ascii")),
     ]

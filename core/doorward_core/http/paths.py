@@ -26,7 +26,6 @@ _PATH: Final = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,=:@/%-]*")
 # What people write raw in queries although RFC 3986 would have it encoded: brackets and braces, pipes, quotes.
 _QUERY: Final = re.compile(rb"[\x21\x22\x24-\x5b\x5d-\x7e]*")
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_TWICE: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
 _NUL: Final = re.compile(rb"%00")
 _ENCODED_SLASH: Final = re.compile(rb"%2[fF]")
 _SEPARATORS: Final = frozenset("/\\;?#%")
@@ -100,8 +99,6 @@ def _segment(raw: bytes, encoded_slash: bool) -> str:
         # Out of sight of the rules for what a segment may hold; it comes back encoded.
         return "%2F".join(_segment(part, encoded_slash=False) for part in _ENCODED_SLASH.split(raw))
     decoded = unquote_to_bytes(raw)
-    if _TWICE.search(decoded) is not None:
-        raise BadRequest("the path is encoded twice")
     try:
         text = decoded.decode("utf-8")
     except UnicodeDecodeError:
@@ -112,7 +109,7 @@ def _segment(raw: bytes, encoded_slash: bool) -> str:
         if reading.strip(". ") == "" and reading:
             raise BadRequest("the path has a segment of dots")
         if not _SEPARATORS.isdisjoint(reading):
-            raise BadRequest("the path has an encoded separator")
+            raise BadRequest("the path has an encoded separator, or is encoded twice")
     return text
 
 

@@ -8,6 +8,8 @@ import itertools
 from dataclasses import replace
 from typing import Final
 
+import trio
+
 from doorward_core.http.limits import CLIENT_LIMITS, HttpLimits
 from doorward_core.http.server_h1 import H1Connection, Handler, Refused
 from doorward_core.http.server_h2 import H2Connection
@@ -34,7 +36,10 @@ async def serve(
     """
     link = connection.link
     if tls is not None and not connection.listener.local:
-        await link.start_tls_server(tls.context)
+        try:
+            await link.start_tls_server(tls.context)
+        except trio.BrokenResourceError:
+            return  # it was told by an alert, if it listened
     peer = replace(connection.peer, encrypted=link.encrypted)
     version = H2Connection if link.alpn == "h2" else H1Connection
     await version(connection, peer, next(_numbers), handler, limits).serve(on_refused)

@@ -238,10 +238,12 @@ class H1Exchange:
             return
         while not reader.body_done and room >= 0:
             piece = reader.next_data()
-            if piece is None:
-                await self._receive()
-            else:
+            if piece is not None:
                 room -= len(piece)
+            elif self.head.length < 0:
+                break  # nobody knows how long it takes to come: the answer does not wait for it
+            else:
+                await self._receive()
         self._close = self._close or not reader.body_done
 
     # --- the response ------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ class H1Upstream:
 
     def fresh(self) -> bool:
         """Whether it can take a request: alive, and silent since its last answer."""
-        return not (self.watch.expired or self.reader.waiting_bytes or self.link.stale())
+        return not (self.watch.expired or self.link.stale())
 
     def rest(self) -> None:
         """Go idle."""

@@ -64,6 +64,7 @@ class H2Upstream:
         self._failure = ""
         self.h2 = new_state(limits)
         self.limits = limits
+        self.scheme = "https" if link.encrypted else "http"
         self.shown = shown
         self.streams: dict[int, H2Call] = {}
         self.calls = 0  # requests that have a place here
@@ -285,7 +286,8 @@ class H2Call:
         length = head.length if body is None else len(body)
         try:
             self._stream_id = upstream.h2.get_next_available_stream_id()
-            upstream.h2.send_headers(self._stream_id, encode_request(head, length), end_stream=length == 0)
+            fields = encode_request(head, length, upstream.scheme)
+            upstream.h2.send_headers(self._stream_id, fields, end_stream=length == 0)
         except h2.exceptions.ProtocolError as error:
             upstream.fail("takes no more requests")
             raise Stale(f"{upstream.shown} takes no more requests") from error

@@ -5,17 +5,12 @@ What is tested is the wire, so the proxy between is as thin as can be (`http_sta
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import pytest
 import trio
-from http_stand import forwarding, make_certificate
+from http_stand import forwarding
+from http_targets import running
 
 from doorward_core.http.dial import UpstreamSettings
 from doorward_core.http.server import ALPN
@@ -26,78 +21,11 @@ pytestmark = [pytest.mark.need_curl, pytest.mark.need_nginx, pytest.mark.need_no
 
 BIG = bytes(range(256)) * 12_000  # three megabytes
 
-NODE = """
-const http = require('http'), http2 = require('http2'), fs = require('fs'), crypto = require('crypto');
-const [key, cert] = process.argv.slice(1).map(name => fs.readFileSync(name));
-const big = Buffer.concat(Array(12000).fill(Buffer.from([...Array(256).keys()])));
-function answer(request, response) {
-  const hash = crypto.createHash('sha256');
-  let size = 0;
-  request.on('data', data => { size += data.length; hash.update(data); });
-  request.on('end', () => {
-    if (request.url === '/big') { response.setHeader('content-type', 'application/octet-stream'); response.end(big); return; }
-    if (request.url === '/none') { response.statusCode = 204; response.end(); return; }
-    if (request.url === '/early') return;
-    response.setHeader('content-type', 'application/json');
-    response.write(JSON.stringify({version: request.httpVersion, method: request.method, url: request.url, size,
-      sha256: hash.digest('hex'), headers: request.headers}));
-    response.end('\\n');
-  });
-}
-const plain = http.createServer(answer).listen(0, '127.0.0.1', () => {
-  const secure = http2.createSecureServer({key, cert}, answer).listen(0, '127.0.0.1', () => {
-    console.log(plain.address().port + ' ' + secure.address().port);
-  });
-});
-"""
-
-NGINX = """
-{user} worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log stderr;
-events {{ worker_connections 256; }}
-http {{
-  access_log off; client_max_body_size 0;
-  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
-  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  server {{ listen unix:{folder}/nginx.sock; root {folder}/www; location /ok {{ return 200 "ok\\n"; }} }}
-}}
-"""
-
-
-@dataclass
-class Targets:
-    nginx: str
-    node: int
-    node_h2: int
-    certificate: Path
-    key: Path
-
-
-@contextmanager
-def _running(*command):
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(10)
-        process.stdout.close()
-
 
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("targets")
-    certificate, key = make_certificate(folder)
-    (folder / "www").mkdir()
-    (folder / "www" / "big.bin").write_bytes(BIG)
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, user="user root;" if os.geteuid() == 0 else ""))
-    with (
-        _running("/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf"),
-        _running("node", "-e", NODE, key, certificate) as node,
-    ):
-        ports = [int(word) for word in node.stdout.readline().split()]
-        while not (folder / "nginx.sock").exists():
-            os.sched_yield()
-        yield Targets(str(folder / "nginx.sock"), *ports, certificate, key)
+    with running(tmp_path_factory.mktemp("targets"), BIG) as targets:
+        yield targets
 
 
 @pytest.fixture

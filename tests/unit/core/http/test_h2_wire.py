@@ -83,10 +83,10 @@ def test_a_request_goes_on_without_what_was_of_the_connection():
             (b"a", b" b "),
         ),
     )
-    fields = encode_request(sent, 9)
+    fields = encode_request(sent, 9, "http")
     assert fields == [
         (b":method", b"POST"),
-        (b":scheme", b"https"),
+        (b":scheme", b"http"),
         (b":path", b"/x"),
         (b":authority", b"up.test"),
         (b"a", b"b"),

@@ -70,6 +70,16 @@ async def test_a_short_body_that_nobody_reads_keeps_the_connection_and_a_long_on
     assert said.count(b"connection: close") == 1
 
 
+async def test_an_answer_does_not_wait_for_a_body_of_unknown_length(nursery):
+    async def refuse(exchange):
+        await exchange.respond(ResponseHead(403), b"no")
+
+    stand = await started(nursery, refuse)
+    said = await stand.talk(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel")
+    assert said.startswith(b"HTTP/1.1 403")
+    assert b"connection: close" in said
+
+
 async def test_a_body_of_unknown_length_is_chunked_or_ends_with_the_connection(nursery):
     async def stream(exchange):
         await exchange.send_head(TEXT)
