@@ -61,6 +61,8 @@ class Masking:
     @property
     def masked(self) -> dict[str, int]:
         """How much was masked so far, by label, both ways."""
+        if not self._counted and not self._trailing and self._up is None and self._down is None:
+            return {}
         found = self._counted + Counter(self._trailing)
         for recoder in (self._up, self._down):
             if recoder is not None:

@@ -90,7 +90,9 @@ class Reader:
             Action.WRITE: actions.write,
             Action.READ: actions.read,
         }
-        self._classes = tuple((action, compile_requests(listed[action])) for action in _STRICTEST_FIRST)
+        self._classes = tuple(
+            (action, compile_requests(listed[action])) for action in _STRICTEST_FIRST if listed[action]
+        )
 
     def read(self, request: Request, *, identifier: bytes, seq: int, account: str, wanted: Iterable[str]) -> Operation:
         """The operation that a request is."""

@@ -66,7 +66,7 @@ class Kept:
         """Keep a message that leaves: each is a line."""
         self.keep(data + b"\n")
 
-    def outcome(self, *, bytes_up: int, masked: Mapping[str, int]) -> Outcome:
+    def outcome(self, *, bytes_up: int, masked: Mapping[str, int], duration_ns: int = 0) -> Outcome:
         """How it ended; aborted, unless somebody has set `whole` because all of it has left."""
         status = Status.ABORTED if not self.whole else Status.ERROR if self._status >= FAILED else Status.OK
         return Outcome(
@@ -74,7 +74,8 @@ class Kept:
             str(self._status),
             bytes_up=bytes_up,
             bytes_down=self.bytes_down,
-            masked=dict(masked),
+            masked=masked,
+            duration_ns=duration_ns,
             shown=bytes(self._shown),
             shown_format=FORMAT,
             shown_digest=self._digest.digest(),

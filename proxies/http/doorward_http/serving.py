@@ -268,22 +268,16 @@ class Serving:
         if served.settings.identity_header:
             said = self._door.assertion(self._means.assertion, served.audience, secrets.token_hex, self._began_ns)
             lines += ((IDENTITY, said),)
-        head = replace(
-            request.head,
-            target=served.destination.target(request.found, request.target),
-            authority=served.destination.authority,
-            scheme=served.destination.scheme,
-            headers=lines,
-            expect_continue=False,
-            upgrade="",
-        )
-        content = request.body.content
+        asked, there, content = request.head, served.destination, request.body.content
+        body: bytes | AsyncIterator[bytes]
         if content is None:
-            length = -1 if masking.changes_request else request.head.length
-            return replace(head, length=length), self._stream(rest, request.body.media_type, masking)
-        content = masking.up(content, last=True)
-        self._sent_up = len(content)
-        return replace(head, length=len(content)), content
+            length = -1 if masking.changes_request else asked.length
+            body = self._stream(rest, request.body.media_type, masking)
+        else:
+            body = masking.up(content, last=True)
+            length = self._sent_up = len(body)
+        target = there.target(request.found, request.target)
+        return Head(asked.method, target, there.authority, there.scheme, lines, asked.version, asked.body, length), body
 
     async def _stream(self, rest: bytes, media: str, masking: Masking) -> AsyncIterator[bytes]:
         """A body that is not looked at, as it comes in."""
@@ -317,7 +311,7 @@ class Serving:
             words = "the target sends its clients to another host, and the gateway does not"
             return refusal(502, "elsewhere", words, extra={"retry": False})
         lines = (*answered.headers, OBSERVED) if self._door.gate.observe else answered.headers
-        return masking.answer(replace(head, headers=lines, reason=b""), request.method)
+        return masking.answer(ResponseHead(head.status, lines), request.method)
 
     async def _instead(self, refused: Refusal, *, started: bool = False) -> None:
         """Say something in the target's place. An answer that has begun is cut, so that it is seen not to be whole."""
@@ -333,7 +327,8 @@ class Serving:
 
     def _finish(self, permit: Permit, masking: Masking) -> None:
         kept, took_ns = self._kept, max(0, self._means.clock() - self._began_ns)
-        outcome = self._outcome or NEVER_SENT
         if kept is not None:
-            outcome = kept.outcome(bytes_up=self._sent_up, masked=masking.masked)
-        self._door.gate.finish(permit, replace(outcome, duration_ns=took_ns))
+            outcome = kept.outcome(bytes_up=self._sent_up, masked=masking.masked, duration_ns=took_ns)
+        else:
+            outcome = replace(self._outcome or NEVER_SENT, duration_ns=took_ns)
+        self._door.gate.finish(permit, outcome)
