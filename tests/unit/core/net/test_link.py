@@ -315,3 +315,25 @@ async def test_the_oldest_version_is_tls_1_2(pair, server_tls, authorities):
         with pytest.raises(trio.BrokenResourceError):
             await left.start_tls_client(old, "gateway.test")
         left.close()
+
+
+async def test_a_kept_link_is_fresh_until_its_peer_says_something_or_leaves(either):
+    kept, peer = either
+    assert not kept.stale()
+    assert not kept.stale(), "session tickets of TLS say nothing"
+    await peer.send_all(b"unasked")
+    await trio.lowlevel.wait_readable(kept._socket)
+    assert kept.stale()
+
+
+@pytest.mark.parametrize("polite", [True, False])
+async def test_a_kept_link_whose_peer_left_or_that_was_closed_is_stale(either, polite):
+    kept, peer = either
+    if polite:
+        await peer.aclose(0)
+    else:
+        peer.close()
+    await trio.lowlevel.wait_readable(kept._socket)
+    assert kept.stale()
+    kept.close()
+    assert kept.stale()
