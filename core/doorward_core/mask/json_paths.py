@@ -204,11 +204,16 @@ class Paths:
 
     def mask_at(self, positions: frozenset[tuple[int, int]]) -> Mask | None:
         """What is owed there."""
-        owed = [self._rules[rule][0] for rule, done in sorted(positions) if done == len(self._rules[rule][1])]
-        if not owed:
+        return self.in_force(
+            [self._rules[rule][0] for rule, done in sorted(positions) if done == len(self._rules[rule][1])]
+        )
+
+    def in_force(self, masks: list[Mask]) -> Mask | None:
+        """What is owed where these masks meet, in the order of the policy: the strictest transform."""
+        if not masks:
             return None
-        strictest = min(owed, key=lambda mask: STRICTEST.index(mask.transform))
-        return replace(strictest, strict=any(mask.strict for mask in owed))
+        strictest = min(masks, key=lambda mask: STRICTEST.index(mask.transform))
+        return replace(strictest, strict=any(mask.strict for mask in masks))
 
 
 def _compiled(glob: str) -> "re2._Regexp[str]":

@@ -20,6 +20,7 @@ from doorward_core.mask.json_fields import Replacement, found_in
 from doorward_core.mask.json_leaves import leaf
 from doorward_core.mask.json_paths import Paths
 from doorward_core.mask.json_scan import STRING, Edit, PathScanner
+from doorward_core.model import Mask
 
 MAX_TOKEN_BYTES: Final = 16 * 2**20  # a picture in base64, as agents send them to models
 _MAX_LOOSE_BYTES: Final = (
@@ -153,11 +154,17 @@ class JsonMasker:
         """By path first: what a path hides, no detector need look at."""
         edits = [edit for edit in self._edits if edit[0] < len(piece)]
         self._edits = [(start - len(piece), end - len(piece), mask) for start, end, mask in self._edits[len(edits) :]]
-        replaced = [(start, end, leaf(piece[start:end], mask, key=self._key)) for start, end, mask in edits]
-        for *_, mask in edits:
-            self.masked[mask.label] = self.masked.get(mask.label, 0) + 1
+        replaced = [(start, end, self.shown(piece[start:end], mask)) for start, end, mask in edits]
         if self._detectors is not None:
             hidden = frozenset(start for start, _, _ in edits)
             replaced += found_in(piece, self._detectors, key=self._key, hidden=hidden, masked=self.masked)
             replaced.sort()
         return replaced
+
+    def shown(self, raw: bytes, mask: Mask) -> bytes:
+        """What stands in place of a scalar on which `mask` is owed, counted.
+
+        A protocol that knows more of its documents than JSON says, as that a string is base64, says so here.
+        """
+        self.masked[mask.label] = self.masked.get(mask.label, 0) + 1
+        return leaf(raw, mask, key=self._key)
