@@ -7,11 +7,14 @@ What it will not do: decide, speak SSH, or move bytes.
 Invariants: each connection is served by the options that were in force when it came.
 """
 
+import math
+import time
 from typing import Final
 
 import asyncssh
 
-from doorward_core.errors import ConfigError
+from doorward_core.errors import ConfigError, RecordError
+from doorward_core.identity.ssh_certificate import HOST_LIFE_S
 from doorward_core.model import Approve, Mask, Obligation, Record
 from doorward_core.net.control import Route
 from doorward_core.net.listen import Connection
@@ -24,6 +27,7 @@ from doorward_ssh.conversation import Conversation
 from doorward_ssh.settings import SshTarget
 from doorward_ssh.upstream import Dialer
 
+RENEW_S: Final = HOST_LIFE_S / 2  # a host certificate is made again for the next connection, long before it ends
 DISCHARGES: Final[frozenset[type[Obligation]]] = frozenset({Mask, Approve, Record})
 
 
@@ -42,7 +46,7 @@ class SshProxy:
                 if unknown:
                     raise ConfigError((f"resources.{name}.target.keys: no such accounts: {', '.join(unknown)}",))
                 self._targets[name] = Dialer(resource.target, resource.accounts, room.authorities, room.secrets)
-        self._options: dict[str, asyncssh.SSHServerConnectionOptions] = {}
+        self._options: dict[str, tuple[float, asyncssh.SSHServerConnectionOptions]] = {}
         self._options_for("")
         self._certificates = Certificates(room.gate, room.authorities, self._names)
 
@@ -62,16 +66,24 @@ class SshProxy:
     async def serve(self, connection: Connection, tls: ServerTls | None) -> None:
         """Serve one connection to its end. Raises what ends it abnormally; the supervisor of `listen` records that."""
         room = self._room
-        await Conversation(connection, room.gate, self._targets, self._options_for, room.mask_key).run()
+        try:
+            await Conversation(connection, room.gate, self._targets, self._options_for, room.mask_key).run()
+        except BaseExceptionGroup as group:
+            unrecorded = group.subgroup(RecordError)
+            if unrecorded is None:
+                raise
+            # What the supervisor has a word of its own for; whatever came with it followed from it.
+            raise RecordError("the record could not be written") from group
 
     def _options_for(self, resource: str) -> asyncssh.SSHServerConnectionOptions:
         """As what host the gateway answers: for a resource behind a jump by its name alone, else by its own names."""
-        if resource not in self._options:
+        made_s, options = self._options.get(resource, (-math.inf, None))
+        if options is None or time.monotonic() - made_s > RENEW_S:
             config = self._room.config
             names = (resource,) if resource else self._names
-            key = hostkeys.load(config.record.keys, self._authorities, names, config.origin)
-            self._options[resource] = server.server_options(key)
-        return self._options[resource]
+            options = server.server_options(hostkeys.load(config.record.keys, self._authorities, names, config.origin))
+            self._options[resource] = time.monotonic(), options
+        return options
 
 
 def _names(room: Room) -> tuple[str, ...]:
