@@ -36,6 +36,7 @@ from doorward_http.headers import for_target
 from doorward_http.masking import Owing
 from doorward_http.operations import WEBSOCKET, Request, media_type
 from doorward_http.refusals import Refusal, refusal
+from doorward_http.relaying import tell
 from doorward_http.routes import Found, Routes
 from doorward_http.served import Served, serve_resource
 from doorward_http.serving import Means, Serving
@@ -115,7 +116,7 @@ class HttpProxy:
             refused = refusal(503, "no-record", refusals.NO_RECORD, headers=((b"retry-after", b"5"),))
         if refused is not None:
             media = media_type(exchange.head.headers)
-            await exchange.respond(*refused.answer(media))
+            await tell(exchange, *refused.answer(media))
 
     async def _serve(self, exchange: Exchange, doors: Doors, connection: Connection) -> Refusal | None:
         """Serve one request, or give what is said instead. Raises BadRequest."""

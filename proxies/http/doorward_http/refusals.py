@@ -3,7 +3,7 @@
 What it is: responses of RFC 9457, and of gRPC where the client speaks that, for everything that is not let through.
 What it will not do: quote a value, a credential, or a body.
 
-Source: RFC 9457 (problem details), RFC 6750 section 3 (WWW-Authenticate), gRPC over HTTP/2 ("Trailers-Only").
+Source: RFC 9457 (problem details), RFC 6750 section 3 (WWW-Authenticate), gRPC over HTTP/2 ("Responses").
 Invariant: each refusal says what was refused, by whom, whether sending it again helps, and how to ask.
 """
 
@@ -46,11 +46,11 @@ class Refusal:
     extra: Mapping[str, object]
     headers: Headers = ()
 
-    def answer(self, asked_for: str = "") -> tuple[ResponseHead, bytes]:
-        """The response, to a client whose request has this media type."""
+    def answer(self, asked_for: str = "") -> tuple[ResponseHead, bytes, Headers]:
+        """The response, to a client whose request has this media type: its head, body and trailers."""
         if asked_for.startswith(GRPC):
-            return self._grpc(), b""
-        return problem(
+            return self._grpc()
+        head, body = problem(
             self.status,
             self.detail,
             kind=f"urn:doorward:{self.code}",
@@ -58,15 +58,16 @@ class Refusal:
             extra=self.extra,
             headers=self.headers,
         )
+        return head, body, ()
 
-    def _grpc(self) -> ResponseHead:
+    def _grpc(self) -> tuple[ResponseHead, bytes, Headers]:
         message = quote(self.detail, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~")
-        lines = (
-            (b"content-type", GRPC.encode()),
+        trailers = (
             (b"grpc-status", str(GRPC_STATUSES.get(self.status, 2)).encode()),
             (b"grpc-message", message.encode("ascii")),
         )
-        return ResponseHead(200, (*lines, *(line for line in self.headers if line[0] == b"retry-after")))
+        again = tuple(line for line in self.headers if line[0] == b"retry-after")
+        return ResponseHead(200, ((b"content-type", GRPC.encode()), *again)), b"", trailers
 
 
 _TITLES: Final = {

@@ -9,7 +9,7 @@ answer that turns out to be withheld can still be answered in another way.
 from typing import Final
 
 from doorward_core.http.exchange import Exchange
-from doorward_core.http.messages import BODILESS, ResponseHead, get
+from doorward_core.http.messages import BODILESS, Headers, ResponseHead, get
 from doorward_core.http.relay import Change
 from doorward_core.http.upstream import UpstreamResponse
 
@@ -43,6 +43,16 @@ async def relay(
         trailers = change.trailers(response.trailers)
     if trailers:
         await exchange.send_trailers(trailers)
+    await exchange.finish()
+
+
+async def tell(exchange: Exchange, head: ResponseHead, body: bytes, trailers: Headers) -> None:
+    """Answer in the target's place."""
+    if not trailers:
+        await exchange.respond(head, body)
+        return
+    await exchange.send_head(head, more=True)
+    await exchange.send_trailers(trailers)
     await exchange.finish()
 
 

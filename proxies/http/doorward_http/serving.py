@@ -22,7 +22,7 @@ from doorward_core.errors import UpstreamProtocolError, UpstreamUnavailable
 from doorward_core.event import Outcome, Status
 from doorward_core.gate import Memo
 from doorward_core.http.exchange import Exchange
-from doorward_core.http.messages import BadRequest, Head, ResponseHead, UpstreamTimeout
+from doorward_core.http.messages import BadRequest, Head, ResponseHead, UpstreamTimeout, get
 from doorward_core.http.upstream import UpstreamResponse
 from doorward_core.http.websocket import (
     KEY_BYTES,
@@ -44,7 +44,7 @@ from doorward_http.operations import GRPC, Request
 from doorward_http.recording import SHOWN_BYTES, SHOWN_WHOLE_BYTES, Kept
 from doorward_http.redirects import Way
 from doorward_http.refusals import Refusal, refusal
-from doorward_http.relaying import relay
+from doorward_http.relaying import relay, tell
 from doorward_http.served import Served
 from doorward_http.upgrades import Masker, Side, carry
 
@@ -53,6 +53,7 @@ MULTIPART: Final = "multipart/form-data"
 UNAUTHORIZED: Final = 401
 _METHOD_FIELD: Final = re.compile(rb"name\s*=\s*\"?_method\b", re.IGNORECASE)
 _OVERLAP: Final = 32  # the field's name may be cut by the end of a piece
+TRAILERS: Final = (b"te", b"trailers")
 OBSERVED: Final = (b"doorward-mode", b"observe")
 NEVER_SENT: Final = Outcome(Status.ABORTED)
 
@@ -264,6 +265,8 @@ class Serving:
         """The request as the target gets it. Raises UpstreamUnavailable without the target's credential."""
         served, account = self._served, self._door.gate.session.account
         lines = masking.request(request.head, request.headers)
+        if get(request.head.headers, b"te") == b"trailers":
+            lines += (TRAILERS,)  # gRPC servers insist on it; over HTTP/1.1 it ends here
         lines += await served.credentials.headers(account, served.accounts[account])
         if served.settings.identity_header:
             said = self._door.assertion(self._means.assertion, served.audience, secrets.token_hex, self._began_ns)
@@ -323,7 +326,7 @@ class Serving:
 
     async def _say(self, refused: Refusal) -> None:
         media = next((value for name, value in self._exchange.head.headers if name == b"content-type"), b"")
-        await self._exchange.respond(*refused.answer(media.decode("latin-1")))
+        await tell(self._exchange, *refused.answer(media.decode("latin-1")))
 
     def _finish(self, permit: Permit, masking: Masking) -> None:
         kept, took_ns = self._kept, max(0, self._means.clock() - self._began_ns)

@@ -14,7 +14,7 @@ OPERATION = Operation(b"", 0, Action.WRITE, "DELETE", (ATOM,), "", b"")
 def told(reason=ReasonCode.NO_RULE, **how):
     denial = Denial(OPERATION, reason, "because", 17, blamed=(ATOM,), **how)
     refused = refusals.denied(denial, method="DELETE", link="https://desk.example/{id}")
-    head, body = refused.answer()
+    head, body, _ = refused.answer()
     return head, json.loads(body)
 
 
@@ -60,17 +60,17 @@ def test_each_reason_has_its_status(reason, status):
     [(False, b'Bearer realm="doorward"'), (True, b'Bearer realm="doorward", error="invalid_token"')],
 )
 def test_whoever_is_not_known_is_told_how_to_be(given, challenge):
-    head, body = refusals.unauthenticated(given=given).answer()
+    head, body, _ = refusals.unauthenticated(given=given).answer()
     assert (head.status, dict(head.headers)[b"www-authenticate"]) == (401, challenge)
     assert b"token" in body
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, b"7"), (401, b"16"), (502, b"14"), (418, b"2")])
 def test_grpc_is_told_in_its_own_way(status, code):
-    head, body = refusals.refusal(status, "x", "not é, 100%").answer("application/grpc+proto")
+    head, body, trailers = refusals.refusal(status, "x", "not é, 100%").answer("application/grpc+proto")
     assert (head.status, body) == (200, b"")
-    assert dict(head.headers)[b"grpc-status"] == code
-    assert dict(head.headers)[b"grpc-message"] == b"not %C3%A9, 100%25"
+    assert dict(trailers)[b"grpc-status"] == code
+    assert dict(trailers)[b"grpc-message"] == b"not %C3%A9, 100%25"
 
 
 def test_an_answer_that_is_withheld_is_a_502():
