@@ -16,6 +16,10 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a conf
 
 PASSWORD_VARIABLE = "DOORWARD_TARGET_PASSWORD"  # noqa: S105 - the name of a variable
 
+SshTargetOption = Annotated[str, typer.Option("--target", help="user@host[:port] of the SSH server.")]
+FingerprintOption = Annotated[
+    str, typer.Option("--fingerprint", help="SHA256:... of its host key, as you got it elsewhere: no other is taken.")
+]
 TargetOption = Annotated[str, typer.Option("--target", help="postgresql://user@host:port/database, without a password")]
 IssuerOption = Annotated[str, typer.Option("--issuer", help="Your identity provider: the `iss` of its tokens, exactly")]
 AudienceOption = Annotated[
@@ -24,7 +28,7 @@ AudienceOption = Annotated[
 FolderOption = Annotated[Path, typer.Option("--folder", help="Where to write.", file_okay=False)]
 ReadersOption = Annotated[str, typer.Option(help="The group that may read, and ask for changes.")]
 ApproversOption = Annotated[str, typer.Option(help="The group that decides changes.")]
-ResourceOption = Annotated[str, typer.Option(help="What clients call it; else the database's name.")]
+ResourceOption = Annotated[str, typer.Option(help="What clients call it; else from the target's name.")]
 OriginOption = Annotated[str, typer.Option(help="The gateway's name in its log; else from this machine's.")]
 TlsOption = Annotated[str, typer.Option("--target-tls", help="verify-full, or disable")]
 CaOption = Annotated[Path | None, typer.Option("--target-ca", help="Whose certificates to trust there, in PEM.")]
@@ -69,12 +73,44 @@ def postgres(
 ) -> None:
     """Before PostgreSQL. Look at columns and a sample of values, propose masks, write files that start at once."""
     from doorward_console import init_run  # noqa: PLC0415 - a driver and pydantic, loaded where used
+    from doorward_console.init_doors import CannotInit, Doors, Names  # noqa: PLC0415 - as above
     from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
-    from doorward_console.init_talk import CannotInit  # noqa: PLC0415 - as above
     from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
 
     with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError):
         way = init_run.Way(target, target_tls, target_ca, password_env, password_file)
-        doors = init_run.Doors(listen, approvals, admin, certificate, key)
-        names = init_run.Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
+        doors = Doors(listen, approvals, admin, certificate, key)
+        names = Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
         init_run.make(folder, way, doors, names, ask=not yes, force=force)
+
+
+@app.command("ssh")
+def ssh(
+    *,
+    target: SshTargetOption,
+    issuer: IssuerOption,
+    audience: AudienceOption = None,
+    fingerprint: FingerprintOption = "",
+    folder: FolderOption = Path(),
+    readers: ReadersOption = "crew-operators",
+    approvers: ApproversOption = "ops",
+    resource: ResourceOption = "",
+    origin: OriginOption = "",
+    listen: ListenOption = "127.0.0.1:2222",
+    approvals: ApprovalsOption = "127.0.0.1:9465",
+    admin: AdminOption = "127.0.0.1:9464",
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    yes: YesOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Before an SSH server. Look at its host key, have it confirmed, write files that start at once."""
+    from doorward_console import init_ssh_run  # noqa: PLC0415 - pydantic, loaded where used
+    from doorward_console.init_doors import CannotInit, Doors, Names  # noqa: PLC0415 - as above
+    from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
+    from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
+
+    with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError):
+        doors = Doors(listen, approvals, admin, certificate, key)
+        names = Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
+        init_ssh_run.make(folder, target, fingerprint, doors, names, ask=not yes, force=force)

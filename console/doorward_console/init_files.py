@@ -1,6 +1,6 @@
 """The two files that `doorward init` writes, as text with comments: `doorward.yaml` and `policy.yaml`.
 
-What it is: templates, and the quoting that makes any name of a database harmless in them.
+What it is: the templates of what is PostgreSQL's; `init_text` has the rest, and the quoting.
 What it will not do: read, write, or hold a secret: a password is a reference, never a value.
 
 Invariants: pure; every name of a database or an operator stands in double quotes (JSON's, which YAML reads) or, within
@@ -8,85 +8,31 @@ a comment, without anything that could end the line; a name that the pattern lan
 hides (`?` for the character) and left out, with a word, where it would allow.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
+from doorward_console.init_doors import Gateway
+from doorward_console.init_folder import POLICY
 from doorward_console.init_proposals import Proposal
 from doorward_console.init_target import Place
-from doorward_core.approvals.flags import visible
-
-CONFIG = "doorward.yaml"
-POLICY = "policy.yaml"
+from doorward_console.init_text import comment, common, listing, quoted
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the operator asked for. `*_at` are (address, port); paths are as they are to stand in the file."""
+class Wanted(Gateway):
+    """What the operator asked for, the database included."""
 
     place: Place
-    resource: str
-    account: str
-    origin: str
-    issuer: str
-    audiences: tuple[str, ...]
-    listen_at: tuple[str, int]
-    approvals_at: tuple[str, int]
-    admin_at: tuple[str, int]
-    certificate: str
-    key: str
-    self_signed: str  # when it ends and for which names; empty where the operator brought a certificate
     target_tls: str
     target_ca: str
     password: dict[str, str]  # {"env": NAME} or {"file": PATH}; empty where the target asks for none
-    readers: str
-    approvers: str
     schemas: tuple[str, ...]
-    made_on: date
 
 
 def config_text(wanted: Wanted) -> str:
     """`doorward.yaml`."""
-    tls = f"tls: {{certificate: {_q(wanted.certificate)}, key: {_q(wanted.key)}}}"
-    return f"""\
-# A Doorward gateway before {_c(wanted.place)}, made by `doorward init` on {wanted.made_on}.
-# Every key: docs/config.md. Check a change with: doorward config check {CONFIG}
-# There is no secret in this file, and none belongs here. Paths are relative to it.
-version: 1
-
-# The gateway's name in its log, for ever.
-origin: {_q(wanted.origin)}
-
-# Where clients connect, with a token as the password.
-{_about_certificate(wanted)}
-listen:
-  - {{{_at(wanted.listen_at)}, {tls}}}
-
-# /healthz, /readyz and /metrics; they show no content.
-admin: {{{_at(wanted.admin_at)}}}
-
-# What is held waits here, and here people decide it: doorward approvals list --gateway https://...
-approvals:
-  store: state/approvals.sqlite
-  listen: {{{_at(wanted.approvals_at)}, {tls}}}
-
-# Whose tokens are believed, and for whom they must be meant. Groups, kinds and sponsors: docs/identity.md.
-identity:
-  issuers:
-    - issuer: {_q(wanted.issuer)}
-      audience: {_list(wanted.audiences)}
-
-# The log. Keys are made at the first start; keep them as safe as the log, and apart from it.
-# mirror: a folder on another machine, so that nobody can rewrite the log unseen.
-record:
-  folder: state/log
-  keys: state/keys
-  level: shape  # what was asked, and the beginning of each answer as it was shown, masked; or: decision
-
-policy: {POLICY}
-
-{_resources(wanted)}"""
+    clients = "with a token as the password"
+    return f"{common(wanted, wanted.place, POLICY, clients=clients, tls=True)}\n{_resources(wanted)}"
 
 
 def policy_text(wanted: Wanted, kept: tuple[Proposal, ...], left_out: tuple[Proposal, ...]) -> str:
@@ -104,7 +50,7 @@ include: [safe-catalog]  # what psql, drivers and ORMs ask of PostgreSQL's own c
 # probe: what becomes of a condition on a hidden column. Equality with a given value is allowed so many times an hour
 # for each principal; what could feel its way to a value (LIKE, <, ORDER BY) waits for a person.
 # except: {{groups: [privacy-office]}} in a mask shows its values to a group; by itself nobody sees them.
-masks:{_masks(_q(wanted.resource), _list((wanted.approvers,)), kept)}
+masks:{_masks(quoted(wanted.resource), listing((wanted.approvers,)), kept)}
 {_chosen_clear(left_out)}"""
 
 
@@ -116,27 +62,27 @@ def pattern(name: str) -> str:
 
 def _resources(wanted: Wanted) -> str:
     place = wanted.place
-    target = f"host: {_q(place.host)}, port: {place.port}, database: {_q(place.database)}"
-    login = f"{{user: {_q(place.user)}{_password(wanted.password)}}}"
+    target = f"host: {quoted(place.host)}, port: {place.port}, database: {quoted(place.database)}"
+    login = f"{{user: {quoted(place.user)}{_password(wanted.password)}}}"
     return f"""\
 resources:
-  {_q(wanted.resource)}:  # what clients call dbname
+  {quoted(wanted.resource)}:  # what clients call dbname
     protocol: postgres
 {_about_tls(wanted)}
     target: {{{target}{_tls(wanted)}}}
     # The login at the target that sessions use. Give it no more rights than they need, and never a superuser's.
     accounts:
 {_about_password(wanted)}
-      {_q(wanted.account)}: {login}  # what clients call user
-    account: {_q(wanted.account)}
+      {quoted(wanted.account)}: {login}  # what clients call user
+    account: {quoted(wanted.account)}
 """
 
 
 def _rules(wanted: Wanted) -> str:
     tables, unnamed = _tables(wanted.schemas)
-    resource, readers, approvers = _q(wanted.resource), _list((wanted.readers,)), _list((wanted.approvers,))
+    resource, readers, approvers = quoted(wanted.resource), listing((wanted.readers,)), listing((wanted.approvers,))
     notes = "".join(
-        f"    # not allowed, for its name means more than itself in a pattern: {_c(one)}\n" for one in unnamed
+        f"    # not allowed, for its name means more than itself in a pattern: {comment(one)}\n" for one in unnamed
     )
     return f"""\
 rules:
@@ -171,7 +117,7 @@ def _tables(schemas: Iterable[str]) -> tuple[str, list[str]]:
     for schema in schemas:
         plain = schema.isprintable() and not set(schema) & set('*?[."') and not schema.startswith("!")
         (listed if plain else unnamed).append(schema)
-    return _list(tuple(f"{schema}.*" for schema in listed) or ("public.*",)), unnamed
+    return listing(tuple(f"{schema}.*" for schema in listed) or ("public.*",)), unnamed
 
 
 def _masks(resource: str, approvers: str, kept: tuple[Proposal, ...]) -> str:
@@ -187,11 +133,11 @@ def _mask(resource: str, approvers: str, group: list[Proposal]) -> str:
     if first.detect:
         lines += [
             "    # Looked for in every text that leaves, at a cost on large results; take out what you can do without.",
-            f"    # {_c(first.why)}",
-            f"    detect: {_list(first.detect)}",
+            f"    # {comment(first.why)}",
+            f"    detect: {listing(first.detect)}",
         ]
     else:
-        lines += ["    columns:", *(f"      - {_q(pattern(one.name))}  # {_c(one.why)}" for one in group)]
+        lines += ["    columns:", *(f"      - {quoted(pattern(one.name))}  # {comment(one.why)}" for one in group)]
     lines.append(f"    with: {first.transform}")
     if first.id == "secret":
         lines.append("    probe: {equality: block, other: block}")
@@ -205,18 +151,8 @@ def _mask(resource: str, approvers: str, group: list[Proposal]) -> str:
 def _chosen_clear(left_out: tuple[Proposal, ...]) -> str:
     if not left_out:
         return ""
-    told = "".join(f"#   {_c(one.name)} ({_c(one.why)})\n" for one in left_out)
+    told = "".join(f"#   {comment(one.name)} ({comment(one.why)})\n" for one in left_out)
     return f"\n# Proposed for hiding, and left in clear by whoever ran `doorward init`:\n{told}"
-
-
-def _about_certificate(wanted: Wanted) -> str:
-    if not wanted.self_signed:
-        return "# The certificate is the one that was given to `doorward init`."
-    return (
-        f"# The certificate is SELF-SIGNED, made by `doorward init`: {_c(wanted.self_signed)}.\n"
-        f"# No authority stands behind it: clients are given the file itself (sslrootcert={_c(wanted.certificate)}).\n"
-        "# It will do for a first try; put one of your own authority here before others connect."
-    )
 
 
 def _about_tls(wanted: Wanted) -> str:
@@ -237,35 +173,17 @@ def _tls(wanted: Wanted) -> str:
         return ""
     if wanted.target_tls == "disable":
         return ", tls: {mode: disable}"
-    return f", tls: {{mode: verify-full{f', ca: {_q(wanted.target_ca)}' if wanted.target_ca else ''}}}"
+    return f", tls: {{mode: verify-full{f', ca: {quoted(wanted.target_ca)}' if wanted.target_ca else ''}}}"
 
 
 def _password(source: dict[str, str]) -> str:
-    return "".join(f", password: {{{how}: {_q(where)}}}" for how, where in source.items())
+    return "".join(f", password: {{{how}: {quoted(where)}}}" for how, where in source.items())
 
 
 def _about_password(wanted: Wanted) -> str:
     if "env" in wanted.password:
-        variable = _c(wanted.password["env"])
+        variable = comment(wanted.password["env"])
         return f"      # Its password: set {variable} where the gateway starts; or {{file: PATH}}, {{exec: [PROGRAM]}}."
     if "file" in wanted.password:
         return "      # Its password is the content of this file."
     return "      # The target asked for no password; else: password: {env: NAME}, {file: PATH} or {exec: [PROGRAM]}."
-
-
-def _at(where: tuple[str, int]) -> str:
-    return f"address: {_q(where[0])}, port: {where[1]}"
-
-
-def _list(items: tuple[str, ...]) -> str:
-    return f"[{', '.join(_q(item) for item in items)}]"
-
-
-def _q(text: str) -> str:
-    """A text in double quotes that YAML reads back as it was; what does not print is never handed in."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _c(text: object) -> str:
-    """A text within a comment."""
-    return visible(str(text), lines=False)

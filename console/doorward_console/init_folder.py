@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from doorward_console.checks import check_config, check_policy
-from doorward_console.init_files import CONFIG, POLICY
 
+CONFIG = "doorward.yaml"
+POLICY = "policy.yaml"
 CERTIFICATE = "tls/gateway.crt"
 KEY = "tls/gateway.key"
 STATE = "state"

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from doorward_console import output
-from doorward_console.init_files import CONFIG, Wanted
+from doorward_console.init_doors import CannotInit, Gateway
+from doorward_console.init_files import Wanted
+from doorward_console.init_folder import CONFIG
 from doorward_console.init_proposals import Proposal, without
 from doorward_console.init_sample import Look, tables
 from doorward_console.init_target import Place
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
     from doorward_core.sql.catalog import Catalog
 
 MAX_MISSED_SHOWN = 8
-
-
-class CannotInit(Exception):
-    """It cannot be done as asked; the message says why, and what would do."""
 
 
 def tell_seen(catalog: "Catalog", seen: Look, place: Place) -> None:
@@ -81,13 +79,18 @@ def program(name: str, beside: Path = Path(sys.executable)) -> str:
     return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
 
-def tell_next(folder: Path, wanted: Wanted, written: list[str], remarks: tuple[str, ...]) -> None:
-    """Say what was written, and the commands that start it, ask it, and decide what it holds."""
+def tell_written(folder: Path, gateway: Gateway, written: list[str], remarks: tuple[str, ...]) -> None:
+    """Say what was written."""
     for remark in remarks:
         output.say(f"remark: {output.line(remark)}")
     output.say(f"written to {output.line(str(folder))}: {', '.join(written)}")
-    if wanted.self_signed:
-        output.say(f"! the listeners' certificate is self-signed, {wanted.self_signed}; clients need the file")
+    if gateway.self_signed:
+        output.say(f"! the listeners' certificate is self-signed, {gateway.self_signed}; clients need the file")
+
+
+def tell_next(folder: Path, wanted: Wanted, written: list[str], remarks: tuple[str, ...]) -> None:
+    """Say what was written, and the commands that start it, ask it, and decide what it holds."""
+    tell_written(folder, wanted, written, remarks)
     config = shlex.quote(str(folder / CONFIG))
     root = shlex.quote(str((folder / wanted.certificate) if wanted.self_signed else Path("YOUR-AUTHORITY.pem")))
     variable = wanted.password.get("env")

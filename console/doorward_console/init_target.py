@@ -21,7 +21,6 @@ from doorward_core.model import Secret
 
 SCHEMES = ("postgresql", "postgres")
 DEFAULT_PORT = 5432
-MAX_PORT = 65_535
 MAX_URL_CHARS = 2048
 MAX_PASSWORD_FILE_BYTES = 1024 * 1024
 PASSWORD_WANTED = "28P01"  # noqa: S105 - the SQLSTATE with which a server refuses for want of a (right) password

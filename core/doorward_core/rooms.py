@@ -70,12 +70,12 @@ async def opened(
     `certificates` says that the protocol has SSH certificates: their authorities are made on first start.
     """
     config.record.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-    authorities = _authorities(config.record.keys) if certificates else None
+    signers = authorities(config.record.keys) if certificates else None
     log = await _open_log(config, background)
     try:
         desk, store = _open_desk(config, log)
         try:
-            room = _open_gate(config, protocol, discharges, log, desk, authorities=authorities)
+            room = _open_gate(config, protocol, discharges, log, desk, authorities=signers)
             room.gate.reload(room.gate.policy, time.time_ns())
             await desk.recover()
             background.start_soon(desk.run)
@@ -173,7 +173,7 @@ def _issuer(given: Issuer) -> IssuerSettings:
         raise ConfigError((f"identity.issuers: {given.issuer}: {error}",)) from None
 
 
-def _authorities(folder: Path) -> Authorities:
+def authorities(folder: Path) -> Authorities:
     """The keys that sign SSH certificates; the public half of each stands beside it, for those who are to trust it."""
     found = {}
     for name in ("login", "user", "host"):

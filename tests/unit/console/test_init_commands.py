@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from doorward_console.init_files import CONFIG, POLICY
+from doorward_console.init_folder import CONFIG, POLICY
 from doorward_core.config import load_config
 from doorward_core.policy.load import load_policy
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from doorward_console.init_files import CONFIG, POLICY, config_text, pattern, policy_text
+from doorward_console.init_files import config_text, pattern, policy_text
+from doorward_console.init_folder import CONFIG, POLICY
 from doorward_console.init_proposals import Proposal
 from doorward_console.init_target import Place
 from doorward_core.config import load_config

@@ -6,8 +6,18 @@ from dataclasses import replace
 import pytest
 
 from doorward_console.init_certificate import self_signed
-from doorward_console.init_files import CONFIG, POLICY, config_text, policy_text
-from doorward_console.init_folder import CERTIFICATE, KEY, NAMES, WouldNotLoad, in_the_way, kept_certificate, put
+from doorward_console.init_files import config_text, policy_text
+from doorward_console.init_folder import (
+    CERTIFICATE,
+    CONFIG,
+    KEY,
+    NAMES,
+    POLICY,
+    WouldNotLoad,
+    in_the_way,
+    kept_certificate,
+    put,
+)
 
 NOW = 1_800_000_000 * 10**9
 

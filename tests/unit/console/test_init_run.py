@@ -1,40 +1,16 @@
-"""The parts of the course that a whole run does not show: names, places to listen, paths, prompts."""
+"""The parts of the course that a whole run does not show: passwords, and prompts."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
 from doorward_console import init_run
 from doorward_console.catalogue import TargetFault, Trouble
+from doorward_console.init_doors import CannotInit
 from doorward_console.init_run import Way
-from doorward_console.init_talk import CannotInit
 from doorward_console.init_target import Place
 
 PLACE = Place("db.example", 5432, "shop", "app")
-
-
-@pytest.mark.parametrize(("text", "endpoint"), [("127.0.0.1:6432", ("127.0.0.1", 6432)), ("[::1]:6432", ("::1", 6432))])
-def test_a_place_to_listen(text, endpoint):
-    assert init_run._endpoint(text) == endpoint
-
-
-@pytest.mark.parametrize("text", ["", ":1", "a:", "a:0", "a:65536", "a:-1", "a:\u0661"])
-def test_no_place_to_listen(text):
-    with pytest.raises(CannotInit):
-        init_run._endpoint(text)
-
-
-@pytest.mark.parametrize(
-    ("given", "made"), [("shop", "shop"), ("my shop/2", "my-shop-2"), ("-", "database"), ("x" * 80, "x" * 63)]
-)
-def test_a_name_that_a_configuration_takes(given, made):
-    assert init_run._name(given) == made
-
-
-def test_a_file_is_shown_relative_to_the_folder_that_it_lies_in(tmp_path):
-    assert init_run._shown_path(tmp_path / "a" / "b", tmp_path) == "a/b"
-    assert init_run._shown_path(Path("/etc/ssl"), tmp_path) == "/etc/ssl"
 
 
 @pytest.mark.parametrize("content", ["", "\n", "two\nlines\n", "nul\0"])

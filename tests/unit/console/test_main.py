@@ -31,6 +31,7 @@ def test_starting_loads_nothing_heavy():
         ("config", "check"),
         ("init",),
         ("init", "postgres"),
+        ("init", "ssh"),
     ],
 )
 def test_every_command_explains_itself(run, command):
