@@ -190,13 +190,14 @@ def socket_folder() -> Iterator[Path]:
 
 def make_stack(state: Path, sockets: Path) -> Stack:
     """Choose ports, and make the folders and the certificates."""
-    stack = Stack(state, sockets, _port(PREFERRED_PORT), free_port())
+    stack = Stack(state, sockets, choose_port(PREFERRED_PORT), free_port())
     write_certificates(state / "tls")
     (state / "tokens").mkdir(mode=0o700)
     return stack
 
 
-def _port(preferred: int) -> int:
+def choose_port(preferred: int) -> int:
+    """This port if it is free, for it is easy to remember; else any."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -222,9 +223,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def issuer(stack: Stack, subjects: tuple[str, ...] = (AGENT, APPROVER)) -> Iterator[None]:
     """Run the development issuer, and take a token for each one who appears in the story."""
     command = [sys.executable, "-m", "doorward_demo.issuer", "--state", str(stack.state)]
-    with _process(command, stack.state / "issuer.log", speaks=True) as process:
-        assert process.stdout is not None
-        said = process.stdout.readline()
+    with process(command, stack.state / "issuer.log", speaks=True) as child:
+        assert child.stdout is not None
+        said = child.stdout.readline()
         if not said:
             raise DemoError(f"the issuer did not start; see {stack.state / 'issuer.log'}")
         stack.issuer_url = json.loads(said)["issuer"]
@@ -271,36 +272,35 @@ def gateway(stack: Stack, target: Server) -> Iterator[None]:
     passwords = {f"SHOP_{role.upper()}_PASSWORD": target.passwords[role] for role in ("app", "reader")}
     command = [sys.executable, "-m", "doorward_postgres", "--config", str(config_file)]
     log = stack.state / "gateway.log"
-    with _process(command, log, passwords) as process:
-        (stack.state / PID_FILE).write_text(f"{process.pid}\n", encoding="ascii")
-        _wait_until_ready(process, stack.admin_port, log)
+    with process(command, log, passwords) as child:
+        (stack.state / PID_FILE).write_text(f"{child.pid}\n", encoding="ascii")
+        wait_until_ready(child, stack.admin_port, log)
         yield
 
 
 @contextlib.contextmanager
-def _process(
+def process(
     command: list[str], log: Path, environment: dict[str, str] | None = None, *, speaks: bool = False
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process for the length of a block; one that `speaks` is listened to, any other only logs."""
     with log.open("wb") as errors:
         output = subprocess.PIPE if speaks else errors
-        process = children.start(
-            command, output=output, errors=errors, environment={**os.environ, **(environment or {})}
-        )
+        child = children.start(command, output=output, errors=errors, environment={**os.environ, **(environment or {})})
         try:
-            yield process
+            yield child
         finally:
-            _stop(process)
-            if process.stdout is not None:
-                process.stdout.close()
+            _stop(child)
+            if child.stdout is not None:
+                child.stdout.close()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], admin_port: int, log: Path) -> None:
+def wait_until_ready(child: subprocess.Popen[bytes], admin_port: int, log: Path) -> None:
+    """Wait for a gateway; raise DemoError with what it said where it ends instead, or takes too long."""
     end = time.monotonic() + READY_WITHIN_S
     while not _is_ready(admin_port):
-        if process.poll() is not None:
+        if child.poll() is not None:
             said = log.read_text(encoding="utf-8", errors="replace").strip()
-            raise DemoError(f"the gateway ended with status {process.returncode}:\n{said}")
+            raise DemoError(f"the gateway ended with status {child.returncode}:\n{said}")
         if time.monotonic() > end:
             raise DemoError(f"the gateway was not ready within {READY_WITHIN_S:.0f} s; see {log}")
         time.sleep(POLL_S)

@@ -78,12 +78,12 @@ class Story:
     # --- the six steps -----------------------------------------------------------------------------------------------
 
     def _masks(self, terminal: Psql) -> None:
-        self.screen.chapter(1, "The agent reads, and does not see what it need not see")
+        self.screen.chapter("The agent reads, and does not see what it need not see")
         self._shows_no_secret(terminal.run(FIRST), rows_at_least=5)
         self.screen.checked("the true addresses and card numbers of these five are in the database, and not up there")
 
     def _disguises(self, terminal: Psql) -> None:
-        self.screen.chapter(2, "The same values under another name, in an expression, in a whole row")
+        self.screen.chapter("The same values under another name, in an expression, in a whole row")
         for statement in DISGUISES:
             self._shows_no_secret(terminal.run(statement))
         clear = terminal.run(IN_CLEAR)
@@ -93,7 +93,7 @@ class Story:
         self.screen.checked("still masked; and what owes no mask is in clear, to the last digit")
 
     def _blocks(self, terminal: Psql) -> None:
-        self.screen.chapter(3, "A statement that is not allowed is answered with a reason that an agent can act on")
+        self.screen.chapter("A statement that is not allowed is answered with a reason that an agent can act on")
         said = terminal.run(f"\\set VERBOSITY verbose\n{DROP}\n\\set VERBOSITY default", show=False)
         self.screen.typed(self.prompt, DROP)
         for line in said.splitlines():
@@ -103,7 +103,7 @@ class Story:
         self.screen.checked("the server never saw it: the table is there, and the session goes on")
 
     def _holds(self, terminal: Psql) -> None:
-        self.screen.chapter(4, "A change waits for a person, and goes on where it stood")
+        self.screen.chapter("A change waits for a person, and goes on where it stood")
         held: list[str] = []
 
         def decide(said: str) -> None:
@@ -161,7 +161,7 @@ class Story:
         self.screen.checked("held inside its transaction, approved, committed")
 
     def _verifies(self) -> None:
-        self.screen.chapter(5, "The record can be checked by anyone, and cannot be changed unseen")
+        self.screen.chapter("The record can be checked by anyone, and cannot be changed unseen")
         key = ("--key-file", str(self.stack.state / "keys" / "log.vkey"))
         status, _ = self.agent.run(*self._doorward("verify", str(self.stack.log), *key))
         if status != 0:
@@ -176,7 +176,7 @@ class Story:
         self.screen.checked("found, and the entry named")
 
     def _replays(self) -> None:
-        self.screen.chapter(6, "What the agent asked and saw, as it was")
+        self.screen.chapter("What the agent asked and saw, as it was")
         where = ("--log", str(self.stack.log))
         self.agent.run(*self._doorward("sessions", *where))
         status, said = self.agent.run(*self._doorward("replay", self._session_of_psql(), *where))

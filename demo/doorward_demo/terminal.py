@@ -7,6 +7,7 @@ under it was printed by it.
 """
 
 import contextlib
+import itertools
 import os
 import pty
 import re
@@ -15,7 +16,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -35,14 +36,15 @@ Waiting = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Screen:
-    """Where everything is shown. `secrets` are replaced wherever a command line would show them."""
+    """Where everything is shown. Steps are numbered as they come, whoever tells them."""
 
     console: Console
+    steps: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def chapter(self, number: int, title: str) -> None:
+    def chapter(self, title: str) -> None:
         """Begin a step of the story."""
         self.console.print()
-        self.console.print(Rule(Text(f"{number}. {title}", style="bold"), align="left", style="cyan"))
+        self.console.print(Rule(Text(f"{next(self.steps)}. {title}", style="bold"), align="left", style="cyan"))
 
     def say(self, text: str) -> None:
         """Say something to the audience, in rich's markup."""

@@ -60,7 +60,7 @@ class Play:
 
     def crew_works(self) -> None:
         """Run the crew to its end, show what it prints as it prints it, and approve what it is held for."""
-        self.screen.chapter(1, "The crew works: three tasks, one analyst, NL2SQLTool as it is shipped")
+        self.screen.chapter("The crew works: three tasks, one analyst, NL2SQLTool as it is shipped")
         environment = crew_environment(self.place)
         for name in ("DATABASE_URI", "PGSSLMODE", "PGSSLROOTCERT", "PGPASSFILE"):
             self.screen.typed("crew$ ", f"export {name}={environment[name]}")
@@ -95,7 +95,7 @@ class Play:
     def check_run(self) -> None:
         """Hold the run against what is really in the database."""
         said = "\n".join(self.said)
-        self.screen.chapter(2, "What came of it, checked past the gateway")
+        self.screen.chapter("What came of it, checked past the gateway")
         self._shows_no_secret(said)
         for number, name in self.ask(NEWEST):
             self._expect(f"=> {number} | {name} | " in said and "***" in said, f"{name} should have been shown, masked")
@@ -121,7 +121,7 @@ class Play:
 
     def auditor_looks(self) -> None:
         """Find the run by its crew, see who stood behind it, replay the session with the change, prove the log."""
-        self.screen.chapter(3, "What the auditor sees: which crew, which task, which agent, and who answers for it")
+        self.screen.chapter("What the auditor sees: which crew, which task, which agent, and who answers for it")
         log = str(self.place.log)
         mine = ("sessions", "--log", log, "--attribute", "crew=retention")
         self.auditor.run(["doorward", *mine], on_path())
@@ -154,7 +154,7 @@ class Play:
 
     def measure(self) -> None:
         """Measure connecting through the gateway against connecting directly, and print the ratios."""
-        self.screen.chapter(4, "What a connection costs, for NL2SQLTool opens one a query")
+        self.screen.chapter("What a connection costs, for NL2SQLTool opens one a query")
         direct = f"host=127.0.0.1 port={self.server.port} dbname={postgres.DATABASE} user=app"
         unix = f"host={self.place.sockets} port={self.place.port} dbname={RESOURCE} user=app"
         secrets = self.place.state / "measure.pgpass"
