@@ -92,10 +92,6 @@ def explain(
     """Say why it is decided so. Allowed, held or blocked, atom by atom; nothing is run."""
     if sum((bool(sql), bool(request), bool(do), connect)) != 1:
         output.fail("give exactly one of --sql, --request, --do and --connect")
-    from doorward_console.requests import request_reader  # noqa: PLC0415 - pydantic takes a while to load
-    from doorward_core.errors import ConfigError  # noqa: PLC0415 - as above
-    from doorward_core.policy.test_cases import Asked  # noqa: PLC0415 - as above
-
     loaded, settings = _load(policy, config)
     place = _place(resource, settings, label or [], protocol="http" if request else "postgres")
     known = settings.identity.issuers[0].issuer if settings else "https://issuer.example"
@@ -104,16 +100,17 @@ def explain(
     if do:
         operation = _deed(do, on)
     elif request:
-        content = sys.stdin.read() if body == "-" else body
-        asked = Asked(request, _pairs(header or []), content)
-        with output.failing(ConfigError):
-            operation = request_reader(loaded, settings, _folder(config))(asked, place)
+        operation = _request(request, _pairs(header or []), _given(body), loaded, settings, _folder(config), place)
     elif sql:
-        text = sys.stdin.read() if sql == "-" else sql
+        text = _given(sql)
         source = None if offline else settings
         masks = loaded.masks(identity, place, time.time_ns())
         operation = _read(text, masks, place.name, source, folder=_folder(config), search_path=search_path)
     _explain(loaded, identity, place, operation, as_json=as_json)
+
+
+def _given(text: str) -> str:
+    return sys.stdin.read() if text == "-" else text
 
 
 def _explain(
@@ -245,6 +242,24 @@ def _deed(do: str, on: str) -> "Operation":
         output.fail(f"--do takes one of {', '.join(Action)}, and --on a kind:name such as relation:public.customer")
     atom = Atom(Action(do), Target(kind, name))
     return Operation(b"", 0, atom.action, do.upper(), (atom,), "", b"")
+
+
+def _request(  # noqa: PLR0917 - passed on as they are
+    line: str,
+    headers: dict[str, str],
+    body: str,
+    policy: "Policy",
+    config: "Config | None",
+    folder: Path,
+    place: "Resource",
+) -> "Operation":
+    """Read a request as the gateway of its protocol would."""
+    from doorward_console.requests import request_reader  # noqa: PLC0415 - pydantic takes a while to load
+    from doorward_core.errors import ConfigError  # noqa: PLC0415 - as above
+    from doorward_core.policy.test_cases import Asked  # noqa: PLC0415 - as above
+
+    with output.failing(ConfigError):
+        return request_reader(policy, config, folder)(Asked(line, headers, body), place)
 
 
 def _read(

@@ -140,10 +140,16 @@ class Answers(BaseHTTPRequestHandler):
             while self.rfile.readline().strip():
                 pass
             return body
-        return self.rfile.read(int(self.headers.get("content-length", 0)))
+        length = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        return body if len(body) == length else None
 
     def _serve(self):
-        seen = Seen(self.command, self.path, list(self.headers.items()), self._body())
+        body = self._body()
+        if body is None:  # what is not whole is no request, to any server
+            self.close_connection = True
+            return
+        seen = Seen(self.command, self.path, list(self.headers.items()), body)
         self.server.seen.append(seen)
         script = self.server.scripts.get((self.command, urlsplit(self.path).path))
         (script or Answers.answer)(self, seen)
