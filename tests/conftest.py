@@ -72,6 +72,9 @@ NEEDS = {
         lambda: shutil.which("node") is not None and shutil.which("npm") is not None,
     ),
     "need_curl": Need("curl, with HTTP/2", "apt-get install curl", lambda: shutil.which("curl") is not None),
+    "need_ansible": Need("ansible", "apt-get install ansible-core", lambda: shutil.which("ansible") is not None),
+    "need_git": Need("git", "apt-get install git", lambda: shutil.which("git") is not None),
+    "need_rsync": Need("rsync", "apt-get install rsync", lambda: shutil.which("rsync") is not None),
     "need_nginx": Need("nginx", "apt-get install nginx-light", Path("/usr/sbin/nginx").exists),
     "need_java": Need(
         "a JDK and Maven, for PgJDBC",

@@ -285,6 +285,7 @@ def test_a_download_is_taken_up_where_it_ended(gateway, data, tmp_path):
     assert entry.payload["shown_digest"] == b""
 
 
+@pytest.mark.need_rsync
 def test_rsync_copies_both_ways(gateway, data, tmp_path):
     source = tmp_path / "tree"
     (source / "deep").mkdir(parents=True)
@@ -308,6 +309,7 @@ def test_rsync_copies_both_ways(gateway, data, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.need_git
 def test_git_clones_and_pushes(gateway, data, tmp_path):
     def git(*words, where=tmp_path):
         identity = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "init.defaultBranch=main"]
