@@ -102,10 +102,9 @@ def explain(
     elif request:
         operation = _request(request, _pairs(header or []), _given(body), loaded, settings, _folder(config), place)
     elif sql:
-        text = _given(sql)
         source = None if offline else settings
         masks = loaded.masks(identity, place, time.time_ns())
-        operation = _read(text, masks, place.name, source, folder=_folder(config), search_path=search_path)
+        operation = _read(_given(sql), masks, place.name, source, folder=_folder(config), search_path=search_path)
     _explain(loaded, identity, place, operation, as_json=as_json)
 
 
