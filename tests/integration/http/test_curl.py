@@ -137,12 +137,13 @@ def test_a_hold_ends_before_the_client_gives_up_and_the_identical_retry_passes_o
     assert [seen.body for seen in http.crm.seen] == [b'{"customer": 41}']
 
 
-def test_a_client_that_hangs_up_while_held_runs_nothing(http):
+def test_a_client_that_hangs_up_while_held_runs_nothing(own_http):
+    http = own_http()
     waiting = http.curling("/crm/orders/9", "-X", "PUT", "-d", "gone")
     (asked,) = http.waiting()
     waiting.kill()
     waiting.communicate()
-    time.sleep(0.2)
+    http.until_recorded(EventKind.SESSION_CLOSED)
     http.vote(asked["id"])
     assert bytes(http.recorder.sent) == b""
     # The grant waits for the identical retry, and is used by it.
