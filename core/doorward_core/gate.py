@@ -77,9 +77,12 @@ class Gate:
     sessions: dict[bytes, "SessionGate"] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=lambda: {"permitted": 0, "denied": 0, "held": 0})
 
-    async def admit(self, credential: Credential, resource_name: str, account: str, peer: Peer) -> "SessionGate":
+    async def admit(
+        self, credential: Credential, resource_name: str, account: str, peer: Peer, *, early: bool = False
+    ) -> "SessionGate":
         """Verify who asks and open a session, or refuse it; either way the record is durable first.
 
+        `early`: an opening may still be on its way there; nothing is said before `released(door.opened)` has returned.
         Raises AuthenticationError, AdmissionRefused or RecordError.
         Cancelled before it returns, it leaves at most a record of a session that never was.
         """
@@ -96,9 +99,13 @@ class Gate:
         decision = self.policy.connect(identity, setting.resource, now)
         if decision.effect is not Effect.PERMIT:
             await self._refused(resource_name, peer, identity, f"policy: {decision.reason}")
-            words = decision.advice or f"no rule grants {identity.subject} anything on {resource_name}"
-            raise AdmissionRefused(words)
-        return await self._open(identity, setting, account, peer, now)
+            raise AdmissionRefused(decision.advice or f"no rule grants {identity.subject} anything on {resource_name}")
+        door = self._open(identity, setting, account, peer, now)
+        self.log.soon(door.opened)
+        if not early:
+            await self.log.durable(door.opened)
+        self.sessions[door.session.id] = door
+        return door
 
     def reload(self, policy: Policy, now_unix_ns: int) -> None:
         """Put another policy in force for every decision from here on; sessions stay.
@@ -111,20 +118,18 @@ class Gate:
     async def _refused(self, resource: str, peer: Peer, identity: Identity | None, reason: str) -> None:
         await self.log.durable(self.log.append(entries.session_refused(resource, peer, identity, reason), self.clock()))
 
-    async def _open(self, identity: Identity, setting: Setting, account: str, peer: Peer, now: int) -> "SessionGate":
+    def _open(self, identity: Identity, setting: Setting, account: str, peer: Peer, now: int) -> "SessionGate":
         # Posture is fixed at login: if no rule could permit or hold a write, the target itself is told to refuse them.
         read_only = not self.policy.could(identity, setting.resource, CHANGING)
-        chosen = account if account in setting.accounts else setting.account
-        if read_only and setting.read_only_account:
-            chosen = setting.read_only_account
+        chosen = setting.login(account, read_only=read_only)
         session = Session(
             secrets.token_bytes(16), identity, setting.resource, chosen, peer, self.origin, now, self.policy.digest
         )
         observe = self.policy.observes(setting.resource, now)
         door = SessionGate(self, session, read_only=read_only, observe=observe)
-        event = entries.session_opened(session, read_only=read_only, observe=observe, facts={})
-        await self.log.durable(self.log.append(event, now))
-        self.sessions[session.id] = door
+        door.opened = self.log.append(
+            entries.session_opened(session, read_only=read_only, observe=observe, facts={}), now
+        )
         return door
 
 
@@ -135,6 +140,7 @@ class SessionGate:
         self.session = session
         self.read_only = read_only
         self.observe = observe  # at login; the proxy tells its client
+        self.opened = -1  # the entry that says so
         self.live = Live()  # by which it is watched and ended from outside
         self._gate = gate
         self._generation = gate.log.generation
@@ -170,8 +176,6 @@ class SessionGate:
 
         What could never run is refused here; what would be held may be prepared, and is held when it is to run.
         """
-        if self.expired():
-            return await self._deny(operation, self._no(ReasonCode.EXPIRED, EXPIRED_WORDS))
         decision = self._evaluate(operation, memo)
         if decision.effect is Effect.DENY:
             return await self._deny(operation, decision)
@@ -185,8 +189,6 @@ class SessionGate:
         Cancelled while held, the request is withdrawn (unless its rule allows an identical retry) and nothing runs.
         Raises RecordError if the log cannot be written.
         """
-        if self.expired():
-            return await self._deny(operation, self._no(ReasonCode.EXPIRED, EXPIRED_WORDS))
         decision = self._evaluate(operation, memo)
         if decision.effect is Effect.PERMIT:
             over = self._over_rate(decision)
@@ -233,9 +235,8 @@ class SessionGate:
     def standing(self, permit: Permit) -> Standing | None:
         """Leave to do the same again, each time on record; None where each time is to be decided."""
         policy = self._gate.policy
-        if not permit.early or policy.rates(permit.decision) or not policy.repeatable(permit.decision):
-            return None
-        return Standing(self, self.session, permit, self._gate.level)
+        again = permit.early and policy.repeatable(permit.decision) and not policy.rates(permit.decision)
+        return Standing(self, self.session, permit, self._gate.level) if again else None
 
     def permit_again(self, standing: Standing, operation: Operation, entry: int) -> Permit:
         """The permit of one use of a standing, for when its answer is another than before."""
@@ -262,14 +263,15 @@ class SessionGate:
         self.live.close()
         now = self._gate.clock()
         self._totals["duration_ns"] = now - self.session.opened_unix_ns
-        event = entries.session_closed(self.session, self._totals, self._coverage, reason)
-        self._gate.log.append(event, now)
+        self._gate.log.append(entries.session_closed(self.session, self._totals, self._coverage, reason), now)
 
     # --- the order, inside -----------------------------------------------------------------------------------------
 
     def _evaluate(
         self, operation: Operation, memo: Memo, granted: frozenset[tuple[str, bytes]] = frozenset()
     ) -> Decision:
+        if self.expired():
+            return self._no(ReasonCode.EXPIRED, EXPIRED_WORDS)
         policy = self._gate.policy
         known = memo.get(policy.digest) if not granted else None
         if known is not None:
@@ -383,9 +385,6 @@ class SessionGate:
 
     async def _granted(self, operation: Operation, request: ApprovalRequest) -> Permit | Denial:
         # Decide again, with the grant as input: the token may have expired, a rule may have changed or begun to block.
-        if self.expired():
-            decision = self._no(ReasonCode.EXPIRED, "the credential expired while the statement was held")
-            return await self._deny(operation, decision, request.id)
         decision = self._evaluate(operation, {}, request.granted_rules)
         if decision.effect is Effect.PERMIT:
             return await self._permit(operation, decision, request.id)

@@ -41,3 +41,9 @@ class Setting:
     accounts: frozenset[str]
     account: str
     read_only_account: str = ""
+
+    def login(self, asked: str, *, read_only: bool) -> str:
+        """The account that a session uses at the target: the one asked for where it is granted, and posture first."""
+        if read_only and self.read_only_account:
+            return self.read_only_account
+        return asked if asked in self.accounts else self.account

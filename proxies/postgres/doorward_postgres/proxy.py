@@ -119,7 +119,7 @@ class PostgresProxy:
             return
         peer = Peer(connection.peer.address, connection.peer.port, request.application_name, begin.encrypted)
         try:
-            door = await self._gate.admit(BearerToken(token), request.database, request.user, peer)
+            door = await self._gate.admit(BearerToken(token), request.database, request.user, peer, early=True)
         except AuthenticationError:
             await _say(link, refusals.fatal("28P01", CLIENT_MESSAGE, "The password is an access token; get a new one."))
             return
@@ -252,6 +252,7 @@ class PostgresProxy:
             if door.observe:
                 hello.append(refusals.OBSERVED)
             hello.append(wire_encode.encode_ready_for_query(upstream.status))
+            await door.released(door.opened)  # it was on its way to the disk while we logged in
             await link.send_all(hello)
             return await talk.run(connection.draining)
         finally:

@@ -64,6 +64,19 @@ async def test_nobody_is_in_before_the_record_is_durable(house, nursery):
     assert house.gate.sessions == {entering.result.session.id: entering.result}
 
 
+async def test_a_proxy_may_log_in_meanwhile_and_says_nothing_before_it_is_durable(house, nursery):
+    house.log.hold_durability = True
+    door = await house.admit("readers", early=True)
+    (event,) = house.events(EventKind.SESSION_OPENED)
+    assert house.log.events[door.opened] is event
+    waiting = Task(nursery, door.released, door.opened)
+    await trio.testing.wait_all_tasks_blocked()
+    assert not waiting.done
+    house.log.hold_durability = False
+    await house.until(lambda: waiting.done)
+    assert waiting.error is None
+
+
 async def test_whoever_gives_up_at_the_door_leaves_no_session(house, nursery):
     house.log.hold_durability = True
     entering = Task(nursery, house.admit, "readers")
