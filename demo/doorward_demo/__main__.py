@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from doorward_demo import dataset, postgres, programs, stack
+from doorward_demo import api, dataset, postgres, programs, stack
+from doorward_demo.api import Api
+from doorward_demo.api_story import ApiStory, curl_version
 from doorward_demo.postgres import DemoError
 from doorward_demo.programs import PsqlProgram
 from doorward_demo.stack import AGENT, APPROVER, Stack
@@ -57,25 +59,32 @@ def _run(screen: Screen, *, once: bool) -> None:
     state = Path(os.environ.get("STATE") or DEFAULT_STATE)
     with contextlib.ExitStack() as everything:
         try:
-            place = _play(everything, screen, state, started)
+            place, crm = _play(everything, screen, state, started)
             if not once:
-                _stay(screen, place, _find_psql(None))
+                _stay(screen, place, crm, _find_psql(None))
         finally:
             _deaf()
     screen.say(f"Everything that was started is stopped. The record of it all stays in {place.log}")
 
 
-def _play(everything: contextlib.ExitStack, screen: Screen, state: Path, started: float) -> Stack:
+def _play(everything: contextlib.ExitStack, screen: Screen, state: Path, started: float) -> tuple[Stack, Api]:
     """Start everything and play the story; `everything` stops it."""
     with _progress(screen.console) as progress:
         psql = _find_psql(progress)
         folder = everything.enter_context(stack.state_folder(state))
         server, place = _start(everything, progress, folder)
+        with _step(progress, "starting an API, and a gateway before it"):
+            crm = everything.enter_context(api.running(place))
     took_s = time.monotonic() - started
-    screen.say(f"PostgreSQL, the issuer and the gateway are up after {took_s:.1f} s; state: {place.state}")
-    Story(screen, place, server, psql).play()
+    screen.say(f"PostgreSQL, an API, the issuer and the gateways are up after {took_s:.1f} s; state: {place.state}")
+    story = Story(screen, place, server, psql)
+    story.play()
+    if curl_version():
+        ApiStory(screen, place, crm, story.approver).play()
+    else:
+        screen.say("\n[yellow]The API's part of the story is left out[/]: curl is not installed here.")
     screen.say(f"\n[bold green]The story is told, in {time.monotonic() - started:.0f} s, and every check held.[/]")
-    return place
+    return place, crm
 
 
 def _start(everything: contextlib.ExitStack, progress: Progress, folder: Path) -> tuple[postgres.Server, Stack]:
@@ -111,7 +120,7 @@ def _step(progress: Progress, what: str) -> Iterator[None]:
     progress.update(task, completed=1, total=1)
 
 
-def _stay(screen: Screen, place: Stack, psql: PsqlProgram) -> None:
+def _stay(screen: Screen, place: Stack, crm: Api, psql: PsqlProgram) -> None:
     """Say how to go on by hand, and wait for Ctrl-C."""
     token = place.token_file(AGENT)
     command = "doorward" if _on_path() else str(Path(sys.executable).with_name("doorward"))
@@ -120,11 +129,14 @@ def _stay(screen: Screen, place: Stack, psql: PsqlProgram) -> None:
     screen.console.print(Panel("Now it is yours.", expand=False, style="bold cyan"))
     for title, line in (
         ("be the agent; the token is good for an hour", _psql_line(place, psql, token)),
+        ("", f"{_curl_line(place, token)} {crm.url('/customers/42')}"),
         ("a new token, when that one has expired", f"{command} token {AGENT} {_secrets(place)} > {token}"),
         ("be the approver", f"{command} approvals list {reach}"),
         ("", f"{command} approvals approve REQUEST {reach}"),
+        ("", f"{command} approvals list {reach.replace(place.control, crm.control)}    # of the API's gateway"),
         ("check the record, and look at what was asked", f"{command} verify {place.log} {_key(place)}"),
         ("", f"{command} replay last --log {place.log}"),
+        ("", f"{command} replay last --log {crm.log}"),
         ("the rules; edit them, check them, and have them loaded", str(place.state / "policy.yaml")),
         ("", f"{command} policy check --config {place.state / 'gateway.yaml'}"),
         ("", f"kill -HUP $(cat {place.state / stack.PID_FILE})    # what came of it: {place.state / 'gateway.log'}"),
@@ -149,6 +161,10 @@ def _key(place: Stack) -> str:
 
 def _psql_line(place: Stack, psql: PsqlProgram, token: Path) -> str:
     return f'PGPASSWORD="$(cat {token})" {psql.path} "{place.conninfo(tls=psql.tls)}"'
+
+
+def _curl_line(place: Stack, token: Path) -> str:
+    return f'curl --cacert {place.state / "tls/ca.crt"} -H "Authorization: Bearer $(cat {token})"'
 
 
 def _on_path() -> bool:

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,9 +17,10 @@ from pathlib import Path
 
 import psycopg
 
+from doorward_demo.approver import Approver, doorward
 from doorward_demo.postgres import SUPERUSER, DemoError, Server
 from doorward_demo.programs import PsqlProgram
-from doorward_demo.stack import AGENT, APPROVER, Stack
+from doorward_demo.stack import AGENT, Stack
 from doorward_demo.terminal import ANSWER_WITHIN_S, Psql, Screen, Shell, request_id
 
 FIRST = "SELECT id, name, email, card FROM customer ORDER BY id LIMIT 5;"
@@ -36,7 +36,6 @@ HELD_ID, HELD_AGAIN_ID = 42, 44  # both take the newsletter, and have asked not 
 UPDATE = "UPDATE customer SET newsletter = false WHERE id = 42;"
 UPDATE_AGAIN = "UPDATE customer SET newsletter = false WHERE id = %s"
 REASON = "both asked to be taken off the list"
-INDENT = 8  # how far to the right another person's terminal is shown
 TRUE_VALUES = "SELECT email, phone, card, iban FROM customer WHERE id <= 50"  # the steps show rows from among these
 
 
@@ -49,13 +48,12 @@ class Story:
     server: Server
     psql: PsqlProgram
     prompt: str = "shop=> "
-    tom_is_there: bool = False
     agent: Shell = field(init=False)
-    approver: Shell = field(init=False)
+    approver: Approver = field(init=False)
 
     def __post_init__(self) -> None:
         self.agent = Shell(self.screen, "agent$ ")
-        self.approver = Shell(self.screen, "tom$ ", INDENT)
+        self.approver = Approver(self.screen, self.stack)
 
     def play(self) -> None:
         """Play all six steps; raise DemoError where one does not end as it must."""
@@ -163,14 +161,14 @@ class Story:
     def _verifies(self) -> None:
         self.screen.chapter("The record can be checked by anyone, and cannot be changed unseen")
         key = ("--key-file", str(self.stack.state / "keys" / "log.vkey"))
-        status, _ = self.agent.run(*self._doorward("verify", str(self.stack.log), *key))
+        status, _ = self.agent.run(*doorward("verify", str(self.stack.log), *key))
         if status != 0:
             raise DemoError("the record should have been found whole")
         copy = self.stack.state / "log-with-one-bit-flipped"
         shutil.copytree(self.stack.log, copy)
         path, index = flip_one_bit(copy)
         self.screen.say(f"\nNow one bit is flipped in a copy: in entry {index}, in {path.relative_to(copy)}.")
-        status, said = self.agent.run(*self._doorward("verify", str(copy), *key))
+        status, said = self.agent.run(*doorward("verify", str(copy), *key))
         if status == 0 or not re.search(rf"\bentry {index}\b", said):
             raise DemoError("the flipped bit should have been found, and the entry named")
         self.screen.checked("found, and the entry named")
@@ -178,8 +176,8 @@ class Story:
     def _replays(self) -> None:
         self.screen.chapter("What the agent asked and saw, as it was")
         where = ("--log", str(self.stack.log))
-        self.agent.run(*self._doorward("sessions", *where))
-        status, said = self.agent.run(*self._doorward("replay", self._session_of_psql(), *where))
+        self.agent.run(*doorward("sessions", *where))
+        status, said = self.agent.run(*doorward("replay", self._session_of_psql(), *where))
         if status != 0 or "UPDATE customer" not in said or "DROP TABLE" not in said:
             raise DemoError("the replay should have shown the whole session")
         self._shows_no_secret(said)
@@ -187,28 +185,12 @@ class Story:
 
     # --- what they rest on -------------------------------------------------------------------------------------------
 
-    def _doorward(self, *arguments: str) -> tuple[list[str], dict[str, str]]:
-        """The `doorward` command, with the folder of this Python on PATH so that it is shown as it is typed."""
-        folder = Path(sys.executable).parent
-        return ["doorward", *arguments], {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
-
     def _approve(self, request: str) -> None:
-        """Tom looks at what waits, and approves it at a terminal of his own."""
-        identity = {"DOORWARD_GATEWAY": self.stack.control, "DOORWARD_TOKEN": self.stack.token(APPROVER)}
-        if not self.tom_is_there:
-            token = f'"$(cat {self.stack.token_file(APPROVER)})"'
-            self.screen.typed(self.approver.prompt, f"export DOORWARD_GATEWAY={self.stack.control}", INDENT)
-            self.screen.typed(self.approver.prompt, f"export DOORWARD_TOKEN={token}", INDENT)
-            self.tom_is_there = True
-        for arguments in (("list",), ("approve", request, "--yes", "--reason", REASON)):
-            command, path = self._doorward("approvals", *arguments)
-            status, said = self.approver.run(command, {**path, **identity})
-            if status != 0:
-                raise DemoError(f"the approval was not taken: {said.strip()}")
+        self.approver.approve(request, REASON, self.stack.control)
 
     def _session_of_psql(self) -> str:
         """The session of the agent's psql: the first of its sessions that the record tells of."""
-        command, environment = self._doorward("sessions", "--log", str(self.stack.log), "--json", "--subject", AGENT)
+        command, environment = doorward("sessions", "--log", str(self.stack.log), "--json", "--subject", AGENT)
         done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise DemoError(f"the sessions could not be listed: {done.stderr.strip()}")

@@ -1,0 +1,170 @@
+"""The CRM and the HTTP gateway before it, for the demonstration: their files, their processes, how to reach them.
+
+What it is: what `doorward_demo.stack` is for the shop: written as an operator would write it, and started so.
+What it will not do: reach into the gateway, or tell anybody but the gateway the CRM's own token.
+
+Invariant: whatever was started here is stopped here.
+"""
+
+import contextlib
+import http.client
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from doorward_demo import crm
+from doorward_demo.postgres import DemoError, free_port
+from doorward_demo.stack import AUDIENCE, POLL_S, READY_WITHIN_S, Stack, choose_port, process, wait_until_ready
+
+ORIGIN = "demo-http-gateway.example"
+RESOURCE = "crm"
+PREFERRED_PORT = 8443
+
+CONFIG = """\
+# Written by the demonstration; the words are those of docs/config.md and docs/http.md.
+version: 1
+origin: {origin}
+listen:
+  - {{address: 127.0.0.1, port: {port}, tls: {{certificate: ../tls/server.crt, key: ../tls/server.key}}}}
+admin: {{address: 127.0.0.1, port: {admin_port}}}
+approvals:
+  store: approvals.sqlite
+  listen: {{unix: {sockets}/http-approvals.sock}}
+identity:
+  issuers:
+    - issuer: {issuer}
+      audience: [{audience}]
+      max_age: 1h
+      attributes: [crew, task, agent_role]
+record:
+  folder: log
+  keys: keys
+  level: payload
+  checkpoint_interval: 1s
+policy: policy.yaml
+resources:
+  {resource}:
+    protocol: http
+    labels: {{env: demo}}
+    target:
+      at: [/crm]                       # what lies below this path goes to the target
+      url: http://127.0.0.1:{target_port}
+      send: bearer                     # the account's password, in place of the client's token
+    accounts:
+      app: {{user: crm, password: {{env: CRM_TOKEN}}}}
+"""
+
+POLICY = """\
+# Who may do what with the CRM. Nothing that is not allowed here is let through.
+version: 1
+rules:
+  - id: analysts-look
+    effect: allow
+    who: {groups: [crew-analysts]}
+    resource: crm
+    do: [read]
+    requests: ["GET,HEAD /customers/**", "GET /customers", "GET /events"]
+  - id: notes-need-a-human
+    effect: hold
+    who: {groups: [crew-analysts]}
+    resource: crm
+    do: [write]
+    requests: ["POST /customers/*/notes"]
+    approve: {by: {groups: [dba]}, quorum: 1, within: 10m, grant: 5m}
+  - id: nobody-is-deleted
+    effect: block
+    resource: crm
+    do: [write]
+    requests: ["DELETE /**"]
+    reason: Customers are deleted by the privacy office, on their own request. Open a ticket there and name the id.
+masks:
+  - id: pii
+    resource: crm
+    columns: ["$..email", "$..phone", "$..card"]  # in JSON, wherever these members stand
+    detect: [email, card]                         # and in any text, wherever such values stand
+    with: partial
+"""
+
+
+@dataclass
+class Api:
+    """What runs, and where."""
+
+    state: Path
+    sockets: Path
+    port: int
+    target_port: int
+    token: str
+    """What the CRM knows the gateway by; the agent has never seen it."""
+
+    @property
+    def log(self) -> Path:
+        """The folder of the event log."""
+        return self.state / "log"
+
+    @property
+    def control(self) -> str:
+        """Where approvers reach this gateway."""
+        return f"unix:{self.sockets / 'http-approvals.sock'}"
+
+    def url(self, path: str) -> str:
+        """Where the agent asks."""
+        return f"https://localhost:{self.port}/{RESOURCE}{path}"
+
+    def past_the_gateway(self, path: str) -> tuple[int, str]:
+        """Ask the CRM itself."""
+        connection = http.client.HTTPConnection(crm.ADDRESS, self.target_port, timeout=10)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def running(stack: Stack) -> Iterator[Api]:
+    """The CRM and the gateway before it, until the end of the block."""
+    folder = stack.state / "http"
+    folder.mkdir(mode=0o700)
+    api = Api(folder, stack.sockets, choose_port(PREFERRED_PORT), free_port(), secrets.token_urlsafe(24))
+    admin_port = free_port()
+    (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    config = folder / "gateway.yaml"
+    config.write_text(
+        CONFIG.format(
+            origin=ORIGIN,
+            port=api.port,
+            admin_port=admin_port,
+            sockets=stack.sockets,
+            issuer=stack.issuer_url,
+            audience=AUDIENCE,
+            resource=RESOURCE,
+            target_port=api.target_port,
+        ),
+        encoding="utf-8",
+    )
+    own = {"CRM_TOKEN": api.token}
+    serve = [sys.executable, "-m", "doorward_demo.crm", "--port", str(api.target_port)]
+    guard = [sys.executable, "-m", "doorward_http", "--config", str(config)]
+    log = folder / "gateway.log"
+    # Both start at once; the gateway does not need its target in order to be ready.
+    with process(serve, folder / "crm.log", own) as behind, process(guard, log, own) as before:
+        wait_until_ready(before, admin_port, log)
+        _wait_until_answered(api)
+        assert behind.poll() is None
+        yield api
+
+
+def _wait_until_answered(api: Api) -> None:
+    end = time.monotonic() + READY_WITHIN_S
+    while True:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if api.past_the_gateway("/customers?limit=1")[0] == http.HTTPStatus.OK:
+                return
+        if time.monotonic() > end:
+            raise DemoError(f"the CRM did not answer within {READY_WITHIN_S:.0f} s; see {api.state / 'crm.log'}")
+        time.sleep(POLL_S)
