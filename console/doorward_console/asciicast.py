@@ -51,10 +51,10 @@ def _events(recording: Recording, *, exits: bool) -> Iterator[tuple[int, str, st
     last = recording.began_unix_ns
     for piece in recording.pieces:
         last = piece.unix_ns
-        if piece.size:
-            if sized:
+        if piece.resize:
+            if piece.size and sized:
                 yield piece.unix_ns, "r", f"{piece.size[0]}x{piece.size[1]}"
-            sized = True
+            sized = sized or piece.size is not None
             continue
         decoder = decoders.setdefault(piece.stream, codecs.getincrementaldecoder("utf-8")("replace"))
         text = decoder.decode(piece.data)

@@ -45,8 +45,8 @@ class Player:
 
     def show(self, piece: Piece) -> str:
         """What to write for it."""
-        if piece.size:
-            self._line.columns = piece.size[0]
+        if piece.resize:
+            self._line.columns = piece.size[0] if piece.size else self._line.columns
             return ""
         decoder, escapes = self._readers.setdefault(
             piece.stream, (codecs.getincrementaldecoder("utf-8")("replace"), Escapes())

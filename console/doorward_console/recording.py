@@ -33,9 +33,14 @@ class Piece:
     data: bytes
 
     @property
+    def resize(self) -> bool:
+        """Whether it is a size, and no output."""
+        return self.stream == SIZE
+
+    @property
     def size(self) -> tuple[int, int] | None:
-        """(columns, rows) of a resize that can be read."""
-        found = _SIZE.match(self.data) if self.stream == SIZE else None
+        """(columns, rows) of a resize; None where it says nothing, as a terminal does that does not know its own."""
+        found = _SIZE.match(self.data) if self.resize else None
         return (int(found[1]), int(found[2])) if found and int(found[1]) and int(found[2]) else None
 
 
@@ -60,7 +65,7 @@ class Recording:
     @property
     def terminal(self) -> bool:
         """Whether somebody had a terminal there."""
-        return bool(self.term) or any(piece.stream == SIZE for piece in self.pieces)
+        return bool(self.term) or any(piece.resize for piece in self.pieces)
 
     @property
     def size(self) -> tuple[int, int]:

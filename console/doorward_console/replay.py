@@ -59,7 +59,7 @@ class Replay:
         read = piece(entry)
         if read is None:
             return
-        if read.size and entry.operation_id not in self._terminals:
+        if read.resize and entry.operation_id not in self._terminals:
             self._terminals[entry.operation_id] = TypedReader()
         if (reader := self._terminals.get(entry.operation_id)) is not None:
             self._typed.setdefault(entry.operation_id, []).extend(reader.feed(read))

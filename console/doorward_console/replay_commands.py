@@ -139,7 +139,7 @@ def _write(recording: "Recording", version: int | None, file: BinaryIO) -> None:
 
 def _parts(recording: "Recording", version: int | None) -> Iterator[bytes]:
     if version is None:
-        yield from (piece.data for piece in recording.pieces if piece.size is None)
+        yield from (piece.data for piece in recording.pieces if not piece.resize)
         return
     from doorward_console.asciicast import asciicast  # noqa: PLC0415 - only here
 

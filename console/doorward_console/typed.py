@@ -51,7 +51,7 @@ class TypedReader:
         """The lines that were sent by the end of this piece."""
         if piece.size:
             self._line.columns = piece.size[0]
-        if piece.size or piece.stream == STDERR or self._found >= MAX_LINES:
+        if piece.resize or piece.stream == STDERR or self._found >= MAX_LINES:
             return []
         found = [TypedLine(piece.unix_ns, text) for text in self._read(self._decoder.decode(piece.data))]
         self._found += len(found)

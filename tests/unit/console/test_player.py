@@ -60,6 +60,10 @@ def test_pauses_are_as_they_were_but_for_speed_and_a_limit():
     assert [player.pause_s(Piece(at, "stdout", b"")) for at in times] == [0.0, 0.5, 3.0, 0.0]
 
 
+def test_a_size_is_never_output():
+    assert Player(1.0, 1.0).show(Piece(0, "resize", b"0x0")) == ""
+
+
 def test_a_character_in_two_pieces_is_one():
     player = Player(1.0, 0.0)
     player.show(Piece(0, "stdout", b"caf\xc3"))

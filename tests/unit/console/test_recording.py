@@ -52,3 +52,4 @@ def test_a_size_is_two_numbers():
     sizes = [Piece(0, "resize", data).size for data in (b"80x24", b"0x0", b"x", b"80x24;rm", b"999999x1")]
     assert sizes == [(80, 24), None, None, None, None]
     assert Piece(0, "stdout", b"80x24").size is None
+    assert Piece(0, "resize", b"0x0").resize
