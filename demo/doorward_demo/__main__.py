@@ -16,9 +16,11 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from doorward_demo import api, dataset, postgres, programs, stack
+from doorward_demo import api, dataset, host, postgres, programs, stack
 from doorward_demo.api import Api
 from doorward_demo.api_story import ApiStory, curl_version
+from doorward_demo.host import Host
+from doorward_demo.host_story import HostStory
 from doorward_demo.postgres import DemoError
 from doorward_demo.programs import PsqlProgram
 from doorward_demo.stack import AGENT, APPROVER, Stack
@@ -59,32 +61,42 @@ def _run(screen: Screen, *, once: bool) -> None:
     state = Path(os.environ.get("STATE") or DEFAULT_STATE)
     with contextlib.ExitStack() as everything:
         try:
-            place, crm = _play(everything, screen, state, started)
+            place, crm, web = _play(everything, screen, state, started)
             if not once:
-                _stay(screen, place, crm, _find_psql(None))
+                _stay(screen, place, crm, web, _find_psql(None))
         finally:
             _deaf()
     screen.say(f"Everything that was started is stopped. The record of it all stays in {place.log}")
 
 
-def _play(everything: contextlib.ExitStack, screen: Screen, state: Path, started: float) -> tuple[Stack, Api]:
+def _play(
+    everything: contextlib.ExitStack, screen: Screen, state: Path, started: float
+) -> tuple[Stack, Api, Host | None]:
     """Start everything and play the story; `everything` stops it."""
     with _progress(screen.console) as progress:
-        psql = _find_psql(progress)
+        psql, sshd = _find_psql(progress), _find_sshd(progress)
         folder = everything.enter_context(stack.state_folder(state))
         server, place = _start(everything, progress, folder)
         with _step(progress, "starting an API, and a gateway before it"):
             crm = everything.enter_context(api.running(place))
+        with _step(progress, "starting a host, and a gateway before it"):
+            web = everything.enter_context(host.running(place, sshd)) if programs.has_ssh() else None
     took_s = time.monotonic() - started
-    screen.say(f"PostgreSQL, an API, the issuer and the gateways are up after {took_s:.1f} s; state: {place.state}")
+    screen.say(
+        f"PostgreSQL, an API, a host, the issuer and the gateways are up after {took_s:.1f} s; state: {place.state}"
+    )
     story = Story(screen, place, server, psql)
     story.play()
     if curl_version():
         ApiStory(screen, place, crm, story.approver).play()
     else:
         screen.say("\n[yellow]The API's part of the story is left out[/]: curl is not installed here.")
+    if web is not None:
+        HostStory(screen, place, web, story.approver).play()
+    else:
+        screen.say("\n[yellow]The host's part of the story is left out[/]: ssh is not installed here.")
     screen.say(f"\n[bold green]The story is told, in {time.monotonic() - started:.0f} s, and every check held.[/]")
-    return place, crm
+    return place, crm, web
 
 
 def _start(everything: contextlib.ExitStack, progress: Progress, folder: Path) -> tuple[postgres.Server, Stack]:
@@ -108,6 +120,15 @@ def _find_psql(progress: Progress | None) -> PsqlProgram:
     return found or programs.embedded_psql()
 
 
+def _find_sshd(progress: Progress) -> Path | None:
+    """The system's SSH server, installed where that is allowed; None for one of our own."""
+    found = programs.installed_ssh()
+    if found is None and programs.may_install():
+        with _step(progress, "installing OpenSSH"):
+            found = programs.install_ssh()
+    return found
+
+
 def _progress(console: Console) -> Progress:
     columns = (SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description}"), BarColumn(24))
     return Progress(*columns, TaskProgressColumn(), TimeElapsedColumn(), console=console)
@@ -120,7 +141,7 @@ def _step(progress: Progress, what: str) -> Iterator[None]:
     progress.update(task, completed=1, total=1)
 
 
-def _stay(screen: Screen, place: Stack, crm: Api, psql: PsqlProgram) -> None:
+def _stay(screen: Screen, place: Stack, crm: Api, web: Host | None, psql: PsqlProgram) -> None:
     """Say how to go on by hand, and wait for Ctrl-C."""
     token = place.token_file(AGENT)
     command = "doorward" if _on_path() else str(Path(sys.executable).with_name("doorward"))
@@ -130,13 +151,20 @@ def _stay(screen: Screen, place: Stack, crm: Api, psql: PsqlProgram) -> None:
     for title, line in (
         ("be the agent; the token is good for an hour", _psql_line(place, psql, token)),
         ("", f"{_curl_line(place, token)} {crm.url('/customers/42')}"),
+        *((("", web.command("uptime")),) if web else ()),
         ("a new token, when that one has expired", f"{command} token {AGENT} {_secrets(place)} > {token}"),
         ("be the approver", f"{command} approvals list {reach}"),
         ("", f"{command} approvals approve REQUEST {reach}"),
         ("", f"{command} approvals list {reach.replace(place.control, crm.control)}    # of the API's gateway"),
+        *(
+            (("", f"{command} sessions --live {reach.replace(place.control, web.control)}    # of the host's"),)
+            if web
+            else ()
+        ),
         ("check the record, and look at what was asked", f"{command} verify {place.log} {_key(place)}"),
         ("", f"{command} replay last --log {place.log}"),
         ("", f"{command} replay last --log {crm.log}"),
+        *((("", f"{command} replay last --log {web.log}"),) if web else ()),
         ("the rules; edit them, check them, and have them loaded", str(place.state / "policy.yaml")),
         ("", f"{command} policy check --config {place.state / 'gateway.yaml'}"),
         ("", f"kill -HUP $(cat {place.state / stack.PID_FILE})    # what came of it: {place.state / 'gateway.log'}"),

@@ -22,3 +22,12 @@ def test_without_a_psql_on_the_path_there_is_none(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert programs.installed_psql() is None
     assert not programs.may_install()
+
+
+@pytest.mark.need_sshd
+def test_the_system_s_sshd_is_found_beside_its_client(monkeypatch):
+    assert programs.has_ssh()
+    assert programs.installed_ssh().name == "sshd"
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert not programs.has_ssh()
+    assert programs.installed_ssh() is None
