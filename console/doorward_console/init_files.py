@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from doorward_console.init_doors import Gateway
 from doorward_console.init_folder import POLICY
+from doorward_console.init_masks import left_clear, masks_text
 from doorward_console.init_proposals import Proposal
 from doorward_console.init_target import Place
 from doorward_console.init_text import comment, common, listing, quoted
@@ -50,14 +51,8 @@ include: [safe-catalog]  # what psql, drivers and ORMs ask of PostgreSQL's own c
 # probe: what becomes of a condition on a hidden column. Equality with a given value is allowed so many times an hour
 # for each principal; what could feel its way to a value (LIKE, <, ORDER BY) waits for a person.
 # except: {{groups: [privacy-office]}} in a mask shows its values to a group; by itself nobody sees them.
-masks:{_masks(quoted(wanted.resource), listing((wanted.approvers,)), kept)}
-{_chosen_clear(left_out)}"""
-
-
-def pattern(name: str) -> str:
-    """A name as a pattern that matches it, and perhaps a little more: for what is hidden."""
-    safe = "".join(char if char.isprintable() and char not in "*?[" else "?" for char in name)
-    return f"?{safe[1:]}" if safe.startswith("!") else safe
+masks:{masks_text(wanted, kept, probes=True)}
+{left_clear(left_out)}"""
 
 
 def _resources(wanted: Wanted) -> str:
@@ -118,41 +113,6 @@ def _tables(schemas: Iterable[str]) -> tuple[str, list[str]]:
         plain = schema.isprintable() and not set(schema) & set('*?[."') and not schema.startswith("!")
         (listed if plain else unnamed).append(schema)
     return listing(tuple(f"{schema}.*" for schema in listed) or ("public.*",)), unnamed
-
-
-def _masks(resource: str, approvers: str, kept: tuple[Proposal, ...]) -> str:
-    groups: dict[str, list[Proposal]] = {}
-    for one in kept:
-        groups.setdefault(one.id, []).append(one)
-    return "".join(_mask(resource, approvers, group) for group in groups.values()) or " []\n"
-
-
-def _mask(resource: str, approvers: str, group: list[Proposal]) -> str:
-    first = group[0]
-    lines = ["", f"  - id: {first.id}", f"    resource: {resource}"]
-    if first.detect:
-        lines += [
-            "    # Looked for in every text that leaves, at a cost on large results; take out what you can do without.",
-            f"    # {comment(first.why)}",
-            f"    detect: {listing(first.detect)}",
-        ]
-    else:
-        lines += ["    columns:", *(f"      - {quoted(pattern(one.name))}  # {comment(one.why)}" for one in group)]
-    lines.append(f"    with: {first.transform}")
-    if first.id == "secret":
-        lines.append("    probe: {equality: block, other: block}")
-    elif not first.detect:
-        lines.append(
-            f"    probe: {{equality: allow, limit: 20/h, other: hold, approve: {{by: {{groups: {approvers}}}}}}}"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _chosen_clear(left_out: tuple[Proposal, ...]) -> str:
-    if not left_out:
-        return ""
-    told = "".join(f"#   {comment(one.name)} ({comment(one.why)})\n" for one in left_out)
-    return f"\n# Proposed for hiding, and left in clear by whoever ran `doorward init`:\n{told}"
 
 
 def _about_tls(wanted: Wanted) -> str:

@@ -1,7 +1,7 @@
 """What to mask, proposed: from the names of columns, and from what was found in a sample of their values.
 
 What it is: `propose`, names and shares to one proposal a column, and one for text of any column; `without`, the
-operator's choice among them.
+operator's choice among them; `judged` and `content`, of which other targets make their proposals.
 What it will not do: see a value (`init_sample` hands on shares only), or decide: an operator confirms.
 
 Invariants: pure; the same catalogue and shares give the same proposals, in the order of their names.
@@ -69,20 +69,13 @@ _MANY = 5
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Mask this column so, and why. `column` is empty for what is looked for in any text: `detect` then says what."""
+    """Mask this so, and why. `name` is what the policy matches, or words for what `detect` looks for in any text."""
 
-    schema: str
-    table: str
-    column: str
+    name: str
     id: str
     transform: str
     why: str
     detect: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """`schema.table.column`, as the policy matches it."""
-        return f"{self.schema}.{self.table}.{self.column}" if self.column else "text of any column"
 
 
 def propose(catalog: "Catalog", seen: Look) -> tuple[Proposal, ...]:
@@ -93,14 +86,27 @@ def propose(catalog: "Catalog", seen: Look) -> tuple[Proposal, ...]:
         for column in table.columns:
             family = holds(catalog, column)
             share = seen.shares.get((table.oid, column.attnum), Share())
-            named, (valued, percent) = kind_of(table.name, column.name, family), by_values(share, family)
-            if (kind := valued if valued in CHECKED else named or valued) is not None:
-                why = _why(named, valued, percent)
-                found.append(Proposal(table.schema, table.name, column.name, kind.value, TRANSFORMS[kind], why))
+            judgement = judged(kind_of(table.name, column.name, family), share, family)
+            if judgement is not None:
+                kind, why = judgement
+                name = f"{table.schema}.{table.name}.{column.name}"
+                found.append(Proposal(name, kind.value, TRANSFORMS[kind], why))
             elif family is Family.TEXT:
-                for kind, hits in _hits(share.within, share.whole).items():
-                    within.setdefault(kind, {})[f"{table.name}.{column.name}"] = hits * 100 // share.values
-    return (*found, *_content(within))
+                note_within(within, f"{table.name}.{column.name}", share)
+    return (*found, *content(within, "text of any column"))
+
+
+def judged(named: Kind | None, share: Share, family: Family) -> tuple[Kind, str] | None:
+    """What values of this name and these shares are, and why one thinks so; None where nothing is to be hidden."""
+    valued, percent = by_values(share, family)
+    kind = valued if valued in CHECKED else named or valued
+    return None if kind is None else (kind, _why(named, valued, percent))
+
+
+def note_within(within: dict[Kind, dict[str, int]], place: str, share: Share) -> None:
+    """Take note of what is found inside of values at a place, in percent of them."""
+    for kind, hits in _hits(share.within, share.whole).items():
+        within.setdefault(kind, {})[place] = hits * 100 // share.values
 
 
 def without(
@@ -143,7 +149,7 @@ def _why(named: Kind | None, valued: Kind | None, percent: int) -> str:
     return ", ".join(told)
 
 
-def _content(within: Mapping[Kind, Mapping[str, int]]) -> tuple[Proposal, ...]:
+def content(within: Mapping[Kind, Mapping[str, int]], name: str) -> tuple[Proposal, ...]:
     """One mask for what turned up inside of texts, wherever it turns up."""
     kinds = [kind for kind in CONTENT if kind in within]
     if not kinds:
@@ -154,4 +160,4 @@ def _content(within: Mapping[Kind, Mapping[str, int]]) -> tuple[Proposal, ...]:
         for place, percent in list(within[kind].items())[:2]
     ]
     detect = tuple(CONTENT[kind] for kind in kinds)
-    return (Proposal("", "", "", "content", "partial", f"found within values: {'; '.join(examples)}", detect),)
+    return (Proposal(name, "content", "partial", f"found within values: {'; '.join(examples)}", detect),)

@@ -41,7 +41,9 @@ def tell_seen(catalog: "Catalog", seen: Look, place: Place) -> None:
         output.say(f"! not sampled, judged by its columns' names alone: {output.line(name)}: {why}")
 
 
-def chosen(proposals: tuple[Proposal, ...], *, ask: bool) -> tuple[tuple[Proposal, ...], tuple[Proposal, ...]]:
+def chosen(
+    proposals: tuple[Proposal, ...], *, ask: bool, what: str = "column"
+) -> tuple[tuple[Proposal, ...], tuple[Proposal, ...]]:
     """Show what is proposed, and have it confirmed."""
     if not proposals:
         output.say("Nothing looks like personal data or secrets: no masks are proposed.")
@@ -49,7 +51,7 @@ def chosen(proposals: tuple[Proposal, ...], *, ask: bool) -> tuple[tuple[Proposa
             raise CannotInit("nothing was written")
         return (), ()
     rows = [(str(number), one.name, one.transform, one.why) for number, one in enumerate(proposals, 1)]
-    output.table(("", "column", "hide by", "why"), rows)
+    output.table(("", what, "hide by", "why"), rows)
     if not ask:
         return proposals, ()
     while True:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from doorward_console.init_files import config_text, pattern, policy_text
+from doorward_console.init_files import config_text, policy_text
 from doorward_console.init_folder import CONFIG, POLICY
 from doorward_console.init_proposals import Proposal
 from doorward_console.init_target import Place
@@ -12,7 +12,7 @@ from doorward_core.config import load_config
 from doorward_core.mask.select import column_masks
 from doorward_core.policy.load import load_policy
 
-EMAIL = Proposal("public", "customer", "email", "email", "partial", "name")
+EMAIL = Proposal("public.customer.email", "email", "partial", "name")
 NASTY = 'a"b\\c: {d} # [e]\n- \x1b[2J*?!\u202e\u2028😀\t'
 
 
@@ -76,7 +76,7 @@ def test_a_self_signed_certificate_is_said_so_plainly(wanted):
 
 
 def test_names_of_a_database_end_no_line_and_no_quotes(loaded, wanted):
-    nasty = Proposal(NASTY, NASTY, NASTY, "email", "partial", NASTY)
+    nasty = Proposal(f"{NASTY}.{NASTY}.{NASTY}", "email", "partial", NASTY)
     asked = replace(wanted, schemas=("public", NASTY), readers="a group: {of} many")
     _, policy = loaded(asked, kept=(EMAIL, nasty), left_out=(nasty,))
     text = policy_text(asked, (EMAIL, nasty), (nasty,))
@@ -85,14 +85,6 @@ def test_names_of_a_database_end_no_line_and_no_quotes(loaded, wanted):
     masks = tuple(rule.mask for rule in policy.mask_rules)
     relations = [(1, f"{NASTY}.{NASTY}", ((1, NASTY), (2, "other")))]
     assert column_masks(masks, relations)[1].keys() == {1}
-
-
-@pytest.mark.parametrize("name", ["public.t.c", "a*b?c[d", "!odd", "x\ny", NASTY])
-def test_a_pattern_always_matches_its_own_name(name):
-    made = pattern(name)
-    assert len(made) == len(name)
-    assert all(one in (other, "?") for one, other in zip(made, name, strict=True))
-    assert not made.startswith("!")
 
 
 def test_a_schema_that_would_allow_others_is_left_out_with_a_word(wanted):
@@ -104,8 +96,8 @@ def test_a_schema_that_would_allow_others_is_left_out_with_a_word(wanted):
 def test_every_kind_of_mask_loads(loaded):
     kept = (
         EMAIL,
-        Proposal("public", "customer", "pw", "secret", "redact", "name"),
-        Proposal("", "", "", "content", "partial", "found within values", ("email", "secrets")),
+        Proposal("public.customer.pw", "secret", "redact", "name"),
+        Proposal("text of any column", "content", "partial", "found within values", ("email", "secrets")),
     )
     _, policy = loaded(kept=kept)
     assert [(rule.mask.rule, rule.mask.transform.value) for rule in policy.mask_rules] == [

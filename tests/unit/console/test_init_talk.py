@@ -14,8 +14,8 @@ from doorward_core.sql.catalog import Catalog, Contents
 EMPTY = Catalog(Contents((), (), (), (), (), frozenset()), database="app", server_version=150018, version="1")
 EVIL = "\x1b[2Jevil\u202e"
 PROPOSALS = (
-    Proposal("public", EVIL, "email", "email", "partial", "name"),
-    Proposal("public", "t", "phone", "phone", "partial", "name"),
+    Proposal(f"public.{EVIL}.email", "email", "partial", "name"),
+    Proposal("public.t.phone", "phone", "partial", "name"),
 )
 
 
