@@ -10,7 +10,14 @@ from importlib.metadata import Distribution, distribution, distributions
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-SHIPPED = ("doorward-core[sql,shell,http]", "doorward-postgres", "doorward-ssh", "doorward-http", "doorward-k8s", "doorward-console")
+SHIPPED = (
+    "doorward-core[sql,shell,http]",
+    "doorward-postgres",
+    "doorward-ssh",
+    "doorward-http",
+    "doorward-k8s",
+    "doorward-console",
+)
 ALLOWED = re.compile(
     r"\b(MIT(-0)?|Apache|BSD|0BSD|ISC|ISCL|PSF|Python Software Foundation|MPL|Mozilla|PostgreSQL|Unlicense|Zlib|EPL|Eclipse)",
     re.IGNORECASE,

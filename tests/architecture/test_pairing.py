@@ -23,6 +23,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/unit/core/http/test_server_h1.py",
         "the promises of a protocol; the two that keep them are tested",
     ),
+    "doorward_core.doors": (
+        "tests/integration/http/test_curl.py",
+        "sessions of real connections, as the log tells them",
+    ),
     "doorward_core.rooms": (
         "tests/integration/test_gateway_process.py",
         "opens real files, a real log and its process",
@@ -30,11 +34,16 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "doorward_core.run": ("tests/integration/test_gateway_process.py", "a process, its signals and its exit status"),
     "doorward_core.terms": ("tests/unit/core/test_gate.py", "holds no code: the gate's words, and what it is given"),
     "doorward_http.__main__": ("tests/integration/http/test_curl.py", "a program, run as an operator runs it"),
-    "doorward_http.doors": ("tests/integration/http/test_curl.py", "sessions of real connections, as the log tells them"),
+    "doorward_http.doors": (
+        "tests/integration/http/test_curl.py",
+        "sessions of real connections, as the log tells them",
+    ),
     "doorward_http.proxy": ("tests/integration/http/test_curl.py", "the shell: only a real client takes it through"),
-    "doorward_http.relaying": ("tests/integration/http/test_curl.py", "moves bytes between two real peers"),
     "doorward_http.served": ("tests/integration/http/test_settings.py", "real files, a real target behind TLS"),
-    "doorward_http.serving": ("tests/integration/http/test_curl.py", "the shell: only a real client and target move it"),
+    "doorward_http.serving": (
+        "tests/integration/http/test_curl.py",
+        "the shell: only a real client and target move it",
+    ),
     "doorward_http.upgrades": ("tests/integration/http/test_websockets.py", "moves frames between two real peers"),
     "doorward_postgres.__main__": (
         "tests/integration/test_gateway_process.py",

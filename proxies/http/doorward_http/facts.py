@@ -4,9 +4,10 @@ What it is: `facts`, from a request and the names that policy asks for to values
 What it will not do: decide. A fact that it cannot be sure of is left out, and so counts as not known.
 
 Invariants: pure. Where readers differ, every reading is a value: names of queries and forms without regard to case and
-to brackets (`limit[]`), headers whether spelt with `-` or `_`, keys of JSON objects without regard to case, and all of
-those that stand twice. So an allow, which wants every value to match, is as strict as the strictest reader, and a
-block, which wants one, as the loosest.
+to brackets (`limit[]`, `[limit]`) and dots, headers whether spelt with `-` or `_`, keys of JSON objects without regard
+to case, and all of those that stand twice. So an allow, which wants every value to match, is as strict as the strictest
+reader, and a block, which wants one, as the loosest. A body in another charset than UTF-8 is not known: in UTF-7 or in
+EBCDIC the same bytes say something else.
 """
 
 import json
@@ -17,19 +18,27 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from doorward_core.http.fields import look_alike
-from doorward_core.http.messages import Headers
+from doorward_core.http.messages import Headers, get_all
 
 UNKNOWABLE: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization"})  # they are replaced, or dropped
 FORM: Final = "application/x-www-form-urlencoded"
 MAX_FIELDS: Final = 1000  # of a form, as common servers bound them
 MAX_VALUES: Final = 1000  # of one fact: a path with `..` over a large document finds many
 MAX_DEPTH: Final = 64  # of a document that a fact is looked up in
+_CHARSET: Final = re.compile(rb"(?i)charset[ \t]*\*?[ \t]*=[ \t]*[\"']?([^\"';, \t]*)")
+_PLAIN_CHARSETS: Final = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
+_CHARSET_FIELD: Final = "_charset_"  # of a form, by which some servers read the rest of it
+_BRACKET: Final = re.compile(r"[\[\]]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _STEP: Final = re.compile(r"(\.\.?)([^.\[\]]+)|\[(\*|[0-9]+)\]|\['([^'\\]+)'\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request's body as policy sees it: all of it, or None where it was not looked at whole."""
+    """A request's body as policy sees it: all of it, or None where it was not looked at whole.
+
+    `coded` says that its bytes are not what they stand for: compressed, or in another charset (`is_coded`).
+    """
 
     content: bytes | None
     media_type: str = ""
@@ -41,6 +50,17 @@ class _Object:
     """A JSON object with all of its members, those included that stand twice."""
 
     members: tuple[tuple[str, Any], ...]
+
+
+def is_coded(headers: Headers) -> bool:
+    """Whether a body with these headers has to be decoded before it can be read."""
+    if get_all(headers, b"content-encoding"):
+        return True
+    for value in get_all(headers, b"content-type"):
+        declared = _CHARSET.findall(value)
+        if any(charset.lower() not in _PLAIN_CHARSETS for charset in declared):
+            return True
+    return False
 
 
 def facts(
@@ -75,16 +95,23 @@ def form_fields(body: Body) -> tuple[tuple[str, str], ...] | None:
         return None  # of a `;`, some say that it separates fields
     try:
         text = body.content.decode("utf-8")
-        return tuple(
+        fields = tuple(
             parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS, strict_parsing=False)
         )
     except ValueError:
         return None
+    return None if any(_loose(name) == _CHARSET_FIELD for name, _ in fields) else fields
 
 
 def _fields(pairs: tuple[tuple[str, str], ...], name: str) -> tuple[str, ...]:
-    meant = (_loose(name), _loose(name.partition("[")[0]))
-    return tuple(value for key, value in pairs if _loose(key) in meant or _loose(key.partition("[")[0]) in meant)
+    meant = {_loose(name), _loose(name.partition("[")[0])}
+    return tuple([value for key, value in pairs if not meant.isdisjoint(_readings(key))])
+
+
+def _readings(key: str) -> tuple[str, str, str]:
+    """A field's name as some framework reads it: whole, or as an object's that the rest names a member of."""
+    bare = key.strip().lstrip("[]")  # Rack and qs take `[limit]` for `limit`
+    return _loose(bare.rstrip("]")), _loose(_BRACKET.split(bare, maxsplit=1)[0]), _loose(bare.partition(".")[0])
 
 
 def _loose(name: str) -> str:
@@ -167,7 +194,8 @@ def _path(documents: tuple[Any, ...], path: str) -> tuple[str, ...] | None:
                 if len(found) > MAX_VALUES:
                     return None
         nodes = found
-    return tuple(_text(node) for node in nodes)
+    values = tuple([_text(node) for node in nodes])
+    return None if any(_SURROGATE.search(value) for value in values) else values  # half a character: nobody agrees on it
 
 
 def _steps(path: str) -> list[tuple[bool, str | int]] | None:
@@ -191,7 +219,8 @@ def _children(node: Any, key: str | int) -> list[Any]:
         if key == "*":
             return [value for _, value in node.members]
         meant = str(key).casefold()
-        return [value for name, value in node.members if name.casefold() == meant]
+        # What is written in C takes a NUL for the end of a name.
+        return [value for name, value in node.members if name.casefold().partition("\0")[0] == meant]
     if isinstance(node, list):
         if key == "*":
             return list(node)

@@ -16,11 +16,13 @@ from typing import Final
 import structlog
 import trio
 
+from doorward_core.doors import Doors
 from doorward_core.errors import AdmissionRefused, AuthenticationError, ConfigError, RecordError
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.messages import BadRequest, Headers, ResponseHead, get_all
 from doorward_core.http.paths import CanonicalTarget, canonical, refuse_overrides
 from doorward_core.http.problem import problem
+from doorward_core.http.relay import tell
 from doorward_core.http.server import ALPN, serve
 from doorward_core.http.websocket import check_request
 from doorward_core.identity.assertion import Assertion
@@ -31,12 +33,11 @@ from doorward_core.net.tls import ServerTls
 from doorward_core.rooms import Room, key_file
 from doorward_core.run import Maker
 from doorward_http import refusals
-from doorward_http.doors import Door, Doors
+from doorward_http.doors import HttpDoor
 from doorward_http.headers import for_target
 from doorward_http.masking import Owing
 from doorward_http.operations import WEBSOCKET, Request, media_type
 from doorward_http.refusals import Refusal, refusal
-from doorward_http.relaying import tell
 from doorward_http.routes import Found, Routes
 from doorward_http.served import Served, serve_resource
 from doorward_http.serving import Means, Serving
@@ -94,7 +95,7 @@ class HttpProxy:
         """Serve one connection to its end."""
         reason = "failed"
         async with trio.open_nursery() as watching:
-            doors = Doors(self._room.gate, watching)
+            doors = Doors(self._room.gate, watching, HttpDoor)
 
             async def handle(exchange: Exchange) -> None:
                 await self._handle(exchange, doors, connection)
@@ -106,7 +107,7 @@ class HttpProxy:
                 doors.close(reason)
                 watching.cancel_scope.cancel()
 
-    async def _handle(self, exchange: Exchange, doors: Doors, connection: Connection) -> None:
+    async def _handle(self, exchange: Exchange, doors: Doors[HttpDoor], connection: Connection) -> None:
         try:
             refused = await self._serve(exchange, doors, connection)
         except RecordError:
@@ -118,7 +119,7 @@ class HttpProxy:
             media = media_type(exchange.head.headers)
             await tell(exchange, *refused.answer(media))
 
-    async def _serve(self, exchange: Exchange, doors: Doors, connection: Connection) -> Refusal | None:
+    async def _serve(self, exchange: Exchange, doors: Doors[HttpDoor], connection: Connection) -> Refusal | None:
         """Serve one request, or give what is said instead. Raises BadRequest."""
         head = exchange.head
         if head.target == JWKS.encode():
@@ -136,7 +137,7 @@ class HttpProxy:
         await self._ask(exchange, self._served[found.resource], door, (target, found), connection.draining)
         return None
 
-    async def _enter(self, exchange: Exchange, doors: Doors, found: Found | None) -> Door | Refusal:
+    async def _enter(self, exchange: Exchange, doors: Doors[HttpDoor], found: Found | None) -> HttpDoor | Refusal:
         """The session of whoever asks, or why there is none."""
         head = exchange.head
         token, given = _token(head.headers, self._served[found.resource] if found is not None else None)
@@ -167,7 +168,12 @@ class HttpProxy:
         return target, self._routes.find(authority, target.path)
 
     async def _ask(
-        self, exchange: Exchange, served: Served, door: Door, where: tuple[CanonicalTarget, Found], draining: trio.Event
+        self,
+        exchange: Exchange,
+        served: Served,
+        door: HttpDoor,
+        where: tuple[CanonicalTarget, Found],
+        draining: trio.Event,
     ) -> None:
         target, found = where
         head, settings = exchange.head, served.settings

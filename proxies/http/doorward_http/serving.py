@@ -11,18 +11,20 @@ in the record, whatever ends the request.
 import base64
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 import trio
 
+from doorward_core.doors import NS_PER_S
 from doorward_core.errors import UpstreamProtocolError, UpstreamUnavailable
 from doorward_core.event import Outcome, Status
 from doorward_core.gate import Memo
 from doorward_core.http.exchange import Exchange
+from doorward_core.http.kept import SHOWN_BYTES, SHOWN_WHOLE_BYTES, Kept
 from doorward_core.http.messages import BadRequest, Head, ResponseHead, UpstreamTimeout, get
+from doorward_core.http.relay import relay, tell
 from doorward_core.http.upstream import UpstreamResponse
 from doorward_core.http.websocket import (
     KEY_BYTES,
@@ -36,19 +38,16 @@ from doorward_core.http.websocket import (
 from doorward_core.identity.assertion import Assertion
 from doorward_core.model import Denial, Operation, Permit, Record, RecordLevel
 from doorward_http import refusals
-from doorward_http.doors import Door
+from doorward_http.doors import HttpDoor
 from doorward_http.facts import FORM, Body, form_fields
 from doorward_http.headers import IDENTITY, for_client
 from doorward_http.masking import Masking, Owing, Withheld
 from doorward_http.operations import GRPC, Request
-from doorward_http.recording import SHOWN_BYTES, SHOWN_WHOLE_BYTES, Kept
 from doorward_http.redirects import Way
 from doorward_http.refusals import Refusal, refusal
-from doorward_http.relaying import relay, tell
 from doorward_http.served import Served
 from doorward_http.upgrades import Masker, Side, carry
 
-NS_PER_S: Final = 1_000_000_000
 MULTIPART: Final = "multipart/form-data"
 UNAUTHORIZED: Final = 401
 _METHOD_FIELD: Final = re.compile(rb"name\s*=\s*\"?_method\b", re.IGNORECASE)
@@ -56,23 +55,6 @@ _OVERLAP: Final = 32  # the field's name may be cut by the end of a piece
 TRAILERS: Final = (b"te", b"trailers")
 OBSERVED: Final = (b"doorward-mode", b"observe")
 NEVER_SENT: Final = Outcome(Status.ABORTED)
-
-
-class Held:
-    """How a held request waits: its connection stays open, and its client is told when it is over."""
-
-    def __init__(self, until_unix_ns: int) -> None:
-        self._until = until_unix_ns
-
-    async def prepare(self) -> str:
-        """See `Waiter`: nothing else is under way on this exchange."""
-        await trio.lowlevel.checkpoint()
-        return ""
-
-    async def notify(self, request_id: str, advice: str, within_s: int) -> int | None:  # noqa: ARG002 - HTTP has no way to say something before its answer
-        """See `Waiter`: give up before the client does, so that it learns how to come back."""
-        await trio.lowlevel.checkpoint()
-        return self._until
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +70,7 @@ class Means:
 class Serving:
     """Serves one request of one session on one resource."""
 
-    def __init__(self, served: Served, door: Door, exchange: Exchange, means: Means, draining: trio.Event) -> None:
+    def __init__(self, served: Served, door: HttpDoor, exchange: Exchange, means: Means, draining: trio.Event) -> None:
         self._served = served
         self._door = door
         self._exchange = exchange
@@ -133,15 +115,11 @@ class Serving:
         """Decide, send on, answer. `rest` is what was read of a body that was not looked at."""
         memo: Memo = {}
         gate = self._door.gate
-        verdict: Permit | Denial | None
-        if not gate.holds(operation, memo):
-            verdict = await gate.decide(operation, Held(self._until), memo)
-        elif request.body.content is None:
+        if request.body.content is None and gate.holds(operation, memo):
             await gate.refuse(operation, refusals.BODY_TOO_LONG)
             await self._say(refusal(413, "refused", refusals.BODY_TOO_LONG, extra={"retry": False}))
             return
-        else:
-            verdict = await self._wait(operation, memo)
+        verdict = await self._door.decide(operation, memo, self._exchange, self._until, self._draining)
         if verdict is None and self._door.gate.live.ended:
             await self._say(self._ended())
         elif verdict is None:
@@ -155,32 +133,12 @@ class Serving:
     def _until(self) -> int:
         return self._began_ns + int(self._served.settings.hold * NS_PER_S)
 
-    async def _wait(self, operation: Operation, memo: Memo) -> Permit | Denial | None:
-        """Decide while people are asked; None where the gateway goes down. A client that goes away ends the wait."""
-        verdict: Permit | Denial | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._gone, nursery.cancel_scope)
-            nursery.start_soon(self._drained, nursery.cancel_scope)
-            self._door.under_way.add(nursery.cancel_scope)
-            verdict = await self._door.gate.decide(operation, Held(self._until), memo)
-            nursery.cancel_scope.cancel()
-        self._door.under_way.discard(nursery.cancel_scope)
-        return verdict
-
-    async def _gone(self, scope: trio.CancelScope) -> None:
-        await self._exchange.wait_disconnected()
-        scope.cancel()
-
-    async def _drained(self, scope: trio.CancelScope) -> None:
-        await self._draining.wait()
-        scope.cancel()
-
     async def _permitted(self, request: Request, permit: Permit, rest: bytes) -> None:
         """Send it on and answer; whatever happens, the Permit is finished."""
         masking = self._means.owing.of(permit.decision)
         try:
             head, body = await self._prepared(request, masking, rest)
-            with self._life(permit) as life:
+            with self._door.life(permit) as life:
                 if request.upgrades:
                     await self._upgraded(request, replace(head, upgrade=request.head.upgrade), masking, permit)
                 else:
@@ -199,17 +157,6 @@ class Serving:
             await self._instead(refusal(status, "target", words), started=self._exchange.started)
         finally:
             self._finish(permit, masking)
-
-    @contextmanager
-    def _life(self, permit: Permit) -> Iterator[trio.CancelScope]:
-        """Nothing that was begun goes on for longer than its credential, or than its session."""
-        left_s = (permit.not_after_unix_ns - self._means.clock()) / NS_PER_S
-        with trio.CancelScope(deadline=trio.current_time() + left_s) as life:
-            self._door.under_way.add(life)
-            try:
-                yield life
-            finally:
-                self._door.under_way.discard(life)
 
     def _ended(self) -> Refusal:
         """What a client is told whose session was ended, or whose credential has."""

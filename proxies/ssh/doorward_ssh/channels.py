@@ -24,12 +24,14 @@ from typing import Final, Protocol
 import asyncssh
 import trio
 
+from doorward_core import terminal
 from doorward_core.errors import RecordError, UpstreamUnavailable
 from doorward_core.event import Outcome, Status
 from doorward_core.gate import Gate, SessionGate
 from doorward_core.mask.detect import detectors_for
 from doorward_core.model import Denial, Operation, Permit
-from doorward_ssh import refusals, terminal
+from doorward_core.terminal import Screen
+from doorward_ssh import refusals
 from doorward_ssh.ends import WIRE, ClientEnd, Ends, Relay
 from doorward_ssh.inside import TargetConnection
 from doorward_ssh.loops import Bridge, in_asyncio
@@ -37,7 +39,6 @@ from doorward_ssh.operations import ChannelRequest, Kind, Reading, read
 from doorward_ssh.recorder import Recorder
 from doorward_ssh.sftp_relay import SftpRelay
 from doorward_ssh.streams import StreamRelay
-from doorward_ssh.terminal import Screen
 
 SFTP: Final = "sftp"  # the subsystem whose requests are decided one by one
 LOST: Final = "the connection to it was lost"

@@ -17,10 +17,10 @@ from doorward_core import entries
 from doorward_core.live import Live
 from doorward_core.model import Permit, Record, RecordLevel, Session
 from doorward_core.record.log import EventLog
+from doorward_core.terminal import PENDING_BYTES, Tape
 from doorward_ssh.ends import Ends
 from doorward_ssh.loops import Bridge
 from doorward_ssh.operations import ChannelRequest
-from doorward_ssh.terminal import PENDING_BYTES, Tape
 
 BEHIND: Final = "the record is behind"
 _LEVELS: Final = (RecordLevel.DECISION, RecordLevel.SHAPE, RecordLevel.PAYLOAD)

@@ -10,8 +10,8 @@ mask outlives its stream: it leaves with the next line, by the timer, or at the 
 import asyncio
 from collections.abc import Mapping
 
+from doorward_core.terminal import BINARY, Screen
 from doorward_ssh.ends import Ends
-from doorward_ssh.terminal import BINARY, Screen
 
 
 class StreamRelay:

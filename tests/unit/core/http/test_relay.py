@@ -4,8 +4,8 @@ import pytest
 import trio
 
 from doorward_core.errors import UpstreamUnavailable
-from doorward_core.http.messages import ResponseHead
-from doorward_core.http.relay import AsItIs, relay
+from doorward_core.http.messages import Head, ResponseHead
+from doorward_core.http.relay import AsItIs, relay, tell
 
 HEAD = ResponseHead(200)
 
@@ -14,6 +14,7 @@ class Source:
     """Pieces of a response: None is where its reader has to wait."""
 
     def __init__(self, *pieces, trailers=(), fails=False):
+        self.head = HEAD
         self.pieces = list(pieces)
         self.trailers = trailers
         self.fails = fails
@@ -37,8 +38,12 @@ class Source:
 class Sink:
     """What an exchange was told, with `|` where it was to leave at once."""
 
-    def __init__(self):
+    def __init__(self, method="GET"):
         self.said = b""
+        self.head = Head(method, b"/", "a", "https", ())
+
+    async def respond(self, head, body=b""):
+        self.said += b"R" + body + b"."
 
     async def send_head(self, head, *, more=False):
         self.said += b"H" + (b"" if more else b"|")
@@ -67,13 +72,13 @@ class Loud(AsItIs):
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        (Source(b"body"), b"Hbody."),
+        (Source(b"body"), b"Rbody."),
         (Source(None, b"body"), b"H|body."),
-        (Source(), b"H."),
+        (Source(), b"R."),
         (Source(None), b"H|."),
-        (Source(b"a", b"b"), b"Ha|b."),
+        (Source(b"a", b"b"), b"Rab."),
         (Source(b"a", None, b"b", None), b"Ha|b|."),
-        (Source(b"a", trailers=((b"x", b"y"),)), b"HaT."),
+        (Source(b"a", trailers=((b"x", b"y"),)), b"Ha|T."),
     ],
 )
 async def test_what_is_there_leaves_together(source, said):
@@ -85,7 +90,7 @@ async def test_what_is_there_leaves_together(source, said):
 async def test_a_change_may_hold_back_and_add(nursery):
     sink = Sink()
     await relay(Source(b"a", b"hold", b"b", trailers=((b"x", b"y"),)), sink, HEAD, Loud())
-    assert sink.said == b"HA|B!."
+    assert sink.said == b"RAB!."
 
 
 async def test_a_source_that_breaks_leaves_the_response_unfinished():
@@ -93,3 +98,24 @@ async def test_a_source_that_breaks_leaves_the_response_unfinished():
     with pytest.raises(UpstreamUnavailable):
         await relay(Source(b"a", fails=True), sink, HEAD, AsItIs())
     assert not sink.said.endswith(b".")
+
+
+async def test_a_short_body_that_is_masked_is_changed_whole_before_its_head_leaves():
+    source = Source(b"a", None, b"b")
+    source.head = ResponseHead(200, ((b"content-length", b"2"),))
+    sink = Sink()
+    await relay(source, sink, HEAD, Loud(), masked=True)
+    assert sink.said == b"RAB!."
+
+
+async def test_an_answer_to_head_has_no_body_and_keeps_its_head():
+    sink = Sink("HEAD")
+    await relay(Source(), sink, HEAD, AsItIs())
+    assert sink.said == b"H."
+
+
+async def test_what_is_said_in_the_targets_place_has_trailers_where_there_are_some():
+    plain, trailed = Sink(), Sink()
+    await tell(plain, HEAD, b"no")
+    await tell(trailed, HEAD, b"", ((b"grpc-status", b"7"),))
+    assert (plain.said, trailed.said) == (b"Rno.", b"HT.")

@@ -3,9 +3,9 @@
 import hashlib
 
 from doorward_core.event import Status
+from doorward_core.http.kept import Kept
 from doorward_core.http.messages import ResponseHead
 from doorward_core.http.relay import AsItIs
-from doorward_http.recording import Kept
 
 HEAD = ResponseHead(200, ((b"content-type", b"text/plain"), (b"set-cookie", b"secret"), (b"x-request-id", b"7")))
 SHOWN = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nx-request-id: 7\r\n\r\n"

@@ -2,10 +2,10 @@
 
 import hashlib
 
+from doorward_core import terminal
 from doorward_core.mask.detect import Detectors
 from doorward_core.model import RecordLevel
-from doorward_ssh import terminal
-from doorward_ssh.terminal import Screen, Tape
+from doorward_core.terminal import Screen, Tape
 
 KEY = b"k" * 32
 EMAIL = Detectors(["email"])
