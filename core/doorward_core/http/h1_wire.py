@@ -12,7 +12,7 @@ Invariants:
 """
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 import httptools
 
@@ -38,6 +38,8 @@ _ANY_VERSION: Final = re.compile(rb"[^\r\n]* HTTP/[0-9.]+\r\n")
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _ABSOLUTE: Final = re.compile(rb"(https?)://([^/?#]*)([/?].*)?", re.IGNORECASE)
 _END: Final = b"\r\n\r\n"
+# A head that is kept to be compared with the next: most are a quarter of this, and thousands of connections lie idle.
+_KEPT_BYTES: Final = 4096
 # A tab around a value is a blank to some and part of the value to others: these fields may not have one at all.
 _TABBED: Final = re.compile(
     rb"(?:^|\n)(?:transfer-encoding|content-length|host|connection|upgrade|expect|te)[^\r\n]*\t", re.IGNORECASE
@@ -200,15 +202,26 @@ class _Reader:
             raise self._fault("the head cannot be read beyond doubt")
 
 
-class RequestReader(_Reader):
-    """Requests, one after the other, from one client."""
+class _Known(NamedTuple):
+    """A head as it was read: the same bytes mean the same, and are the same object."""
 
-    __slots__ = ("_limits", "_scheme", "close")
+    raw: bytes
+    start: tuple[bytes, bytes]
+    fields: bytes
+    head: Head
+    framing: Framing
+
+
+class RequestReader(_Reader):
+    """Requests, one after the other, from one client. A head that equals the one before is the very same `Head`."""
+
+    __slots__ = ("_known", "_limits", "_scheme", "close")
 
     def __init__(self, limits: HttpLimits, scheme: str) -> None:
         super().__init__(BadRequest, limits.head_bytes)
         self._limits = limits
         self._scheme = scheme
+        self._known: _Known | None = None
         self.close = False  # what the last head asked of its connection
 
     def next_head(self) -> Head | None:
@@ -216,31 +229,38 @@ class RequestReader(_Reader):
         raw = self._take_head()
         if raw is None:
             return None
+        known = self._known
+        if known is None or raw != known.raw:
+            known = self._read(raw)
+            self._known = known if len(raw) <= _KEPT_BYTES else None
+        self.close = known.framing.close
+        self._begin(known.framing, self._limits.trailer_bytes, lenient=False)
+        return known.head
+
+    def _read(self, raw: bytes) -> _Known:
         match = _REQUEST.fullmatch(raw)
         if match is None:
             raise _why_not(raw)
         method, target, minor, fields = match.groups()
         if len(target) > self._limits.target_bytes:
             raise BadRequest("the target is too long", 414)
-        if b"\t" in fields and _TABBED.search(fields) is not None:
-            raise BadRequest("a field that controls the connection may not have a tab")
-        split = _Split()
-        self._split(split, httptools.HttpRequestParser(split), raw)
-        if split.url != target:
-            raise BadRequest("the target cannot be read beyond doubt")
-        if len(split.headers) > self._limits.header_count:
-            raise BadRequest("there are too many fields", 431)
-        headers = tuple(split.headers)
         version: Version = "1.1" if minor == b"1" else "1.0"
-        framing = request_framing(headers, version)
+        before = self._known
+        if before is not None and before.fields == fields and before.start == (method, minor):
+            # The fields were read with the head before this one: of equal bytes the same would come out.
+            self._split_request(raw[: -len(fields) - 2] + b"\r\n", target)
+            headers, framing = before.head.headers, before.framing
+        else:
+            if b"\t" in fields and _TABBED.search(fields) is not None:
+                raise BadRequest("a field that controls the connection may not have a tab")
+            headers = self._split_request(raw, target)
+            framing = request_framing(headers, version)
         if framing.length > self._limits.body_bytes:
             raise BadRequest("the body is too large", 413)
-        target, authority = _one_target(target, headers, self._scheme)
-        self.close = framing.close
-        self._begin(framing, self._limits.trailer_bytes, lenient=False)
-        return Head(
+        origin, authority = _one_target(target, headers, self._scheme)
+        head = Head(
             method.decode("ascii"),
-            target,
+            origin,
             authority,
             self._scheme,
             headers,
@@ -250,19 +270,31 @@ class RequestReader(_Reader):
             framing.expect_continue,
             framing.upgrade,
         )
+        return _Known(raw, (method, minor), fields, head, framing)
+
+    def _split_request(self, raw: bytes, target: bytes) -> Headers:
+        """The fields of a head as llhttp reads them, and it must see the same target."""
+        split = _Split()
+        self._split(split, httptools.HttpRequestParser(split), raw)
+        if split.url != target:
+            raise BadRequest("the target cannot be read beyond doubt")
+        if len(split.headers) > self._limits.header_count:
+            raise BadRequest("there are too many fields", 431)
+        return tuple(split.headers)
 
     def _too_long(self) -> Exception:
         return BadRequest("the head is too long", 431)
 
 
 class ResponseReader(_Reader):
-    """The responses of one target. `expect` says what the next one answers."""
+    """The responses of one target. A head that equals the one before is the very same `ResponseHead`."""
 
-    __slots__ = ("_limits", "close", "framing")
+    __slots__ = ("_known", "_limits", "close", "framing")
 
     def __init__(self, limits: UpstreamLimits) -> None:
         super().__init__(UpstreamProtocolError, limits.head_bytes)
         self._limits = limits
+        self._known: tuple[bytes, str, ResponseHead, Framing] | None = None
         self.close = False
         self.framing: Framing | None = None
 
@@ -271,6 +303,17 @@ class ResponseReader(_Reader):
         raw = self._take_head()
         if raw is None:
             return None
+        known = self._known
+        if known is None or raw != known[0] or method != known[1]:
+            known = (raw, method, *self._read(raw, method))
+            self._known = known if len(raw) <= _KEPT_BYTES else None
+        _, _, head, framing = known
+        self.close = framing.close
+        self.framing = framing
+        self._begin(framing, self._limits.trailer_bytes, lenient=True)
+        return head
+
+    def _read(self, raw: bytes, method: str) -> tuple[ResponseHead, Framing]:
         match = _RESPONSE.fullmatch(raw)
         if match is None:
             raise UpstreamProtocolError("the target's response has a head that cannot be read")
@@ -282,10 +325,7 @@ class ResponseReader(_Reader):
         headers = tuple(split.headers)
         code = int(status)
         framing = response_framing(headers, code, method, "1.1" if minor == b"1" else "1.0", UpstreamProtocolError)
-        self.close = framing.close
-        self.framing = framing
-        self._begin(framing, self._limits.trailer_bytes, lenient=True)
-        return ResponseHead(code, headers, reason or b"")
+        return ResponseHead(code, headers, reason or b""), framing
 
 
 def _one_target(target: bytes, headers: Headers, scheme: str) -> tuple[bytes, str]:

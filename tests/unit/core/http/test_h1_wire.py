@@ -47,6 +47,68 @@ def test_pipelined_requests_are_read_one_by_one():
     assert it.next_head() is None
 
 
+_FIELDS = HOST + b"X-A: b\r\nConnection: keep-alive\r\n\r\n"
+_LINES = (
+    b"GET /1 HTTP/1.1", b"GET /2 HTTP/1.1", b"GET /1 HTTP/1.0", b"HEAD /1 HTTP/1.1", b"FOO /1 HTTP/1.1", b"GET * HTTP/1.1",
+    b"GET http://a.example/3 HTTP/1.1", b"GET http://b.example/3 HTTP/1.1", b"GET  /1 HTTP/1.1", b"GET /1 HTTP/1.2",
+    b"GET /\x01 HTTP/1.1", b"GET a.example:80 HTTP/1.1", b"get /1 HTTP/1.1", b"GET /#a HTTP/1.1",
+)  # fmt: skip
+
+
+def read_or_refused(it):
+    try:
+        head = it.next_head()
+    except BadRequest as refused:
+        return (refused.status, refused.detail)
+    return (head, it.close, it.body_done)
+
+
+@pytest.mark.parametrize("first", [b"GET /1 HTTP/1.1", b"HEAD /1 HTTP/1.0"])
+@pytest.mark.parametrize("line", _LINES)
+def test_a_head_is_read_the_same_whatever_was_read_before_it(first, line):
+    second = line + b"\r\n" + _FIELDS
+    alone = read_or_refused(reader(second))
+    after = reader(first + b"\r\n" + _FIELDS + second)
+    after.next_head()
+    assert read_or_refused(after) == alone
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [HOST, HOST + b"Connection: close\r\n", HOST + HOST, b"Host: b.example\r\n", HOST + b"Content-Length: 1\r\n"],
+)
+def test_other_fields_are_read_anew(fields):
+    second = b"GET /1 HTTP/1.1\r\n" + fields + b"\r\n"
+    alone = read_or_refused(reader(second))
+    after = reader(b"GET /1 HTTP/1.1\r\n" + _FIELDS + second)
+    after.next_head()
+    assert read_or_refused(after) == alone
+
+
+def test_a_head_that_comes_again_is_the_same_object_up_to_a_size():
+    asked = b"POST /1 HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\n\r\na"
+    it = reader(asked * 2)
+    head = it.next_head()
+    assert it.next_data() == b"a"
+    assert it.next_head() is head
+    assert not it.body_done
+    assert it.next_data() == b"a"
+    long = b"GET /1 HTTP/1.1\r\n" + HOST + b"X-A: " + b"a" * 4096 + b"\r\n\r\n"
+    it = reader(long * 2)
+    assert it.next_head() is not it.next_head()
+
+
+def test_a_response_that_comes_again_answers_what_it_answers():
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
+    it = responses(answer + b"a" + answer + answer + b"b")
+    first = it.next_head("GET")
+    assert it.next_data() == b"a"
+    assert it.next_head("HEAD") == first
+    assert it.body_done
+    second = it.next_head("GET")
+    assert (second, it.next_data()) == (first, b"b")
+
+
 def test_a_body_that_is_all_that_was_received_is_not_copied():
     it = reader(b"PUT / HTTP/1.1\r\n" + HOST + b"Content-Length: 500000\r\n\r\n")
     it.next_head()
