@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.http_table import http_lines, http_targets
+from bench.ssh_table import ssh_lines, ssh_targets
 
 Results = dict[str, Any]
 
@@ -25,6 +26,8 @@ def _lines(results: Results) -> Iterator[str]:
     yield from _log(results)
     if "http" in results:
         yield from http_lines(results["http"])
+    if "ssh" in results:
+        yield from ssh_lines(results["ssh"])
     if "idle_mb" in results:
         yield "\n== memory (resident MB, the log's writer included)"
     for name, megabytes in results.get("idle_mb", {}).items():
@@ -112,6 +115,8 @@ def _targets(results: Results) -> Iterator[tuple[str, float, float, bool]]:
         yield "log: entries verified a second", results["log"]["verified_s"], 100_000, False
     if "http" in results:
         yield from http_targets(results["http"])
+    if "ssh" in results:
+        yield from ssh_targets(results["ssh"])
     if "idle_mb" in results:
         yield "idle gateway, MB", results["idle_mb"]["doorward"], 100, True
 
