@@ -15,6 +15,7 @@ from doorward_console import output
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a configuration for a target of your own.")
 
 PASSWORD_VARIABLE = "DOORWARD_TARGET_PASSWORD"  # noqa: S105 - the name of a variable
+CREDENTIAL_VARIABLE = "DOORWARD_TARGET_CREDENTIAL"
 
 SshTargetOption = Annotated[str, typer.Option("--target", help="user@host[:port] of the SSH server.")]
 FingerprintOption = Annotated[
@@ -30,6 +31,22 @@ ReadersOption = Annotated[str, typer.Option(help="The group that may read, and a
 ApproversOption = Annotated[str, typer.Option(help="The group that decides changes.")]
 ResourceOption = Annotated[str, typer.Option(help="What clients call it; else from the target's name.")]
 OriginOption = Annotated[str, typer.Option(help="The gateway's name in its log; else from this machine's.")]
+HttpTargetOption = Annotated[str, typer.Option("--target", help="https://host[:port][/path], without a credential")]
+SendOption = Annotated[
+    str, typer.Option("--send", help="How its credential is shown: bearer, basic, header:X-Api-Key, nothing.")
+]
+CredentialVariableOption = Annotated[
+    str, typer.Option("--credential-env", help="The variable from which the gateway will take the credential.")
+]
+CredentialFileOption = Annotated[
+    Path | None, typer.Option("--credential-file", help="Instead: a file that holds it and nothing else.")
+]
+SampleOption = Annotated[
+    list[str] | None,
+    typer.Option("--sample", help="A path whose JSON may be looked at: /customers?limit=50; repeatable"),
+]
+OpenApiOption = Annotated[Path | None, typer.Option("--openapi", help="The API's own description.", dir_okay=False)]
+AtOption = Annotated[str, typer.Option("--at", help="Where it is offered: /crm, or a host; else by the target's name.")]
 TlsOption = Annotated[str, typer.Option("--target-tls", help="verify-full, or disable")]
 CaOption = Annotated[Path | None, typer.Option("--target-ca", help="Whose certificates to trust there, in PEM.")]
 VariableOption = Annotated[str, typer.Option(help="The variable from which the gateway will take the password.")]
@@ -114,3 +131,44 @@ def ssh(
         doors = Doors(listen, approvals, admin, certificate, key)
         names = Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
         init_ssh_run.make(folder, target, fingerprint, doors, names, ask=not yes, force=force)
+
+
+@app.command("http")
+def http(
+    *,
+    target: HttpTargetOption,
+    issuer: IssuerOption,
+    audience: AudienceOption = None,
+    sample: SampleOption = None,
+    openapi: OpenApiOption = None,
+    send: SendOption = "bearer",
+    credential_env: CredentialVariableOption = CREDENTIAL_VARIABLE,
+    credential_file: CredentialFileOption = None,
+    target_ca: CaOption = None,
+    at: AtOption = "",
+    folder: FolderOption = Path(),
+    readers: ReadersOption = "crew-analysts",
+    approvers: ApproversOption = "api-owners",
+    resource: ResourceOption = "",
+    origin: OriginOption = "",
+    listen: ListenOption = "127.0.0.1:8443",
+    approvals: ApprovalsOption = "127.0.0.1:9465",
+    admin: AdminOption = "127.0.0.1:9464",
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    yes: YesOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Before an HTTP API. Look at a sample of its JSON, propose masks, write files that start at once."""
+    from doorward_console import init_http_run  # noqa: PLC0415 - pydantic, loaded where used
+    from doorward_console.init_doors import CannotInit, Doors, Names  # noqa: PLC0415 - as above
+    from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
+    from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
+
+    with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError, UnicodeError):
+        way = init_http_run.Way(
+            target, target_ca, send, credential_env, credential_file, tuple(sample or ()), openapi, at
+        )
+        doors = Doors(listen, approvals, admin, certificate, key)
+        names = Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
+        init_http_run.make(folder, way, doors, names, ask=not yes, force=force)

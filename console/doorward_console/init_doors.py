@@ -105,6 +105,12 @@ def fit_name(text: str) -> str:
     return _UNFIT.sub("-", text).strip("-._")[:_MAX_NAME] or "target"
 
 
+def target_name(host: str) -> str:
+    """What a server is called: the first word of its name, or its address."""
+    first = host.partition(".")[0]
+    return host.replace(":", "-") if ":" in host or first.isdigit() else first
+
+
 def gateway(
     folder: Path, doors: Doors, names: Names, *, resource: str, account: str, kind: str
 ) -> tuple[Gateway, dict[str, bytes]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from doorward_console import output
-from doorward_console.init_doors import CannotInit, Doors, Names, check, endpoint, fields_of, gateway
+from doorward_console.init_doors import CannotInit, Doors, Names, check, endpoint, fields_of, gateway, target_name
 from doorward_console.init_folder import CONFIG, POLICY, STATE, put
 from doorward_console.init_ssh_files import WantedSsh, config_text, policy_text
 from doorward_console.init_ssh_target import BadTarget, CannotScan, HostKey, Place, parse_target, scan
@@ -32,7 +32,7 @@ def make(folder: Path, target: str, fingerprint: str, doors: Doors, names: Names
     for text in (doors.listen, doors.approvals, doors.admin):
         endpoint(text)
     key = _known(place, fingerprint, ask=ask)
-    made, files = gateway(folder, doors, names, resource=_resource(place.host), account=place.user, kind="ssh")
+    made, files = gateway(folder, doors, names, resource=target_name(place.host), account=place.user, kind="ssh")
     wanted = WantedSsh(**fields_of(made), place=place, host_key=key.line, fingerprint=key.fingerprint)
     files |= {CONFIG: config_text(wanted).encode(), POLICY: policy_text(wanted).encode()}
     remarks = put(folder, files, time.time_ns(), needed=(wanted.certificate, wanted.key))
@@ -69,12 +69,6 @@ def _known(place: Place, fingerprint: str, *, ask: bool) -> HostKey:
 def _public_file(kind: str) -> str:
     family = kind.removeprefix("ssh-").partition("-")[0]
     return f"/etc/ssh/ssh_host_{family}_key.pub"
-
-
-def _resource(host: str) -> str:
-    """What a server is called: the first word of its name, or its address."""
-    first = host.partition(".")[0]
-    return host.replace(":", "-") if ":" in host or first.isdigit() else first
 
 
 def _trusted(folder: Path, wanted: WantedSsh) -> str:

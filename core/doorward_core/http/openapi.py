@@ -77,7 +77,7 @@ class Api:
 
 def read_api(text: str, name: str) -> Api:
     """Read a description, in JSON or YAML. Raises ConfigError with every fault."""
-    data = _data(text, name)
+    data = load_description(text, name)
     if not isinstance(data, dict) or not isinstance(data.get("paths"), dict):
         raise ConfigError((f"{name}:1: not an OpenAPI document: it has no `paths`",))
     if not (str(data.get("openapi", "")).startswith("3.") or str(data.get("swagger", "")) == "2.0"):
@@ -93,7 +93,8 @@ def read_api(text: str, name: str) -> Api:
     return Api(title if isinstance(title, str) else "", requests)
 
 
-def _data(text: str, name: str) -> Any:
+def load_description(text: str, name: str) -> Any:
+    """The document itself, JSON or YAML, unchecked. Raises ConfigError."""
     if len(text) > MAX_TEXT_CHARS:
         raise ConfigError((f"{name}:1: the file is larger than {MAX_TEXT_CHARS} characters",))
     if text.lstrip()[:1] == "{":

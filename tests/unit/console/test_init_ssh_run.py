@@ -5,8 +5,8 @@ import stat
 import pytest
 from ssh_stack import Sshd
 
+from doorward_console.init_doors import target_name
 from doorward_console.init_folder import CONFIG
-from doorward_console.init_ssh_run import _resource
 from doorward_core.config import load_config
 from doorward_demo.postgres import free_port
 
@@ -74,4 +74,4 @@ def test_what_cannot_be_asked_is_said(init, tmp_path, target, words):
     [("web1.example", "web1"), ("10.0.0.5", "10.0.0.5"), ("2001:db8::1", "2001-db8--1"), ("web1", "web1")],
 )
 def test_a_server_is_called_by_its_name(host, name):
-    assert _resource(host) == name
+    assert target_name(host) == name
