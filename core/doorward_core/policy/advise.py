@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from doorward_core.model import Action, Atom, Effect, Mask, MaskInput, Obligation
 from doorward_core.policy.commands import COMMAND
 from doorward_core.policy.judge import Verdict
+from doorward_core.policy.objects import OBJECT
 from doorward_core.policy.requests import REQUEST
 
 MAX_NAMED = 3
@@ -34,6 +35,8 @@ def describe(atom: Atom) -> str:
         return f"{atom.action} of command {readable(f'{target.name} {target.detail}'.rstrip())}"
     if target.kind == REQUEST:
         return f"{atom.action} by {readable(target.name)}"
+    if target.kind == OBJECT:
+        return f"{atom.action} ({readable(target.detail)}) on {readable(target.name)}"
     text = f"{atom.action} on {target.kind} {readable(target.name)}"
     if target.columns:
         text += f" ({', '.join(readable(column) for column in target.columns[:MAX_NAMED])}"

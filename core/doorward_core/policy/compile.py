@@ -13,6 +13,7 @@ from doorward_core.model import Action, Approve, Effect, Identity, Limit, Mask, 
 from doorward_core.policy.commands import COMMAND, Commands, compile_commands
 from doorward_core.policy.facts import When, compile_when
 from doorward_core.policy.glob import Names, compile_names
+from doorward_core.policy.objects import OBJECT, Objects, compile_objects
 from doorward_core.policy.requests import REQUEST, Requests, compile_requests
 from doorward_core.policy.rules import Approval, MaskRule, Rule, Where, Who, content_hash
 
@@ -66,7 +67,7 @@ class CompiledRule:
 
     `kinds` maps kinds of target to the names meant; None means that any target is meant.
     `columns` narrows relations further; None means that columns do not matter.
-    `commands` and `requests` are those meant, where the rule names some.
+    `commands`, `requests` and `objects` are those meant, where the rule names some.
     `when` is what must hold of the whole operation besides; a rule that has it never speaks of opening a session.
     `source` is `file:line`, for people.
     """
@@ -90,6 +91,7 @@ class CompiledRule:
     commands: Commands | None = None
     requests: Requests | None = None
     when: When | None = None
+    objects: Objects | None = None
 
     @property
     def blanket(self) -> bool:
@@ -104,8 +106,10 @@ class CompiledRule:
             and (self.unless is None or not self.unless.match(identity))
         )
 
-    def names_target(self, target: Target) -> bool:
-        """Whether it is about this target, columns aside."""
+    def names_target(self, target: Target, within: tuple[Target, ...] = ()) -> bool:
+        """Whether it is about this target, columns aside; `within` are the objects and commands of its operation."""
+        if self.objects is not None and within:
+            return self._names_within(target, within)
         if self.commands is not None and target.kind == COMMAND:
             return self.commands.match(target.name, target.detail, allows=self.effect is Effect.PERMIT)
         if self.requests is not None and target.kind == REQUEST:
@@ -114,6 +118,33 @@ class CompiledRule:
             return self.columns is None or target.kind == RELATION
         names = self.kinds.get(target.kind)
         return names is not None and names.match(target.name)
+
+    def _names_within(self, target: Target, within: tuple[Target, ...]) -> bool:
+        """The same for a rule about objects: it is about what runs in them as well, and `commands` narrows both.
+
+        An allow must cover every object and every command of an operation; else one rule's object and another's
+        command would together make what neither allows.
+        """
+        assert self.objects is not None
+        allows = self.effect is Effect.PERMIT
+        enough = all if allows else any
+        objects = [item for item in within if item.kind == OBJECT]
+        if not enough(self.objects.match(item.name, item.detail, allows=allows) for item in objects):
+            return False
+        if target.kind == OBJECT and not self.objects.match(target.name, target.detail, allows=allows):
+            return False
+        if self.commands is not None:
+            found = [
+                self.commands.match(item.name, item.detail, allows=allows) for item in within if item.kind == COMMAND
+            ]
+            if not (found and enough(found)):
+                return False
+            if target.kind == COMMAND:
+                return self.commands.match(target.name, target.detail, allows=allows)
+        if target.kind in {OBJECT, COMMAND}:
+            return True
+        names = (self.kinds or {}).get(target.kind)
+        return allows and not self.kinds if names is None else names.match(target.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +188,7 @@ def compile_rule(rule: Rule, source: str) -> CompiledRule:
         _who(rule.unless),
         _where(rule.resource),
         rule.actions,
-        kinds or (None if rule.commands is None and rule.requests is None else {}),
+        kinds or (None if rule.commands is None and rule.requests is None and rule.objects is None else {}),
         None if rule.columns is None else compile_names(rule.columns),
         _approve(rule.id, digest, rule.approve),
         None if rule.limit is None else Limit(rule.limit.rows, rule.limit.bytes, rule.limit.seconds),
@@ -169,6 +200,7 @@ def compile_rule(rule: Rule, source: str) -> CompiledRule:
         None if rule.commands is None else compile_commands(rule.commands),
         None if rule.requests is None else compile_requests(rule.requests),
         None if rule.when is None else compile_when(rule.when),
+        None if rule.objects is None else compile_objects(rule.objects),
     )
 
 

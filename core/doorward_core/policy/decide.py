@@ -35,7 +35,7 @@ from doorward_core.model import (
 )
 from doorward_core.policy.advise import advise, advise_unsupported
 from doorward_core.policy.compile import CompiledMask, CompiledRule
-from doorward_core.policy.judge import Granted, Verdict, View
+from doorward_core.policy.judge import Granted, Verdict, View, within
 
 MAX_VIEWS = 4096
 """One per session in use; past it the oldest is made anew when it is asked again, which costs microseconds."""
@@ -65,7 +65,7 @@ class Policy:
     `observe` maps resources in observe mode to the instant at which that ends.
     """
 
-    __slots__ = ("_rated", "_timed", "_views", "digest", "mask_rules", "observe", "rules", "texts")
+    __slots__ = ("_objects", "_rated", "_timed", "_views", "digest", "mask_rules", "observe", "rules", "texts")
 
     def __init__(
         self,
@@ -81,6 +81,7 @@ class Policy:
         self.texts = texts
         self.observe: Mapping[str, int] = dict(observe or {})
         self._timed = frozenset(rule.id for rule in rules if rule.until_unix_ns is not None)
+        self._objects = any(rule.objects is not None for rule in rules)
         self._rated = {
             item.mask.rule: ProbeRate(item.mask.rule, item.limit_count, item.limit_per_s)
             for item in mask_rules
@@ -113,7 +114,8 @@ class Policy:
         """
         view = self._view(identity, resource)
         atoms = _atoms(operation)
-        verdicts = [view.judge(atom, now_unix_ns, granted, operation.facts) for atom in atoms]
+        objects = within(atoms) if self._objects else ()
+        verdicts = [view.judge(atom, now_unix_ns, granted, operation.facts, objects) for atom in atoms]
         decision = self._combine(verdicts, view.owed, operation.attributes.get("problem", ""))
         if decision.effect is not Effect.PERMIT and self.observes(resource, now_unix_ns):
             decision = _observed(decision, view.owed, unread=any(a.action is Action.UNKNOWN for a in atoms))
@@ -159,7 +161,9 @@ class Policy:
     ) -> tuple[Verdict, ...]:
         """The verdict on each atom, for those who explain decisions."""
         view = self._view(identity, resource)
-        return tuple(view.judge(atom, now_unix_ns, granted, operation.facts) for atom in _atoms(operation))
+        atoms = _atoms(operation)
+        objects = within(atoms) if self._objects else ()
+        return tuple(view.judge(atom, now_unix_ns, granted, operation.facts, objects) for atom in atoms)
 
     def judge_connect(self, identity: Identity, resource: Resource, now_unix_ns: int) -> Verdict:
         """The verdict on opening a session."""

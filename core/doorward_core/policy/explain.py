@@ -22,12 +22,13 @@ from doorward_core.model import (
     Operation,
     Record,
     Resource,
+    Target,
 )
 from doorward_core.policy.advise import describe, readable
 from doorward_core.policy.compile import CompiledRule
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.facts import Facts
-from doorward_core.policy.judge import IMPLIED, NO_FACTS, Granted, Verdict, rule_applies, rule_minds
+from doorward_core.policy.judge import IMPLIED, NO_FACTS, Granted, Verdict, rule_applies, rule_minds, within
 
 WORDS = {Effect.PERMIT: "allow", Effect.HOLD: "hold", Effect.DENY: "block"}
 """Effects in the words of the policy file."""
@@ -115,7 +116,11 @@ def explain(
     """Take one decision apart, for an enforcement point that can discharge every obligation."""
     decision = policy.decide(identity, resource, operation, now_unix_ns, granted, discharges=_EVERYTHING)
     verdicts = policy.judge(identity, resource, operation, now_unix_ns, granted)
-    told = tuple(_atom(policy, identity, resource, verdict, now_unix_ns, facts=operation.facts) for verdict in verdicts)
+    objects = within(operation.atoms)
+    told = tuple(
+        _atom(policy, identity, resource, verdict, now_unix_ns, facts=operation.facts, objects=objects)
+        for verdict in verdicts
+    )
     return Explanation(decision, told)
 
 
@@ -127,14 +132,21 @@ def explain_connect(policy: Policy, identity: Identity, resource: Resource, now_
 
 
 def _atom(
-    policy: Policy, identity: Identity, resource: Resource, verdict: Verdict, now: int, *, facts: Facts = NO_FACTS
+    policy: Policy,
+    identity: Identity,
+    resource: Resource,
+    verdict: Verdict,
+    now: int,
+    *,
+    facts: Facts = NO_FACTS,
+    objects: tuple[Target, ...] = (),
 ) -> AtomTold:
     deciding = {rule.id for rule in verdict.deciding}
     matched = tuple(RuleTold(rule.id, WORDS[rule.effect], rule.source, rule.id in deciding) for rule in verdict.matched)
     nearly: list[RuleTold] = []
     if verdict.by_default:
         for rule in policy.rules:
-            missing = _missing(rule, identity, resource, verdict.atom, now)
+            missing = _missing(rule, identity, resource, verdict.atom, now, objects=objects)
             if verdict.atom.action not in IMPLIED and not rule_minds(rule, verdict.atom.action, facts):
                 missing.append("not all of its `when` holds")
             if rule.effect is not Effect.DENY and len(missing) == 1:
@@ -142,7 +154,9 @@ def _atom(
     return AtomTold(describe(verdict.atom), WORDS[verdict.effect], verdict.by_default, matched, tuple(nearly))
 
 
-def _missing(rule: CompiledRule, identity: Identity, resource: Resource, atom: Atom, now: int) -> list[str]:
+def _missing(
+    rule: CompiledRule, identity: Identity, resource: Resource, atom: Atom, now: int, *, objects: tuple[Target, ...]
+) -> list[str]:
     """What keeps a rule from matching, each in words."""
     missing: list[str] = []
     if not rule.where.match(resource):
@@ -156,7 +170,7 @@ def _missing(rule: CompiledRule, identity: Identity, resource: Resource, atom: A
         missing.append(f"it does not name {atom.action} (`do`)")
     if implied:
         pass  # whatever it names, it lets one in
-    elif not rule.names_target(atom.target):
+    elif not rule.names_target(atom.target, objects):
         missing.append(f"it does not name {atom.target.kind} {readable(atom.target.name)}")
     elif any(not rule_applies(rule, atom, column) for column in atom.target.columns or ("",)):
         missing.append("it does not name every column (`columns`)")

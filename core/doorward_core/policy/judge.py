@@ -12,9 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from doorward_core.model import Action, Atom, Effect, Identity, Mask, MaskInput, Resource
+from doorward_core.model import Action, Atom, Effect, Identity, Mask, MaskInput, Resource, Target
+from doorward_core.policy.commands import COMMAND
 from doorward_core.policy.compile import RELATION, CompiledMask, CompiledRule
 from doorward_core.policy.facts import Facts
+from doorward_core.policy.objects import OBJECT
 
 Granted = frozenset[tuple[str, bytes]]
 
@@ -62,10 +64,18 @@ class View:
         self.owed: tuple[Mask | MaskInput, ...] = (*self.masks, *owed)
         self._column_masks = tuple(item for item in self.mask_rules if item.columns is not None and item.flow != "in")
 
-    def judge(self, atom: Atom, now_unix_ns: int, granted: Granted, facts: Facts = NO_FACTS) -> Verdict:
+    def judge(
+        self,
+        atom: Atom,
+        now_unix_ns: int,
+        granted: Granted,
+        facts: Facts = NO_FACTS,
+        within: tuple[Target, ...] = (),
+    ) -> Verdict:
         """The verdict on one atom; `granted` are the holds that people have already satisfied.
 
         `facts` are those of the whole operation; one that is not among them is not known.
+        `within` are the objects and commands of the operation, where it has objects.
         """
         action, target = atom.action, atom.target
         candidates = self._by_action[action]
@@ -75,7 +85,7 @@ class View:
         matched: list[CompiledRule] = []
         for rule in candidates:
             if (
-                rule.names_target(target)
+                rule.names_target(target, within)
                 and (rule.until_unix_ns is None or now_unix_ns < rule.until_unix_ns)
                 and (rule.when is None or rule_minds(rule, action, facts))
             ):
@@ -155,6 +165,13 @@ class View:
 _STRICTNESS = {Effect.PERMIT: 0, Effect.HOLD: 1, Effect.DENY: 2}
 
 
+def within(atoms: tuple[Atom, ...]) -> tuple[Target, ...]:
+    """The objects and commands of an operation, where it has objects: rules about objects look at all of them."""
+    if not any(atom.target.kind == OBJECT for atom in atoms):
+        return ()
+    return tuple(atom.target for atom in atoms if atom.target.kind in {OBJECT, COMMAND})
+
+
 def rule_applies(rule: CompiledRule, atom: Atom, column: str) -> bool:
     """Whether a rule that may look at columns speaks of this one.
 
@@ -196,6 +213,7 @@ def _without_columns(rule: CompiledRule) -> CompiledRule:
         rule.commands,
         rule.requests,
         rule.when,
+        rule.objects,
     )
 
 

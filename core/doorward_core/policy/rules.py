@@ -20,6 +20,7 @@ from doorward_core.config_types import Bytes, Strict, UnixNs, WholeSeconds, faul
 from doorward_core.model import Action, PrincipalKind, RecordLevel, Transform
 from doorward_core.policy.commands import COMMAND, split_pattern
 from doorward_core.policy.facts import is_fact
+from doorward_core.policy.objects import OBJECT, split_object
 from doorward_core.policy.requests import REQUEST, split_request
 
 ANY = "any"
@@ -93,6 +94,17 @@ def _request(value: str) -> str:
     return value
 
 
+def _object(value: str) -> str:
+    """One pattern over verbs and the places of objects."""
+    if value.startswith("!!"):
+        raise fault("a pattern has one leading `!` at most")
+    try:
+        split_object(value)
+    except ValueError as error:
+        raise fault(str(error)) from None
+    return value
+
+
 def _facts(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     """What `when` names."""
     if not value:
@@ -143,6 +155,7 @@ Patterns = Annotated[tuple[Pattern, ...], AfterValidator(_has_positive)]
 Columns = Annotated[tuple[Annotated[str, AfterValidator(_column)], ...], AfterValidator(_has_positive)]
 Commands = Annotated[tuple[Annotated[str, AfterValidator(_command)], ...], AfterValidator(_has_positive)]
 Requests = Annotated[tuple[Annotated[str, AfterValidator(_request)], ...], AfterValidator(_has_positive)]
+Objects = Annotated[tuple[Annotated[str, AfterValidator(_object)], ...], AfterValidator(_has_positive)]
 Facts = Annotated[dict[str, Patterns], AfterValidator(_facts)]
 People = Annotated[tuple[Pattern, ...], AfterValidator(_not_empty)]
 
@@ -233,6 +246,7 @@ class Rule(Strict):
     roles: Patterns | None = None
     commands: Commands | None = None
     requests: Requests | None = None
+    objects: Objects | None = None
     when: Facts | None = None
     targets: dict[str, Patterns] | None = None
     approve: Approval | None = None
@@ -253,7 +267,7 @@ class Rule(Strict):
         if self.effect == "block" and not self.connect:
             raise fault("`connect: false` has no meaning beside `effect: block`")
         if self.targets is not None:
-            for kind in (COMMAND, REQUEST):
+            for kind in (COMMAND, REQUEST, OBJECT):
                 if kind in self.targets:
                     raise fault(f"write `{kind}s:` instead of `targets: {{{kind}: ...}}`")
             for kind in self.targets:
@@ -269,7 +283,7 @@ class Rule(Strict):
 
     @property
     def filters(self) -> dict[str, tuple[str, ...]]:
-        """Patterns by kind of target, `commands` and `requests` aside; empty where the rule names no other kind."""
+        """Patterns by kind of target, those with keys and forms of their own aside; empty where there are no others."""
         found: dict[str, tuple[str, ...]] = dict(self.targets or {})
         for key, kind in FILTER_KINDS.items():
             patterns = getattr(self, key)

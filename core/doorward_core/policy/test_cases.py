@@ -20,6 +20,7 @@ from doorward_core.model import Action, Atom, AuthMethod, Identity, Operation, P
 from doorward_core.policy.commands import COMMAND
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.explain import WORDS, Explanation, explain, explain_connect
+from doorward_core.policy.objects import OBJECT
 from doorward_core.policy.requests import REQUEST
 from doorward_core.policy.rules import FILTER_KINDS, Do
 
@@ -70,6 +71,7 @@ class Deed(Strict):
     role: str | None = None
     command: str | None = None
     request: str | None = None
+    object: str | None = None
     target: dict[str, str] | None = None
     detail: str = ""
 
@@ -78,12 +80,12 @@ class Deed(Strict):
         if self.do == "any":
             raise fault("a case names one action; `any` is for rules")
         if len(self._targets()) != 1:
-            known = ", ".join((*_SINGULAR, COMMAND, REQUEST))
+            known = ", ".join((*_SINGULAR, COMMAND, REQUEST, OBJECT))
             raise fault(f"needs exactly one of {known} and `target: {{kind: name}}`")
         return self
 
     def _targets(self) -> list[tuple[str, str]]:
-        keys = {**_SINGULAR, COMMAND: COMMAND, REQUEST: REQUEST}
+        keys = {**_SINGULAR, COMMAND: COMMAND, REQUEST: REQUEST, OBJECT: OBJECT}
         named = [(kind, name) for key, kind in keys.items() if (name := getattr(self, key)) is not None]
         return named + list((self.target or {}).items())
 
@@ -93,6 +95,9 @@ class Deed(Strict):
         if kind == COMMAND:
             program, _, arguments = name.partition(" ")
             return Atom(Action(self.do), Target(kind, program, self.columns, self.detail or arguments))
+        if kind == OBJECT:
+            verb, _, place = name.rpartition(" ")
+            return Atom(Action(self.do), Target(kind, place, self.columns, self.detail or verb))
         return Atom(Action(self.do), Target(kind, name, self.columns, self.detail))
 
 
