@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from doorward_core.http.fields import look_alike
 from doorward_core.http.messages import BadRequest, Headers
 
 # Segments that mean the same to everybody: no dots at the front, no percent signs, nothing reserved.
@@ -146,7 +147,12 @@ def _form_text(raw: bytes) -> str:
 def refuse_overrides(headers: Headers, target: CanonicalTarget) -> None:
     """Refuse what asks the target to take another method or path than those that are decided on."""
     for name, _ in headers:
-        if name.replace(b"_", b"-") in OVERRIDES:
+        if look_alike(name) in OVERRIDES:
             raise BadRequest("a header would change the method or the path")
-    if any(name.lower() == _OVERRIDE_FIELD for name, _ in target.query):
+    if any(_field(name) == _OVERRIDE_FIELD for name, _ in target.query):
         raise BadRequest("the query would change the method")
+
+
+def _field(name: str) -> str:
+    """The name of a field as the loosest framework reads it: without blanks, brackets and case."""
+    return name.strip().strip("[]").partition("[")[0].strip().lower()

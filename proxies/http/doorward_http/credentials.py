@@ -20,10 +20,10 @@ import trio
 from doorward_core.config import Account
 from doorward_core.errors import GatewayError, UpstreamUnavailable
 from doorward_core.http.messages import Head, Headers
+from doorward_core.http.routes import Destination
 from doorward_core.http.upstream import UpstreamPool
 from doorward_core.model import Secret
 from doorward_core.net.secrets import SecretKeeper
-from doorward_http.routes import Destination
 from doorward_http.settings import OAuthCredential, Send
 
 MAX_ANSWER_BYTES: Final = 64 * 1024  # of a token endpoint: a token of 16 KiB and what goes with it

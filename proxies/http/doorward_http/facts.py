@@ -52,6 +52,11 @@ class _Object:
     members: tuple[tuple[str, Any], ...]
 
 
+def about_bodies(key: str) -> bool:
+    """Whether a fact of this name is found in bodies."""
+    return key.startswith(("body.", "form."))
+
+
 def is_coded(headers: Headers) -> bool:
     """Whether a body with these headers has to be decoded before it can be read."""
     if get_all(headers, b"content-encoding"):
@@ -195,7 +200,7 @@ def _path(documents: tuple[Any, ...], path: str) -> tuple[str, ...] | None:
                     return None
         nodes = found
     values = tuple([_text(node) for node in nodes])
-    return None if any(_SURROGATE.search(value) for value in values) else values  # half a character: nobody agrees on it
+    return None if any(map(_SURROGATE.search, values)) else values  # half a character: nobody agrees on it
 
 
 def _steps(path: str) -> list[tuple[bool, str | int]] | None:

@@ -9,17 +9,17 @@ body, and every header but those that differ from one try of the same request to
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from doorward_core.http.messages import Head, Headers, get
 from doorward_core.http.paths import CanonicalTarget
+from doorward_core.http.redaction import without_secrets
+from doorward_core.http.routes import Destination, Found
 from doorward_core.model import Action, Atom, Operation, Target
 from doorward_core.policy.requests import REQUEST, Requests, compile_requests
 from doorward_http.facts import Body, facts, readable
-from doorward_http.routes import Destination, Found
 from doorward_http.settings import Actions
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1, but for TRACE, which is refused
@@ -38,9 +38,6 @@ VOLATILE: Final = frozenset(
      b"traceparent", b"tracestate", b"user-agent", b"x-amzn-trace-id", b"x-correlation-id", b"x-request-id",
      b"x-stainless-retry-count"}
 )  # fmt: skip
-_SECRET_NAME: Final = re.compile(
-    r"(?i)token|secret|passw|pwd|api-?_?key|apikey|credential|signature|(?:^|[-_.])(?:sig|key|code|auth|jwt|session|sid)\b"
-)
 _STRICTEST_FIRST: Final = (Action.ADMIN, Action.EXECUTE, Action.WRITE, Action.READ)
 
 
@@ -99,7 +96,8 @@ class Reader:
         action, problem = self._action(request)
         found = facts(wanted, request.target.query, request.headers, request.body)
         text, truncated = shown(request)
-        attributes = {**readable(found), "authority": request.head.authority, "target": self._destination.authority}
+        where = {"authority": request.head.authority, "place": request.found.place}
+        attributes = {**readable(found), **where, "target": self._destination.authority}
         return Operation(
             id=identifier,
             seq=seq,
@@ -183,12 +181,3 @@ def shown(request: Request) -> tuple[str, bool]:
         digest = hashlib.sha256(body.content).hexdigest()
         text = f"({len(body.content)} bytes of {body.media_type or 'no type'}, SHA-256 {digest})"
     return "\n".join([*lines, "", text]), truncated
-
-
-def without_secrets(query: str) -> str:
-    """A query with the values of what is called a secret cut out."""
-    return "&".join(
-        f"{name}=…" if equals and _SECRET_NAME.search(name) else pair
-        for pair in query.split("&")
-        for name, equals, _ in [pair.partition("=")]
-    )

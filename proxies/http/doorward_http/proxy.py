@@ -21,12 +21,14 @@ from doorward_core.errors import AdmissionRefused, AuthenticationError, ConfigEr
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.messages import BadRequest, Headers, ResponseHead, get_all
 from doorward_core.http.paths import CanonicalTarget, canonical, refuse_overrides
+from doorward_core.http.places import WELL_KNOWN
 from doorward_core.http.problem import problem
 from doorward_core.http.relay import tell
+from doorward_core.http.routes import Found, Routes
 from doorward_core.http.server import ALPN, serve
 from doorward_core.http.websocket import check_request
 from doorward_core.identity.assertion import Assertion
-from doorward_core.model import Approve, Mask, MaskInput, Obligation, Peer, Record, Secret
+from doorward_core.model import Approve, Effect, Mask, MaskInput, Obligation, Operation, Peer, Record, Secret
 from doorward_core.net.control import Route
 from doorward_core.net.listen import Connection
 from doorward_core.net.tls import ServerTls
@@ -34,14 +36,14 @@ from doorward_core.rooms import Room, key_file
 from doorward_core.run import Maker
 from doorward_http import refusals
 from doorward_http.doors import HttpDoor
+from doorward_http.facts import Body, about_bodies, is_coded
 from doorward_http.headers import for_target
 from doorward_http.masking import Owing
 from doorward_http.operations import WEBSOCKET, Request, media_type
 from doorward_http.refusals import Refusal, refusal
-from doorward_http.routes import Found, Routes
 from doorward_http.served import Served, serve_resource
 from doorward_http.serving import Means, Serving
-from doorward_http.settings import WELL_KNOWN, HttpTarget
+from doorward_http.settings import HttpTarget
 
 DISCHARGES: Final[frozenset[type[Obligation]]] = frozenset({Mask, MaskInput, Approve, Record})
 JWKS: Final = f"{WELL_KNOWN}jwks.json"
@@ -184,18 +186,34 @@ class HttpProxy:
         if head.upgrade == WEBSOCKET:
             check_request(head)
         serving = Serving(served, door, exchange, self._means, draining)
-        coded = bool(get_all(headers, b"content-encoding"))
-        body, rest = await serving.read_body(media_type(headers), coded=coded)
-        serving.check_form(body)
-        request = Request(head, target, found, headers, body)
-        operation = served.reader.read(
-            request,
-            identifier=secrets.token_bytes(OPERATION_ID_BYTES),
-            seq=door.number(),
-            account=door.gate.session.account,
-            wanted=served.wanted(self._room.gate.policy),
-        )
+        wanted = served.wanted(self._room.gate.policy)
+
+        identifier, number = secrets.token_bytes(OPERATION_ID_BYTES), door.number()
+        account = door.gate.session.account
+
+        def asked(body: Body) -> tuple[Request, Operation]:
+            request = Request(head, target, found, headers, body)
+            return request, served.reader.read(
+                request, identifier=identifier, seq=number, account=account, wanted=wanted
+            )
+
+        if head.expect_continue and not door.gate.observe and not any(map(about_bodies, wanted)):
+            # Whoever asks first is told what no body could change, and need not send it.
+            request, operation = asked(Body(None, media_type(headers), is_coded(headers)))
+            if self._denies(door, operation):
+                await serving.run(request, operation, b"")
+                return
+        body, rest = await serving.read_body(headers)
+        request, operation = asked(body)
         await serving.run(request, operation, rest)
+
+    def _denies(self, door: HttpDoor, operation: Operation) -> bool:
+        """Whether policy would refuse this; the decision itself, and its record, are still to be made."""
+        gate, session = self._room.gate, door.gate.session
+        decision = gate.policy.decide(
+            session.identity, session.resource, operation, gate.clock(), discharges=DISCHARGES
+        )
+        return decision.effect is Effect.DENY
 
     async def _publish(self, exchange: Exchange) -> None:
         """The key that targets check our assertions with: nothing secret, for everybody."""

@@ -13,12 +13,12 @@ from doorward_core.config_types import FOLDER, frozen_lists
 from doorward_core.errors import ConfigError
 from doorward_core.http.messages import BadRequest, Head, Headers
 from doorward_core.http.paths import canonical, refuse_overrides
+from doorward_core.http.routes import Destination, Found
 from doorward_core.model import Action, Atom, Operation, Resource, Target
 from doorward_core.policy.test_cases import Asked
 from doorward_http.facts import Body
 from doorward_http.headers import for_target
 from doorward_http.operations import Reader, Request, media_type
-from doorward_http.routes import Destination, Found
 from doorward_http.served import described
 from doorward_http.settings import HttpTarget
 

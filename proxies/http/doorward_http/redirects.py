@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from doorward_core.http.authority import canonical_authority
 from doorward_core.http.messages import BadRequest
 from doorward_core.http.paths import canonical
-from doorward_http.routes import Destination, Found
+from doorward_core.http.routes import Destination, Found
 
 _PLAIN: Final = re.compile(r"[\x21-\x5b\x5d-\x7e]+\Z")
 _LINK: Final = re.compile(r"<([^<>]*)>")

@@ -12,6 +12,8 @@ from doorward_core.errors import ConfigError
 from doorward_core.http.dial import UpstreamSettings
 from doorward_core.http.limits import UpstreamLimits
 from doorward_core.http.openapi import read_api
+from doorward_core.http.places import Timeouts
+from doorward_core.http.routes import Destination
 from doorward_core.http.upstream import UpstreamPool
 from doorward_core.model import Resource
 from doorward_core.net.tls import client_context
@@ -20,8 +22,7 @@ from doorward_core.policy.requests import Requests, compile_requests
 from doorward_core.rooms import Room
 from doorward_http.credentials import Credentials
 from doorward_http.operations import Reader
-from doorward_http.routes import Destination
-from doorward_http.settings import Actions, HttpTarget, Timeouts
+from doorward_http.settings import Actions, HttpTarget
 
 ALPN = ("h2", "http/1.1")
 

@@ -9,7 +9,6 @@ in the record, whatever ends the request.
 """
 
 import base64
-import re
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from doorward_core.event import Outcome, Status
 from doorward_core.gate import Memo
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.kept import SHOWN_BYTES, SHOWN_WHOLE_BYTES, Kept
-from doorward_core.http.messages import BadRequest, Head, ResponseHead, UpstreamTimeout, get
+from doorward_core.http.messages import BadRequest, Head, Headers, ResponseHead, UpstreamTimeout, get
 from doorward_core.http.relay import relay, tell
 from doorward_core.http.upstream import UpstreamResponse
 from doorward_core.http.websocket import (
@@ -39,20 +38,20 @@ from doorward_core.identity.assertion import Assertion
 from doorward_core.model import Denial, Operation, Permit, Record, RecordLevel
 from doorward_http import refusals
 from doorward_http.doors import HttpDoor
-from doorward_http.facts import FORM, Body, form_fields
+from doorward_http.facts import Body, is_coded
 from doorward_http.headers import IDENTITY, for_client
 from doorward_http.masking import Masking, Owing, Withheld
-from doorward_http.operations import GRPC, Request
+from doorward_http.operations import GRPC, Request, media_type
+from doorward_http.overrides import Overrides
 from doorward_http.redirects import Way
 from doorward_http.refusals import Refusal, refusal
 from doorward_http.served import Served
 from doorward_http.upgrades import Masker, Side, carry
 
-MULTIPART: Final = "multipart/form-data"
 UNAUTHORIZED: Final = 401
-_METHOD_FIELD: Final = re.compile(rb"name\s*=\s*\"?_method\b", re.IGNORECASE)
-_OVERLAP: Final = 32  # the field's name may be cut by the end of a piece
-TRAILERS: Final = (b"te", b"trailers")
+TAKES_TRAILERS: Final = (b"te", b"trailers")
+# They come after the decision, and some targets merge them with the headers.
+TRAILERS: Final = "a request's trailers are not passed on: send as a header what the target is to know"
 OBSERVED: Final = (b"doorward-mode", b"observe")
 NEVER_SENT: Final = Outcome(Status.ABORTED)
 
@@ -80,34 +79,35 @@ class Serving:
         self._sent_up = 0
         self._outcome: Outcome | None = None
         self._kept: Kept | None = None
+        self._overrides: Overrides | None = None
 
     # --- what is asked -----------------------------------------------------------------------------------------------
 
-    async def read_body(self, media: str, *, coded: bool) -> tuple[Body, bytes]:
+    async def read_body(self, headers: Headers) -> tuple[Body, bytes]:
         """The body as far as it is decided on, and what was read of a longer one. Raises BadRequest."""
-        head, bound = self._exchange.head, self._served.settings.decided_bytes
+        head, settings = self._exchange.head, self._served.settings
+        media, coded, bound = media_type(headers), is_coded(headers), settings.decided_bytes
         if head.body == "none":
             return Body(b"", media, coded), b""
+        if head.method == "POST" and settings.overrides != "ignored":
+            self._overrides = Overrides(headers, coded=coded)
         if media.startswith(GRPC) or head.length > bound:
             return Body(None, media, coded), b""
         read = bytearray()
-        while piece := await self._exchange.read():
+        while piece := await self._read():
             read += piece
             if len(read) > bound:
                 return Body(None, media, coded), bytes(read)
         return Body(bytes(read), media, coded), b""
 
-    def check_form(self, body: Body) -> None:
-        """Refuse a form that would have the target take another method than the one that is decided on (H-04)."""
-        if self._served.settings.overrides == "ignored" or self._exchange.head.method != "POST":
-            return
-        if body.media_type == FORM and body.content is None:
-            raise BadRequest("a form this long is not looked at, and could change the method", 413)
-        fields = form_fields(body) or ()
-        if any(name.strip().lower() == "_method" for name, _ in fields) or (
-            body.media_type == MULTIPART and body.content and _METHOD_FIELD.search(body.content)
-        ):
-            raise BadRequest("a field of the form would change the method")
+    async def _read(self) -> bytes:
+        """The next piece of the request's body, looked at before anything becomes of it. Raises BadRequest."""
+        piece = await self._exchange.read()
+        if self._overrides is not None:
+            self._overrides.feed(piece, last=not piece)
+        if not piece and self._exchange.trailers:
+            raise BadRequest(TRAILERS)
+        return piece
 
     # --- the order ---------------------------------------------------------------------------------------------------
 
@@ -213,7 +213,7 @@ class Serving:
         served, account = self._served, self._door.gate.session.account
         lines = masking.request(request.head, request.headers)
         if get(request.head.headers, b"te") == b"trailers":
-            lines += (TRAILERS,)  # gRPC servers insist on it; over HTTP/1.1 it ends here
+            lines += (TAKES_TRAILERS,)  # gRPC servers insist on it; over HTTP/1.1 it ends here
         lines += await served.credentials.headers(account, served.accounts[account])
         if served.settings.identity_header:
             said = self._door.assertion(self._means.assertion, served.audience, secrets.token_hex, self._began_ns)
@@ -222,26 +222,22 @@ class Serving:
         body: bytes | AsyncIterator[bytes]
         if content is None:
             length = -1 if masking.changes_request else asked.length
-            body = self._stream(rest, request.body.media_type, masking)
+            body = self._stream(rest, masking)
         else:
             body = masking.up(content, last=True)
             length = self._sent_up = len(body)
         target = there.target(request.found, request.target)
         return Head(asked.method, target, there.authority, there.scheme, lines, asked.version, asked.body, length), body
 
-    async def _stream(self, rest: bytes, media: str, masking: Masking) -> AsyncIterator[bytes]:
-        """A body that is not looked at, as it comes in."""
-        looked = media == MULTIPART and self._served.settings.overrides != "ignored"
-        tail, piece = b"", rest or await self._exchange.read()
+    async def _stream(self, rest: bytes, masking: Masking) -> AsyncIterator[bytes]:
+        """A body that is not decided on, as it comes in."""
+        piece = rest or await self._read()
         while piece:
-            if looked and _METHOD_FIELD.search(tail + piece):
-                raise BadRequest("a field of the form would change the method")
-            tail = piece[-_OVERLAP:]
             out = masking.up(piece)
             self._sent_up += len(out)
             if out:
                 yield out
-            piece = await self._exchange.read()
+            piece = await self._read()
         if out := masking.up(b"", last=True):
             self._sent_up += len(out)
             yield out

@@ -8,7 +8,7 @@ from doorward_core.model import Action
 from doorward_core.policy.requests import compile_requests
 from doorward_http.facts import Body
 from doorward_http.operations import BODY_SHOWN_BYTES, Reader, Request, media_type, without_secrets
-from doorward_http.routes import Destination, Found
+from doorward_core.http.routes import Destination, Found
 from doorward_http.settings import Actions
 
 JSON = (b"content-type", b"application/json")

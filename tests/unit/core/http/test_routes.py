@@ -3,7 +3,7 @@
 import pytest
 
 from doorward_core.http.paths import canonical
-from doorward_http.routes import Destination, Found, Routes
+from doorward_core.http.routes import Destination, Found, Routes
 
 ROUTES = Routes(
     {"crm": ["/crm", "crm.example"], "new": ["/crm/v2"], "files": ["files.example/api"], "odd": ["crm.example:8443"]}
