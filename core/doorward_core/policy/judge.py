@@ -8,7 +8,7 @@ One more block never loosens, one more hold never lifts a block or lets through 
 means nothing (`tests/property/test_policy_monotone.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -129,6 +129,12 @@ class View:
             for item in self._column_masks
             if item.columns is not None and (item.columns.any(names) if names else item.columns.below(table))
         )
+
+    def minded(self, atom: Atom) -> Iterator[str]:
+        """The facts that rules about this atom ask for."""
+        for rule in self._by_action[atom.action]:
+            if rule.when is not None and rule.names_target(atom.target):
+                yield from (key for key, _ in rule.when.keys)
 
     def could(self, action: Action) -> bool:
         """Whether some target of this action could be permitted or held; time limits of rules are not looked at."""

@@ -197,23 +197,23 @@ class HttpProxy:
                 request, identifier=identifier, seq=number, account=account, wanted=wanted
             )
 
-        if head.expect_continue and not door.gate.observe and not any(map(about_bodies, wanted)):
+        if head.expect_continue and not door.gate.observe:
             # Whoever asks first is told what no body could change, and need not send it.
             request, operation = asked(Body(None, media_type(headers), is_coded(headers)))
-            if self._denies(door, operation):
+            if self._denies_unread(door, operation):
                 await serving.run(request, operation, b"")
                 return
         body, rest = await serving.read_body(headers)
         request, operation = asked(body)
         await serving.run(request, operation, rest)
 
-    def _denies(self, door: HttpDoor, operation: Operation) -> bool:
-        """Whether policy would refuse this; the decision itself, and its record, are still to be made."""
-        gate, session = self._room.gate, door.gate.session
-        decision = gate.policy.decide(
-            session.identity, session.resource, operation, gate.clock(), discharges=DISCHARGES
-        )
-        return decision.effect is Effect.DENY
+    def _denies_unread(self, door: HttpDoor, operation: Operation) -> bool:
+        """Whether policy refuses this whatever its body is; the decision, and its record, are still to be made."""
+        session, policy, now = door.gate.session, self._room.gate.policy, self._room.gate.clock()
+        about = (session.identity, session.resource, operation)
+        if any(map(about_bodies, policy.minded(*about))):
+            return False
+        return policy.decide(*about, now, discharges=DISCHARGES).effect is Effect.DENY
 
     async def _publish(self, exchange: Exchange) -> None:
         """The key that targets check our assertions with: nothing secret, for everybody."""

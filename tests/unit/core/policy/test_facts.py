@@ -78,6 +78,17 @@ def test_a_policy_tells_which_facts_it_wants_of_a_resource():
     assert policy.wanted(CRM) == {"query.limit", "header.x-tenant", "query.q"}
 
 
+def test_a_policy_tells_which_facts_can_matter_to_one_operation(analyst):
+    policy = _policy(
+        {"id": "a", "effect": "allow", "requests": ["GET /customers"], "when": {"query.limit": ["10"]}},
+        {"id": "b", "effect": "block", "requests": ["GET /orders"], "when": {"body.$.x": ["*"]}},
+        {"id": "c", "effect": "block", "do": ["write"], "when": {"body.$.y": ["*"]}},
+    )
+    atom = ModelAtom(Action.READ, Target("request", "GET /customers"))
+    operation = Operation(b"", 0, Action.READ, "GET", (atom,), "", b"")
+    assert policy.minded(analyst, CRM, operation) == {"query.limit"}
+
+
 def test_a_block_on_a_fact_blocks_where_it_is_so_or_not_known(analyst):
     policy = _policy(
         {"id": "all", "effect": "allow"}, {"id": "no-export", "effect": "block", "when": {"query.export": ["*"]}}
