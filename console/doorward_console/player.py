@@ -20,6 +20,7 @@ from doorward_console.screen_line import ScreenLine
 
 MARGIN: Final = "    | "
 WHOLE_SCREEN: Final = "(a full-screen program; see --asciicast)"
+BACK: Final = "\b"
 _WHOLE_SCREEN: Final = frozenset({"?1049", "?1047", "?47"})
 _S: Final = 1_000_000_000
 
@@ -89,16 +90,15 @@ class Player:
 
     def _draw(self) -> str:
         """Bring our own line to what theirs is, with plain characters and backspaces."""
-        cells = [line(cell) for cell in self._line.cells]
+        cells = self._line.cells
         if cells == self._drawn and (self._begun or not cells):
             return ""
         margin = "" if self._begun else MARGIN
         self._begun = True
-        same = 0
-        while same < min(len(cells), len(self._drawn)) and cells[same] == self._drawn[same]:
+        same, most = 0, min(len(cells), len(self._drawn))
+        while same < most and cells[same] == self._drawn[same]:
             same += 1
-        back = "\b" * sum(map(len, self._drawn[same:]))
-        new, over = "".join(cells[same:]), sum(map(len, self._drawn[same:])) - sum(map(len, cells[same:]))
-        rest = " " * over + "\b" * over if over > 0 else ""
-        self._drawn = cells
-        return f"{margin}{back}{new}{rest}"
+        old, new = ("".join(map(line, some[same:])) for some in (self._drawn, cells))
+        over = max(0, len(old) - len(new))
+        self._drawn = [*cells]
+        return f"{margin}{BACK * len(old)}{new}{' ' * over}{BACK * over}"
