@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import kubectl_stand
 import pytest
 
 pytest_plugins = ["gateway_stack", "http_stack", "ssh_stack"]
@@ -72,6 +73,11 @@ NEEDS = {
         lambda: shutil.which("node") is not None and shutil.which("npm") is not None,
     ),
     "need_curl": Need("curl, with HTTP/2", "apt-get install curl", lambda: shutil.which("curl") is not None),
+    "need_kubectl": Need(
+        "kubectl 1.31 or newer",
+        "a program of its own: kubernetes.io/docs/tasks/tools says where it is to be had",
+        kubectl_stand.usable,
+    ),
     "need_ansible": Need("ansible", "apt-get install ansible-core", lambda: shutil.which("ansible") is not None),
     "need_git": Need("git", "apt-get install git", lambda: shutil.which("git") is not None),
     "need_rsync": Need("rsync", "apt-get install rsync", lambda: shutil.which("rsync") is not None),

@@ -97,6 +97,23 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "doorward_demo.api_story": ("tests/integration/test_demo.py", "a part of the story, told whole"),
     "doorward_demo.approver": ("tests/integration/test_demo.py", "somebody in the story"),
+    **{
+        f"doorward_demo.{name}": (
+            "tests/integration/k8s/test_cluster.py",
+            "a part of an API server: that the real kubectl works with it is all that is asked of it",
+        )
+        for name in (
+            "cluster",
+            "cluster_api",
+            "cluster_errors",
+            "cluster_kinds",
+            "cluster_parts",
+            "cluster_schema",
+            "cluster_streams",
+            "cluster_watch",
+            "cluster_write",
+        )
+    },
     "doorward_demo.__main__": ("tests/integration/test_demo.py", "a program, run whole as a person runs it"),
 }
 
