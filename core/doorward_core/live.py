@@ -68,10 +68,8 @@ class Live:
 
     def show(self, operation: bytes, stream: str, data: bytes, now_unix_ns: int) -> None:
         """For proxies: the client was sent this, after masking. Cheap while nobody watches."""
-        if now_unix_ns >= self._until_unix_ns:
-            if self._kept:
-                self._kept.clear()
-                self._bytes = 0
+        if not self.watched(now_unix_ns):
+            self._forget()
             return
         self._number += 1
         self._kept.append(Shown(self._number, now_unix_ns, operation, stream, data))
@@ -82,6 +80,8 @@ class Live:
 
     async def after(self, number: int, now_unix_ns: int, within_s: float) -> list[Shown]:
         """What came after that piece; waits for some, so long. Less than 0 begins to watch, from now on."""
+        if not self.watched(now_unix_ns):
+            self._forget()
         self._until_unix_ns = now_unix_ns + WATCHED_S * _NS
         number = self._number if number < 0 else number
         with trio.move_on_after(within_s):
@@ -89,6 +89,10 @@ class Live:
                 self._news = trio.Event()
                 await self._news.wait()
         return [one for one in self._kept if one.number > number]
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._bytes = 0
 
     @property
     def number(self) -> int:

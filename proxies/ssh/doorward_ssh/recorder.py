@@ -17,7 +17,7 @@ from doorward_core import entries
 from doorward_core.live import Live
 from doorward_core.model import Permit, Record, RecordLevel, Session
 from doorward_core.record.log import EventLog
-from doorward_core.terminal import PENDING_BYTES, Tape
+from doorward_core.terminal import ERR, OUT, PENDING_BYTES, SIZE, Tape
 from doorward_ssh.ends import Ends
 from doorward_ssh.loops import Bridge
 from doorward_ssh.operations import ChannelRequest
@@ -69,17 +69,25 @@ class Recorder:
         for frame in self.tape.take():
             event = entries.stream_chunk(self._session, self._permit.operation, frame.stream, frame.offset, frame.data)
             self._log.append(event, frame.unix_ns)
-            self._live.show(self._permit.operation.id, frame.stream, frame.data, frame.unix_ns)
 
     # --- called by asyncio -------------------------------------------------------------------------------------------
 
     def _seen(self, data: bytes, stderr: bool) -> None:
-        self.tape.output(data, time.time_ns(), stderr=stderr)
+        now_unix_ns = time.time_ns()
+        self.tape.output(data, now_unix_ns, stderr=stderr)
+        self._watched(ERR if stderr else OUT, data, now_unix_ns)
         self._wake()
 
     def _resized(self, columns: int, rows: int) -> None:
-        self.tape.resized(columns, rows, time.time_ns())
+        now_unix_ns = time.time_ns()
+        self.tape.resized(columns, rows, now_unix_ns)
+        self._watched(SIZE, f"{columns}x{rows}".encode("ascii"), now_unix_ns)
         self._wake()
+
+    def _watched(self, stream: str, data: bytes, now_unix_ns: int) -> None:
+        """Show it to whoever watches, whatever the record keeps."""
+        if self._live.watched(now_unix_ns):
+            self._bridge.soon(self._live.show, self._permit.operation.id, stream, bytes(data), now_unix_ns)
 
     def _wake(self) -> None:
         if self.tape.pending_bytes:
