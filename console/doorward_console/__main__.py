@@ -9,6 +9,7 @@ import typer
 
 from doorward_console import (
     approvals_commands,
+    export_commands,
     http_commands,
     init_commands,
     log_commands,
@@ -33,6 +34,7 @@ app.add_typer(policy_commands.config_app, name="config")
 app.add_typer(http_commands.app, name="http")
 app.command("verify")(log_commands.verify)
 app.command("replay")(replay_commands.replay)
+app.command("export")(export_commands.export)
 app.add_typer(session_commands.app, name="sessions")
 app.command("token")(token_command.token)
 app.command("ssh-login")(ssh_commands.ssh_login)

@@ -10,8 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from doorward_console import rows
+from doorward_console.exchanges import FORMAT as HTTP
+from doorward_console.exchanges import is_request
 from doorward_console.output import line, moment, shown, span
 from doorward_console.recording import piece
+from doorward_console.transcript import answer_lines, request_lines
 from doorward_console.typed import LABEL, TypedLine, TypedReader
 from doorward_core.event import EventKind, Value
 from doorward_core.record.reader import Content, Entry
@@ -118,7 +121,8 @@ class Replay:
         self._asked.add(entry.operation_id)
         if entry.payload is None:
             return [f"    {NOT_HERE.get(entry.content, '')}"]
-        lines = _quoted(str(entry.payload.get("text", "")))
+        text = str(entry.payload.get("text", ""))
+        lines = [one for part in request_lines(text) for one in _quoted(part)] if is_request(entry) else _quoted(text)
         if entry.payload.get("text_truncated"):
             lines.append(f"{MARGIN}... (there was more)")
         for place, value in enumerate(_list(entry.payload, "parameters"), start=1):
@@ -176,7 +180,8 @@ class Replay:
     def _finished(self, entry: Entry) -> list[str]:
         head = entry.header
         parts = [f"{_text(head, 'status')}{f' {code}' if (code := _text(head, 'code')) else ''}"]
-        parts.append(f"{_number(head, 'rows')} rows, {_number(head, 'bytes_down')} bytes")
+        counted = [f"{_number(head, 'rows')} rows"] if _shown_as(entry) != HTTP else []
+        parts.append(", ".join([*counted, f"{_number(head, 'bytes_down')} bytes"]))
         masked = head.get("masked")
         if isinstance(masked, dict) and masked:
             parts.append("masked: " + ", ".join(f"{_number(masked, name)} {line(name)}" for name in sorted(masked)))
@@ -197,7 +202,10 @@ class Replay:
         data, form = _bytes(entry.payload, "shown"), entry.payload.get("shown_format", "")
         if not data:
             return []
-        more = f"{MARGIN}... (the record keeps the beginning only)" if entry.payload.get("shown_truncated") else ""
+        cut = bool(entry.payload.get("shown_truncated"))
+        if form == HTTP and (told := answer_lines(data, cut=cut)) is not None:
+            return self._bounded([one for part in told for one in _quoted(part)])
+        more = f"{MARGIN}... (the record keeps the beginning only)" if cut else ""
         if form == rows.ROWS:
             lines = self._table([str(name) for name in _list(entry.payload, "columns")], data)
         else:
@@ -259,6 +267,10 @@ def offset(duration_ns: int) -> str:
 def repr_of(value: Value) -> str:
     """A parameter's value within a line."""
     return f"'{line(value if isinstance(value, str) else repr(value))}'"
+
+
+def _shown_as(entry: Entry) -> str:
+    return str(entry.payload.get("shown_format", "")) if entry.payload else ""
 
 
 def _quoted(text: str) -> list[str]:

@@ -279,6 +279,12 @@ def log(tmp_path_factory) -> Path:
     return folder / "log"
 
 
+@pytest.fixture(scope="session")
+def http_session() -> Session:
+    """The same agent, on an API."""
+    return replace(SESSION, resource=Resource("crm", "http"))
+
+
 @pytest.fixture
 def log_entries(log) -> list[Entry]:
     return list(LogReader(log).entries())
