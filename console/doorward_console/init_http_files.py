@@ -100,13 +100,24 @@ def _credential(source: dict[str, str]) -> str:
 
 def policy_text(wanted: WantedHttp, kept: tuple[Proposal, ...], left_out: tuple[Proposal, ...]) -> str:
     """`policy.yaml`."""
-    who, resource = f"{{groups: {listing((wanted.readers,))}}}", quoted(wanted.resource)
     return f"""\
 # Who may do what, what waits for a person, and what is hidden; made by `doorward init` on {wanted.made_on}.
 # What no rule allows is blocked. Every key: docs/policy.md; requests and facts (`when`): docs/http.md.
 # Check a change with: doorward policy check {POLICY}. Then send SIGHUP to the gateway.
 version: 1
 
+{_rules(wanted)}
+# Hidden in answers, streams and headers. columns: paths of JSON, CSV and forms; $..email is a member at any depth.
+# detect: in any text. What owes a mask and cannot be masked is not let through (docs/http-masks.md).
+# with: partial (a rest to tell two apart), hash (a token to join on), redact, null. flow: in masks what clients send.
+# except: {{groups: [privacy-office]}} in a mask shows its values to a group; by itself nobody sees them.
+masks:{masks_text(wanted, kept, probes=False)}
+{left_clear(left_out)}"""
+
+
+def _rules(wanted: WantedHttp) -> str:
+    who, resource = f"{{groups: {listing((wanted.readers,))}}}", quoted(wanted.resource)
+    return f"""\
 # Paths are those below {comment(wanted.at)}; * is one segment, ** is any number of them.
 rules:
   - id: reads
@@ -137,10 +148,4 @@ rules:
     resource: {resource}
     do: [admin, unknown]
     reason: Nobody can say what this request does. Ask the API's owners.
-
-# Hidden in answers, streams and headers. columns: paths of JSON, CSV and forms; $..email is a member at any depth.
-# detect: in any text. What owes a mask and cannot be masked is not let through (docs/http-masks.md).
-# with: partial (a rest to tell two apart), hash (a token to join on), redact, null. flow: in masks what clients send.
-# except: {{groups: [privacy-office]}} in a mask shows its values to a group; by itself nobody sees them.
-masks:{masks_text(wanted, kept, probes=False)}
-{left_clear(left_out)}"""
+"""
