@@ -210,7 +210,7 @@ def _whole(gateway: "Gateway", wanted: str) -> str:
     """The one open session that is meant."""
     digits = digits_of(wanted)
     found = [name for item in _open(gateway) if (name := str(item.get("session"))).startswith(digits)]
-    if len(found) != 1 or len(found[0]) != WHOLE_ID:
+    if len(found) != 1 or len(found[0]) != WHOLE_ID or not found[0].isalnum():
         output.fail(f"{len(found) or 'no'} open sessions begin with {wanted}", output.NO)
     return found[0]
 
