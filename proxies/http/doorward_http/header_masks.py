@@ -13,11 +13,14 @@ Invariants:
 
 import re
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
+from doorward_core.errors import UnreadableBody
 from doorward_core.http.codings import DECODED
 from doorward_core.http.messages import Header, Headers, get_all, without
 from doorward_core.mask.detect import Detectors
 from doorward_core.mask.transforms import apply
+from doorward_http.media import read_media
 from doorward_http.owed import Owed, count
 from doorward_http.percent import mask_value
 
@@ -35,8 +38,15 @@ _PARTS: Final = frozenset({
 })  # fmt: skip
 _CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
 _READING: Final = frozenset({"GET", "HEAD"})
-# They hold no value of anybody, and a mask in them would break the message.
-_FRAMING: Final = frozenset({b"content-type", b"content-length", b"content-encoding", b"transfer-encoding", b"date"})
+# They say how a message is to be read: where they are well formed they hold no value of anybody.
+_DAY: Final = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"
+_FRAMING: Final = {
+    b"content-type": re.compile(rb"[a-z]+/[a-z.+-]+(?:; ?charset=[A-Za-z0-9-]+)?"),
+    b"content-length": re.compile(rb"[0-9]+"),
+    b"content-encoding": re.compile(rb"[A-Za-z, -]+"),
+    b"date": re.compile(_DAY),
+}
+_KEPT_PARAMETERS: Final = ("charset", "boundary")  # what the body cannot be read without
 # They hold URLs or pairs, in which a value ends where the syntax says so.
 _URLS: Final = frozenset({
     b"location", b"content-location", b"link", b"refresh", b"set-cookie", b"cookie", b"referer", b"sourcemap",
@@ -78,14 +88,23 @@ def mask_headers(headers: Headers, owed: Owed, masked: dict[str, int]) -> Header
 
 def _clean(headers: Headers, detectors: Detectors) -> bool:
     """Whether one look at all of them says that there is nothing to be found."""
-    values = b"\0".join(value for name, value in headers if name not in _FRAMING)
-    return b"%" not in values and b"+" not in values and not detectors.scan_hit(values)
+    text = b"\0".join([part for name, value in headers if not _frames(name, value) for part in (name, value)])
+    return b"%" not in text and b"+" not in text and not detectors.scan_hit(text)
+
+
+def _frames(name: bytes, value: bytes) -> bool:
+    form = _FRAMING.get(name)
+    return form is not None and form.fullmatch(value) is not None
 
 
 def _header(name: bytes, value: bytes, owed: Owed, masked: dict[str, int]) -> Header | None:
     """One header; None where the mask says that there is none."""
-    if name in _FRAMING:
+    if _frames(name, value):
         return name, value
+    if owed.detectors is not None and owed.detectors.spans(name):
+        return None
+    if name == b"content-type":
+        return _content_type(value, owed, masked)
     mask = owed.header(name)
     if mask is not None:
         count(masked, mask.label)
@@ -95,6 +114,20 @@ def _header(name: bytes, value: bytes, owed: Owed, masked: dict[str, int]) -> He
         return name, value
     marks = _URL_MARKS if name in _URLS else b""
     return name, mask_value(value, owed.detectors, owed.key, masked, marks=marks)
+
+
+def _content_type(value: bytes, owed: Owed, masked: dict[str, int]) -> Header | None:
+    """A type with more than is usual: without the rest where something is found in it."""
+    if owed.detectors is None or not owed.detectors.spans(unquote_to_bytes(value)):
+        return b"content-type", value
+    count(masked, "header")
+    try:
+        media = read_media(value)
+    except UnreadableBody:
+        return None
+    kept = [f'{name}="{media.parameters[name]}"' for name in _KEPT_PARAMETERS if name in media.parameters]
+    shown = "; ".join([media.name, *kept]).encode("latin-1")
+    return None if owed.detectors.spans(unquote_to_bytes(shown)) else (b"content-type", shown)
 
 
 def mask_reason(reason: bytes, owed: Owed) -> bytes:

@@ -39,6 +39,7 @@ _NOT_THEIRS: Final = frozenset(
      b"proxy-authenticate", b"proxy-authentication-info", b"service-worker-allowed"}
 )  # fmt: skip
 _NOT_THEIRS_BEGIN: Final = (b"doorward-", b"x-doorward-", b"x-accel-")
+_TOO_LATE: Final = frozenset({b"location", b"content-location", b"link", b"set-cookie"})
 NO_STORE: Final = (b"cache-control", b"private, no-store")
 REDIRECTS: Final = frozenset({300, 301, 302, 303, 305, 307, 308})
 
@@ -62,6 +63,17 @@ class Answered:
 
     headers: Headers
     astray: bool = False
+
+
+def trailers_for_client(trailers: Headers) -> Headers:
+    """A target's trailers as they may leave: addresses and cookies, which are mapped in a head, come too late."""
+    return tuple(
+        [
+            (name, value)
+            for name, value in trailers
+            if name not in _NOT_THEIRS and name not in _TOO_LATE and not name.startswith(_NOT_THEIRS_BEGIN)
+        ]
+    )
 
 
 def for_client(status: int, headers: Headers, way: Way, *, cookies: bool) -> Answered:

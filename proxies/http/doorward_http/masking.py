@@ -9,15 +9,20 @@ Invariant: pure; where a mask is owed, nothing leaves that was not masked.
 from collections import Counter
 from dataclasses import replace
 from typing import Final
+from urllib.parse import quote
 
 from doorward_core.errors import GatewayError, UnreadableBody
 from doorward_core.http.messages import Head, Headers, ResponseHead
 from doorward_core.http.recode import Recoder
 from doorward_core.model import Decision, Mask, MaskInput
 from doorward_http.bodies import Masked, Unmaskable, plan, plan_request
-from doorward_http.header_masks import mask_headers, prepare_request_headers
+from doorward_http.forms import Form
+from doorward_http.header_masks import mask_headers, prepare_request_headers, without_computed
+from doorward_http.headers import trailers_for_client
 from doorward_http.owed import Owed
+from doorward_http.percent import mask_value
 
+_QUERY_SAFE: Final = "!$&'()*+,/:;=?@[]~%"  # it was canonical before it was masked
 MAX_KEPT: Final = 256  # sets of masks that are compiled: one for each group of principals that differ in them
 
 
@@ -84,6 +89,22 @@ class Masking:
             self._up = planned.body
         return planned.headers
 
+    def target(self, target: bytes) -> bytes:
+        """Path and query to ask with: a query is masked as a form is. Raises Withheld for what is found in a path."""
+        if not self._in:
+            return target
+        path, mark, query = target.partition(b"?")
+        detectors = self._in.detectors
+        if detectors is not None and mask_value(path, detectors, b"", {}, marks=b"/") != path:
+            raise Withheld("the path holds something that is to be masked, and would be another path without it")
+        form = Form(self._in)
+        try:
+            shown = form.feed(query) + form.end()
+        except UnreadableBody as error:
+            raise Withheld(str(error)) from None
+        self._counted.update(form.masked)
+        return path + mark + quote(shown, safe=_QUERY_SAFE).encode()
+
     @property
     def changes_request(self) -> bool:
         """Whether the request's body goes through `up`, so that its length is not what the client said."""
@@ -143,5 +164,8 @@ class Masking:
             raise Withheld(str(error)) from None
 
     def trailers(self, trailers: Headers) -> Headers:
-        """See `Change`."""
-        return mask_headers(trailers, self._out, self._trailing) if trailers and self._out.masks else trailers
+        """See `Change`. What may not leave in a head may not leave after the body either."""
+        kept = trailers_for_client(trailers)
+        if not kept or not self._out.masks:
+            return kept
+        return mask_headers(without_computed(kept) if self._out else kept, self._out, self._trailing)

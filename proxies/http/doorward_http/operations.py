@@ -34,7 +34,7 @@ SHOWN_HEADERS: Final = frozenset(
 )  # fmt: skip
 # What differs between two tries of one request, and what is replaced on the way.
 VOLATILE: Final = frozenset(
-    {b"accept-encoding", b"authorization", b"baggage", b"content-length", b"cookie", b"date", b"host", b"priority",
+    {b"accept-encoding", b"authorization", b"baggage", b"content-length", b"date", b"host", b"priority",
      b"traceparent", b"tracestate", b"user-agent", b"x-amzn-trace-id", b"x-correlation-id", b"x-request-id",
      b"x-stainless-retry-count"}
 )  # fmt: skip

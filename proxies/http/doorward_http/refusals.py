@@ -122,8 +122,8 @@ def denied(denial: Denial, *, method: str, link: str = "") -> Refusal:
 
 
 def unmaskable(why: str) -> Refusal:
-    """A mask is owed and cannot be applied: nothing of the answer may leave."""
-    words = f"the answer owes a mask that cannot be applied: {why}"
+    """A mask is owed and cannot be applied: nothing of what owes it goes on."""
+    words = f"a mask is owed that cannot be applied: {why}"
     return refusal(502, "unmaskable", words, extra={"retry": False})
 
 

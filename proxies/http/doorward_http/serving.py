@@ -226,7 +226,7 @@ class Serving:
         else:
             body = masking.up(content, last=True)
             length = self._sent_up = len(body)
-        target = there.target(request.found, request.target)
+        target = masking.target(there.target(request.found, request.target))
         return Head(asked.method, target, there.authority, there.scheme, lines, asked.version, asked.body, length), body
 
     async def _stream(self, rest: bytes, masking: Masking) -> AsyncIterator[bytes]:

@@ -3,7 +3,8 @@
 What it is: the shell between two streams that have left HTTP.
 What it will not do: decide whether there may be one (policy does, `forward` on its request), or carry compression.
 
-Source: RFC 6455. Frames are taken apart on one side and made anew on the other; pings and closes go through.
+Source: RFC 6455. Frames are taken apart on one side and made anew on the other; pings go through, their content does
+not (it comes back to whoever sent it), and closes go through with their reason masked.
 Invariants: what cannot be masked where a mask is owed ends the socket with 1008; a socket does not outlive the
 credential that it was opened with.
 """
@@ -16,17 +17,16 @@ import trio
 
 from doorward_core.errors import UnreadableBody
 from doorward_core.http.exchange import ByteStream
-from doorward_core.http.recode import Content
 from doorward_core.http.websocket import Close, Message, Ping, Pong, WebSocketError, WebSocketEvent, WebSocketWire
+from doorward_http.events import Messages
 from doorward_http.owed import Owed
-from doorward_http.text import Text
 
 POLICY_VIOLATION: Final = 1008
 GOING_AWAY: Final = 1001
 LOST: Final = 1005  # no code at all: the peer was gone without one
 FAREWELL_S: Final = 2.0  # for a peer that does not read
 READ_BYTES: Final = 64 * 1024
-_JSON_BEGINS: Final = (b"{", b"[")
+MAX_PINGS: Final = 16  # unanswered, of one side; an older one is forgotten, as RFC 6455 section 5.5.3 allows
 
 
 class Ended(Exception):
@@ -38,35 +38,33 @@ class Ended(Exception):
         self.reason = reason
 
 
-@dataclass(slots=True)
 class Masker:
     """Masks whole messages of one direction, and counts."""
 
-    owed: Owed
-    masked: dict[str, int] = field(default_factory=dict)
+    def __init__(self, owed: Owed) -> None:
+        self._owed = owed
+        self.masked: dict[str, int] = {}
+        self._messages = Messages(owed, self.masked)
 
     def message(self, message: Message) -> bytes:
         """A message as it may go on. Raises Ended where it may not."""
-        if not self.owed:
+        if not self._owed:
             return message.data
         if not message.text:
             raise Ended(POLICY_VIOLATION, "a binary message owes a mask that cannot be applied")
         try:
-            content = self._content(message.data)
-            out = content.feed(message.data) + content.end()
+            return self._messages.mask(message.data)
         except UnreadableBody as error:
             raise Ended(POLICY_VIOLATION, f"a message owes a mask that cannot be applied: {error}"[:120]) from None
-        for label, count in content.masked.items():
-            self.masked[label] = self.masked.get(label, 0) + count
-        return out
 
-    def _content(self, data: bytes) -> Content:
-        if data.lstrip()[:1] in _JSON_BEGINS:
-            return self.owed.json()
-        if self.owed.paths:
-            raise UnreadableBody("a path is owed, and this is no JSON")
-        assert self.owed.detectors is not None  # something is owed, and it is no path
-        return Text(self.owed.detectors, self.owed.key)
+    def reason(self, words: str) -> str:
+        """The reason of a close as it may go on: none where nobody can look into it."""
+        if not self._owed or not words:
+            return words
+        try:
+            return "" if self._owed.paths else self._messages.text(words.encode()).decode("utf-8", "replace")
+        except UnreadableBody:
+            return ""
 
 
 @dataclass(slots=True)
@@ -78,6 +76,17 @@ class Side:
     early: bytes
     masker: Masker
     heard: Callable[[bytes], None]
+    pings: dict[bytes, bytes] = field(default_factory=dict)
+    _asked: int = 0
+
+    def asks(self, data: bytes) -> bytes:
+        """What is asked in place of a ping of this side: its content is nobody else's."""
+        self._asked += 1
+        ours = self._asked.to_bytes(8, "big")
+        self.pings[ours] = data
+        if len(self.pings) > MAX_PINGS:
+            del self.pings[next(iter(self.pings))]
+        return ours
 
 
 async def carry(client: Side, target: Side, draining: trio.Event) -> None:
@@ -107,7 +116,8 @@ async def _one_way(source: Side, sink: Side, ends: list[Ended], scope: trio.Canc
         while True:
             if data:
                 for event in source.wire.receive(data):
-                    await sink.stream.send_all(_forwarded(event, source, sink))
+                    if out := _forwarded(event, source, sink):
+                        await sink.stream.send_all(out)
             data = await source.stream.receive(READ_BYTES)
             if not data:
                 raise Ended(LOST)  # noqa: TRY301 - as any other end
@@ -127,11 +137,12 @@ def _forwarded(event: WebSocketEvent, source: Side, sink: Side) -> bytes:
             source.heard(out)
             return sink.wire.message(out, text=event.text)
         case Ping(data=data):
-            return sink.wire.ping(data)
+            return sink.wire.ping(source.asks(data))
         case Pong(data=data):
-            return sink.wire.pong(data)
+            asked = sink.pings.pop(data, None)
+            return b"" if asked is None else sink.wire.pong(asked)  # an answer that nobody asked for ends here
         case Close(code=code, reason=reason):
-            raise Ended(code, reason)
+            raise Ended(code, source.masker.reason(reason))
 
 
 async def _farewell(side: Side, ending: Ended) -> None:

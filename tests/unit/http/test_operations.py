@@ -102,6 +102,11 @@ def test_whatever_changes_the_meaning_changes_the_digest(other, how):
     assert read(request(*BASE, body=b"{}")).digest != read(other, **how).digest
 
 
+def test_a_cookie_that_goes_on_changes_the_digest():
+    cookies = [request(*BASE, (b"cookie", value)) for value in (b"session=a", b"session=b")]
+    assert read(cookies[0]).digest != read(cookies[1]).digest
+
+
 def test_the_account_changes_the_digest_and_what_varies_between_tries_does_not():
     asked = request(*BASE, body=b"{}")
     assert reader().digest(asked, "app") != reader().digest(asked, "admin")
