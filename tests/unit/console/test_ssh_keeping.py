@@ -28,7 +28,10 @@ def test_an_answer_is_a_certificate_for_the_key_that_was_sent():
     assert given.ends_unix_ns == issued.valid_before_unix_ns
 
 
-@pytest.mark.parametrize("line", [None, 7, "", "x", "ssh-ed25519 AAAA", public_line(CA.public_key()), "a\nb", "other"])
+@pytest.mark.parametrize(
+    "line",
+    [None, 7, "", "x", "ssh-ed25519 AAAA", pytest.param(public_line(CA.public_key()), id="a key"), "a\nb", "other"],
+)
 def test_any_other_answer_is_refused(line):
     key = Ed25519PrivateKey.generate()
     answer = certificate(Ed25519PrivateKey.generate(), time.time_ns()).line if line == "other" else line
