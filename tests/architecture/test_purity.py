@@ -77,6 +77,7 @@ SHELLS = {
     "doorward_ssh.forwards": "waits for decisions, people and the target",
     "doorward_ssh.hostkeys": "reads the host key's file, draws serial numbers",
     "doorward_ssh.inside": "asyncssh's connections",
+    "doorward_ssh.inside_packets": "asyncssh's packets, sent when their loop says",
     "doorward_ssh.loops": "runs trio as asyncio's guest",
     "doorward_ssh.proxy": "makes what connections need",
     "doorward_ssh.recorder": "reads the clock, waits for the log",

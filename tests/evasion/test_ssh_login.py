@@ -126,10 +126,15 @@ def test_ssh_03_a_probe_is_no_login(ssh_gateway):
 
 
 @pytest.mark.parametrize(
-    "user", ["root@web2", "nobody@web1", "deploy", "jump", "deploy#web1", "deploy@web1@web1", "DEPLOY@web1"]
+    "user", ["root@web2", "nobody@web1", "deploy", "JUMP", "deploy#web1", "deploy@web1@web1", "DEPLOY@web1"]
 )
 def test_ssh_03_a_certificate_is_for_the_names_in_it(ssh_gateway, user):
     assert not attempt(ssh_gateway, [Forger(ssh_gateway, honest)], user)
+
+
+def test_ssh_03_a_jump_runs_nothing_by_itself(ssh_gateway):
+    with pytest.raises(asyncssh.ChannelOpenError, match="a jump carries connections"):
+        attempt(ssh_gateway, [Forger(ssh_gateway, honest)], "jump")
 
 
 NAMES = (

@@ -199,6 +199,36 @@ def test_ssh_04_a_packet_of_an_absurd_length_ends_the_connection(gateway, length
     assert raw.ended()
 
 
+@pytest.mark.parametrize("size", [1, 1023])
+def test_ssh_04_nobody_has_output_sent_in_crumbs(gateway, size):
+    async def nibble():
+        client = await connected(gateway)
+        with pytest.raises((asyncssh.Error, OSError)):
+            await client.create_process("head -c 100000000 /dev/zero", encoding=None, max_pktsize=size)
+        client.abort()
+
+    asyncio.run(asyncio.wait_for(nibble(), 20))
+
+
+def test_ssh_04_a_byte_that_was_changed_on_the_wire_ends_the_connection(gateway):
+    async def changed():
+        client = await connected(gateway)
+        process = await client.create_process("cat", encoding=None)
+        seal = client._send_encryption.encrypt_packet
+
+        def bent(*arguments):
+            packet, mac = seal(*arguments)
+            return packet[:9] + bytes([packet[9] ^ 1]) + packet[10:], mac
+
+        client._send_encryption.encrypt_packet = bent
+        process.stdin.write(bytes(100))
+        with pytest.raises(asyncssh.MACError):
+            await process.stdout.read()
+        await client.wait_closed()
+
+    asyncio.run(asyncio.wait_for(changed(), 20))
+
+
 def test_ssh_04_channels_are_bounded_in_number(gateway):
     async def flood():
         async with await connected(gateway) as client:

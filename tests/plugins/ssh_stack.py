@@ -171,7 +171,9 @@ class SshGateway(Gateway):
         """A known_hosts file that trusts the gateway's host authority."""
         path = self.state / "known_hosts"
         line = (self.state / "keys" / "ssh-host-ca.pub").read_text().strip()
-        path.write_text(f"@cert-authority [127.0.0.1]:{self.port} {line}\n")
+        text = f"@cert-authority [127.0.0.1]:{self.port} {line}\n"
+        if not path.exists() or path.read_text() != text:  # a client that starts may be reading it
+            path.write_text(text)
         return path
 
     def options(self, key=None, **who):

@@ -271,9 +271,8 @@ class Conversation:
     def open_session(self) -> ClientEnd:
         """Make the end of a session channel."""
         if self._door is None or self.draining:
-            raise asyncssh.ChannelOpenError(
-                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, refusals.line(refusals.GOING_DOWN)
-            )
+            words = refusals.line(refusals.ONLY_JUMPS if self._jumps else refusals.GOING_DOWN)
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, words)
         return ClientEnd(self._requested)
 
     async def forward(self, opening: Opening) -> Leg:

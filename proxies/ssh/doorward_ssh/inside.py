@@ -16,14 +16,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import asyncssh
-from asyncssh.connection import SSHClientConnection, SSHConnection, SSHServerConnection
-from asyncssh.constants import MSG_GLOBAL_REQUEST, MSG_IGNORE, MSG_KEXINIT, MSG_USERAUTH_REQUEST
-from asyncssh.encryption import GCMEncryption
-from asyncssh.packet import SSHPacket, SSHPacketLogger, String
+from asyncssh.connection import SSHClientConnection, SSHServerConnection
+from asyncssh.constants import MSG_GLOBAL_REQUEST, MSG_KEXINIT, MSG_USERAUTH_REQUEST
+from asyncssh.packet import SSHPacket, String
 from asyncssh.public_key import decode_ssh_certificate
 
 from doorward_ssh.algorithms import SIGNATURES
 from doorward_ssh.inside_channels import ClientChannel, TargetChannel, TcpChannel, UnixChannel
+from doorward_ssh.inside_packets import Lean
 from doorward_ssh.operations import ChannelRequest, Kind
 
 WINDOW_BYTES: Final = 2 << 20  # of a channel: OpenSSH's, enough for a gigabit at 16 ms
@@ -32,7 +32,6 @@ INPUT_BYTES: Final = 1 << 20  # unread while a packet is being worked on: four o
 REKEYS: Final = 8  # in `REKEY_S`; OpenSSH asks for one in an hour or a gigabyte
 REKEY_S: Final = 60.0
 GLOBAL_REQUESTS: Final = 64  # that wait for an answer
-_LENGTH_BYTES: Final = 4  # of a packet's length (RFC 4253 section 6)
 _SIGNERS: Final = frozenset(name.encode("ascii") for name in SIGNATURES)
 
 
@@ -52,57 +51,8 @@ class Owner(Protocol):
         """The client does not read (`stop`), or reads again."""
 
 
-class _Silent(SSHPacketLogger):
-    """Writes no packet into a log: the record is elsewhere, and what passes here is content."""
-
-    def log_sent_packet(self, pkttype: int, pktid: int | None, packet: Any, note: str = "") -> None:
-        """Say nothing."""
-
-    def log_received_packet(self, pkttype: int, pktid: int | None, packet: Any, note: str = "") -> None:
-        """Say nothing."""
-
-
-_SILENT: Final = _Silent()
-
-
-class _Lean(SSHConnection):
-    """Both legs, at less cost: no packets in logs, none that says nothing, and each looked at by itself.
-
-    asyncssh sends an MSG_IGNORE before each packet, against an attack on ciphers that chain blocks across packets
-    (RFC 4251 section 9.3.1). None that we offer does, and it doubles the work of a transfer.
-    For each packet it also copies all that it has received, which is eight packets at a time: it is given one.
-    """
-
-    log_sent_packet = _SILENT.log_sent_packet
-    log_received_packet = _SILENT.log_received_packet
-    _rest = b""  # the beginning of a packet
-    _heard = 0.0
-
-    def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
-        """Send a packet that says something."""
-        if pkttype != MSG_IGNORE:
-            super().send_packet(pkttype, *args, handler=_SILENT)
-
-    def data_received(self, data: bytes, datatype: int | None = None) -> None:
-        """Take what has arrived: packet by packet as long as their lengths can be read, which AES-GCM leaves plain."""
-        received, at = self._rest + data, 0
-        self._rest = b""
-        while self._between_packets() and len(received) - at >= _LENGTH_BYTES:
-            length = int.from_bytes(received[at : at + _LENGTH_BYTES], "big")
-            end = at + _LENGTH_BYTES + length + self._recv_macsize
-            if length > self._max_recv_pktlen:
-                break  # asyncssh has the words for it
-            if end > len(received):
-                self._rest = received[at:]
-                return
-            self._inpbuf, at = received[at:end], end
-            self._recv_data()
-        if at < len(received):
-            super().data_received(received[at:], datatype)
-
-    def _between_packets(self) -> bool:
-        reading = self._recv_handler == self._recv_pkthdr and not self._inpbuf
-        return reading and isinstance(self._recv_encryption, GCMEncryption)
+class _Leg(Lean):
+    """Both legs: their channels are bounded ones."""
 
     def create_tcp_channel(
         self,
@@ -126,14 +76,8 @@ class _Lean(SSHConnection):
         self._update_recv_pktlen(max_pktsize)
         return UnixChannel(self, self._loop, encoding, errors, window, max_pktsize)
 
-    def _reset_keepalive_timer(self) -> None:
-        now = self._loop.time()
-        if now - self._heard > 1:  # a timer for each packet is what asyncssh would make
-            self._heard = now
-            super()._reset_keepalive_timer()
 
-
-class ClientConnection(_Lean, SSHServerConnection):
+class ClientConnection(_Leg, SSHServerConnection):
     """The leg to a client."""
 
     def __init__(
@@ -222,7 +166,7 @@ class ClientConnection(_Lean, SSHServerConnection):
     }
 
 
-class TargetConnection(_Lean, SSHClientConnection):
+class TargetConnection(_Leg, SSHClientConnection):
     """The leg to a target. `throttle` is called with True when it does not read, and with False when it does again."""
 
     def __init__(

@@ -6,7 +6,7 @@ What it will not do: number channels, or know what passes through them.
 Invariants (threat model SSH-04, SSH-08, SSH-09):
 - What waits unread in a channel never exceeds its window: asyncssh gives the whole window back while bytes wait, so
   that a peer could send without end to somebody who reads slowly.
-- It is bounded in objects too: a peer may send a window byte by byte.
+- It is bounded in objects too: a peer may send a window byte by byte; and nobody can have it sent to him so.
 - Nothing of the client's reaches a session but what its owner let through: no agent, no X11, no unlisted variable.
 """
 
@@ -21,6 +21,7 @@ from asyncssh.packet import SSHPacket, UInt32
 from doorward_core.shell.environment import harmless_variable
 
 VARIABLES: Final = 64  # of one channel
+PACKET_BYTES_LEAST: Final = 1024  # that a peer must take in one piece
 SMALL_BYTES: Final = 16 * 1024  # what waits in pieces smaller than this is put together
 
 
@@ -31,6 +32,38 @@ class Bounded(SSHChannel[bytes]):
 
     def log_received_packet(self, pkttype: int, pktid: int | None, packet: Any, note: str = "") -> None:
         """Say nothing: what passes here is content."""
+
+    def process_open(self, send_chan: int, send_window: int, send_pktsize: int, session: Any) -> None:
+        """Open it for a peer."""
+        _not_in_crumbs(send_pktsize)
+        super().process_open(send_chan, send_window, send_pktsize, session)
+
+    def process_open_confirmation(self, send_chan: int, send_window: int, send_pktsize: int, packet: SSHPacket) -> None:
+        """A peer has opened it."""
+        _not_in_crumbs(send_pktsize)
+        super().process_open_confirmation(send_chan, send_window, send_pktsize, packet)
+
+    def take(self, data: bytes) -> bool:
+        """Take data that has arrived; False, and nothing taken, where asyncssh has something to say about it."""
+        if self._recv_state != "open" or not data or len(data) > self._recv_window:
+            return False
+        self._accept_data(data)
+        return True
+
+    def write(self, data: bytes, datatype: int | None = None) -> None:
+        """Send: what the peer has room for goes on as it is, the rest waits for it."""
+        sent = 0
+        if datatype is None and self._send_state == "open" and not self._send_buf:
+            connection: Any = self._conn  # an `inside_packets.Lean`
+            while sent < len(data):
+                size = min(len(data) - sent, self._send_pktsize, self._send_window)
+                piece = data if size == len(data) else memoryview(data)[sent : sent + size]
+                if not size or not connection.send_data(self._send_chan, piece):
+                    break
+                sent += size
+                self._send_window -= size
+        if sent < len(data) or not data:
+            super().write(data[sent:], datatype)
 
     def _accept_data(self, data: bytes, datatype: int | None = None) -> None:
         super()._accept_data(data, datatype)
@@ -92,6 +125,12 @@ class TcpChannel(Bounded, asyncssh.SSHTCPChannel[bytes]):
 
 class UnixChannel(Bounded, asyncssh.SSHUNIXChannel[bytes]):
     """The same to a socket in the file system."""
+
+
+def _not_in_crumbs(size: int) -> None:
+    """RFC 4253 section 6.1 asks of everybody to take 32 KiB; who takes a few bytes only makes work for others."""
+    if size < PACKET_BYTES_LEAST:
+        raise asyncssh.ProtocolError("the largest packet of a channel is too small")
 
 
 def put_together(waiting: list[tuple[bytes, Any]]) -> None:

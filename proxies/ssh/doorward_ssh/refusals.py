@@ -17,6 +17,7 @@ LINE_CHARS: Final = 1000  # of one line: a terminal's worth of advice
 
 NO_RECORD: Final = "the record cannot be written, and nothing passes without one; try again later"
 GOING_DOWN: Final = "the gateway is going down"
+ONLY_JUMPS: Final = "a jump carries connections to resources, and runs nothing itself"
 NOT_AGAIN: Final = "an approval is for one request; it was not used"
 STRICT_PTY: Final = (
     "values must be masked here, and in a terminal that can only be done as far as it goes; "

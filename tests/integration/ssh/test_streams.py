@@ -55,6 +55,16 @@ def test_a_large_upload_is_intact(ssh_gateway, tmp_path):
     assert done.stdout.split()[0].decode() == hashlib.sha256(source.read_bytes()).hexdigest()
 
 
+def test_keys_are_exchanged_again_and_again_in_the_middle_of_it(ssh_gateway, tmp_path):
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(1 << 20) * 30)
+    often = ("-o", "RekeyLimit=5M")
+    with source.open("rb") as file:
+        command = ssh_gateway.command("cat", options=often, **ANY)
+        done = subprocess.run(command, stdin=file, capture_output=True, check=True, timeout=100)
+    assert done.stdout == source.read_bytes()
+
+
 def memory(process):
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmRSS"))) // 1024
@@ -97,9 +107,11 @@ def test_a_client_that_hangs_up_ends_the_command_s_input(ssh_gateway, tmp_path):
 
 
 def test_a_target_that_is_lost_is_said_and_is_no_success(ssh_gateway):
-    done = ssh_gateway.ssh("echo up; kill -9 $PPID; sleep 5", **ANY)
-    assert (done.returncode, done.stdout) == (255, b"up\n")
-    assert done.stderr == b"doorward: the target is not available: the connection to it was lost\n"
+    process = ssh_gateway.popen("echo up; read word; kill -9 $PPID; sleep 5", **ANY)
+    assert process.stdout.readline() == b"up\n"  # else the target may be lost before it has sent that
+    said = process.communicate(b"go\n", timeout=30)
+    assert (process.returncode, said[0]) == (255, b"")
+    assert said[1] == b"doorward: the target is not available: the connection to it was lost\n"
     assert ssh_gateway.ssh("echo", "again", **ANY).stdout == b"again\n"
 
 
