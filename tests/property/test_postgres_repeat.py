@@ -71,6 +71,7 @@ QUERIES = (
     "rollback",
     "set search_path to attic, public",
     "create temp table customer (name text)",
+    "create table other (name text)",
     "select 1; select 2",
     "nonsense",
     "select name from customer where id = 0",
@@ -261,6 +262,8 @@ chunks = st.one_of(
     ),
     st.builds(lambda value: bound("s", value, results=(1,)), st.sampled_from(VALUES)),
     st.just(enc.encode_execute() + enc.SYNC),
+    st.builds(lambda value: bound("s", value)[:-5] + enc.FLUSH, st.sampled_from(VALUES)),
+    st.just(enc.SYNC),
 )
 changes = st.sampled_from(("hides names", "blocks", "first", "catalogue"))
 cuts = st.sampled_from((0, 0, 0, 1, 7, 40))
@@ -276,7 +279,8 @@ def run(script, *, short):
             ends.catalog = copy.copy(ends.catalog) if what == "catalogue" else ends.catalog
             ends.renew()
             continue
-        for piece in (what[:cut], what[cut:]) if cut else (what,):
+        pieces = what if isinstance(what, tuple) else (what[:cut], what[cut:]) if cut else (what,)
+        for piece in pieces:
             ends.client(piece)
         waiting += server.feed(ends.to_server)
         ends.to_server = b""
@@ -295,6 +299,10 @@ def run(script, *, short):
 
 
 ONE = bound("s", b"1")
+UNSYNCED = ONE[:-5] + enc.FLUSH
+FAILING = bound("s", b"boom")[:-5] + enc.FLUSH
+WITHIN = bound("s", ONE)  # the whole message is the value of a parameter of another
+PIECES = (*WITHIN.partition(ONE),)
 
 
 @settings(max_examples=150, deadline=None)
@@ -304,6 +312,13 @@ ONE = bound("s", b"1")
 @example([(ONE, 0, False), ("hides names", 0, False), (ONE, 0, False), (ONE, 0, False)])
 @example([(ONE, 0, False), (ONE, 0, True), (ONE, 0, False)])
 @example([(ONE, 0, False), (enc.encode_query(QUERIES[6]), 0, False), (ONE, 0, False)])
+@example([(ONE, 0, False), (ONE, 0, True), (ONE, 0, True), (ONE, 0, True), (ONE, 0, False)])
+@example([(ONE, 0, False), (UNSYNCED, 0, False), (ONE, 0, False), (ONE, 0, False)])
+@example([(ONE, 0, False), (FAILING, 0, False), (ONE, 0, False), (ONE, 0, False)])
+@example([(ONE, 0, False), (PIECES, 0, False), (ONE, 0, False)])
+@example([(ONE, 0, False), (bound("s", b"x" * 20_000), 0, False), (ONE, 0, False)])
+@example([(ONE, 0, False), (enc.encode_query("create table other (name text)"), 0, False), (ONE, 0, False)])
+@example([(ONE, 0, False), (bound("s", b"1", results=(1,)), 0, False), (ONE, 0, False)])
 @given(steps)
 def test_the_short_way_leaves_what_the_long_way_leaves(script):
     long, wire = run(script, short=False)

@@ -99,6 +99,24 @@ async def test_leave_is_given_for_what_is_proved_to_change_nothing_and_for_nothi
     assert door.standing(late) is None
 
 
+PROBING = Atom(Action.PROBE, Target("relation", "public.customer", ("email",), "equality"))
+MASK = "masks: [{id: m, resource: app-db, columns: [public.customer.email], probe: {equality: allow, limit: 20/h}}]"
+
+
+@pytest.mark.parametrize(
+    ("policy", "observed"),
+    [(POLICY.replace("effect: allow", "effect: allow, until: 2060-01-01"), False), (POLICY + MASK, False), (POLICY, True)],
+    ids=["a rule that ends", "a rate", "observe mode"],
+)  # fmt: skip
+async def test_no_leave_for_what_time_or_a_count_decides_too(house, asked, policy, observed):
+    parsed = parse_policy(policy, "policy.yaml")
+    house.gate.policy = parsed.observing({"app-db": 10**19}) if observed else parsed
+    atoms = (*asked().atoms, PROBING) if "masks" in policy else asked().atoms
+    atoms = (*atoms, Atom(Action.READ, Target("relation", "hidden.orders", ("id",)))) if observed else atoms
+    door, permit = await permitted(house, asked, atoms=atoms)
+    assert door.standing(permit) is None
+
+
 async def test_a_log_that_has_failed_gives_no_leave(house, asked):
     door, permit = await permitted(house, asked)
     standing = door.standing(permit)

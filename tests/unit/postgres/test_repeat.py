@@ -115,3 +115,12 @@ def test_any_other_answer_is_not_it(data):
 def test_where_nothing_hangs_on_the_width_any_will_do():
     answer = Answer.learned(enc.BIND_COMPLETE + ROW + done(1), -1)
     assert answer.rows(enc.BIND_COMPLETE + enc.encode_data_row([b"a", b"b"]) + done(1)) is not None
+
+
+def test_an_answer_with_another_description_of_the_same_length_is_another_answer():
+    known = Answer.learned(FIELDS + ROW + done(1), 1)
+    for name, table, number in (("m", 0, 0), ("n", 7, 0), ("n", 0, 3)):
+        other = enc.encode_row_description((Field(name, table, number, 25, -1, -1, 0),))
+        assert len(other) == len(FIELDS)
+        assert known.rows(other + ROW + done(1)) is None
+    assert known.rows(FIELDS + ROW + done(1)) is not None
