@@ -72,6 +72,9 @@ def update(store: Store, kind: Kind, key: Key, sent: dict[str, Any], write: Writ
         raise ApiError(
             409, "Conflict", f'Operation cannot be fulfilled on {kind.plural} "{key[1]}": the object has been modified'
         )
+    said = metadata.setdefault("name", key[1]), (metadata.setdefault("namespace", key[0]) if key[0] else "")
+    if said != (key[1], key[0]):
+        raise ApiError(400, "BadRequest", "the name of the object does not match the name on the URL")
     for name in _SERVERS:
         if name in old["metadata"]:
             metadata[name] = copy.deepcopy(old["metadata"][name])

@@ -35,10 +35,23 @@ SETS: Final = {
         "secrets:$.metadata.annotations['banzaicloud.com/last-applied']",
     ),
     "configmaps": ("configmaps:$.data", "configmaps:$.binaryData"),
-    "env": ("*:$..env[*].value",),
+    "env": (),  # see `_environments`
     "tokens": ("serviceaccounts/token:$.status.token", "tokenreviews:$.spec.token"),
 }
 """What a name alone stands for, in `columns`."""
+
+# Where a pod's specification stands in the kinds that have one.
+_POD_SPECS: Final = {
+    ("", "pods"): "$.spec",
+    ("", "podtemplates"): "$.template.spec",
+    ("", "replicationcontrollers"): "$.spec.template.spec",
+    ("apps", "deployments"): "$.spec.template.spec",
+    ("apps", "replicasets"): "$.spec.template.spec",
+    ("apps", "statefulsets"): "$.spec.template.spec",
+    ("apps", "daemonsets"): "$.spec.template.spec",
+    ("batch", "jobs"): "$.spec.template.spec",
+    ("batch", "cronjobs"): "$.spec.jobTemplate.spec.template.spec",
+}
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 # Where an object stands in an answer: alone, in a list, in a watch event, in a row of a table, in a watched row.
@@ -101,6 +114,8 @@ class Pattern:
     subresource: str | None
     path: str
     segments: tuple[Segment, ...]
+    but: frozenset[tuple[str, str]] = frozenset()
+    """Resources, by group and name, of which it does not speak whatever its globs say."""
 
     def matches(self, resource: Resource) -> bool:
         """Whether it speaks of the objects that this resource answers with."""
@@ -110,6 +125,7 @@ class Pattern:
             wanted = fnmatch.fnmatchcase(resource.subresource, self.subresource)
         return (
             wanted
+            and (resource.group.lower(), resource.name.lower()) not in self.but
             and fnmatch.fnmatchcase(resource.name.lower(), self.name)
             and fnmatch.fnmatchcase(resource.group.lower(), self.group)
         )
@@ -128,13 +144,33 @@ class Pattern:
 
 def patterns_of(masks: tuple[Mask, ...]) -> tuple[Pattern, ...]:
     """Every pattern that speaks of API objects. Raise PathError for one that means to and cannot."""
-    return tuple(
-        pattern
-        for mask in masks
-        for column in mask.columns
-        for spelt in SETS.get(column, (column,))
-        if (pattern := _pattern(mask, spelt)) is not None
-    )
+    found: list[Pattern] = []
+    for mask in masks:
+        for column in mask.columns:
+            if column == "env":
+                found += _environments(mask)
+            for spelt in SETS.get(column, (column,)):
+                pattern = _pattern(mask, spelt)
+                if pattern is not None:
+                    found.append(pattern)
+    return tuple(found)
+
+
+def _environments(mask: Mask) -> list[Pattern]:
+    """The variables of containers: where kinds that are known have them, and at any depth in every other kind.
+
+    A path from the root costs far less than one at any depth: whatever it does not lead to is stepped over.
+    """
+    exact = [
+        f"{name}.{group}:{root}.{listed}[*].env[*].value"
+        for (group, name), root in _POD_SPECS.items()
+        for listed in ("containers", "initContainers", "ephemeralContainers")
+    ]
+    anywhere = "$..env[*].value"
+    return [
+        *(found for text in exact if (found := _pattern(mask, text)) is not None),
+        Pattern(mask, "*", "*", None, anywhere, parse_path(anywhere), frozenset(_POD_SPECS)),
+    ]
 
 
 def is_foreign(column: str) -> bool:

@@ -153,3 +153,27 @@ def test_cells_are_hidden_where_a_table_comes_though_none_was_asked_for() -> Non
 def test_what_is_no_json_is_refused() -> None:
     with pytest.raises(UnreadableBody):
         owed(hide("secrets")).masked_object(b'{"data": {"a": "b"')
+
+
+@pytest.mark.parametrize(
+    ("resource", "path"),
+    [
+        (Resource("", "pods"), ("spec",)),
+        (Resource("", "pods", "ephemeralcontainers"), ("spec",)),
+        (Resource("apps", "deployments"), ("spec", "template", "spec")),
+        (Resource("apps", "statefulsets"), ("spec", "template", "spec")),
+        (Resource("batch", "jobs"), ("spec", "template", "spec")),
+        (Resource("batch", "cronjobs"), ("spec", "jobTemplate", "spec", "template", "spec")),
+        (Resource("example.com", "pods"), ("any", "place")),
+        (Resource("serving.example.com", "services"), ("spec", "template")),
+    ],
+)
+@pytest.mark.parametrize("listed", ["containers", "initContainers", "ephemeralContainers"])
+def test_the_variables_of_containers_are_hidden_wherever_a_kind_has_them(
+    resource: Resource, path: tuple[str, ...], listed: str
+) -> None:
+    document: Any = {listed: [{"env": [{"name": "A", "value": "hunter2"}, {"name": "B", "valueFrom": {"x": "y"}}]}]}
+    for name in reversed(path):
+        document = {name: document}
+    hidden = json.loads(json.dumps(document).replace("hunter2", "[masked:secret]"))
+    assert through(owed(hide("env"), resource=resource), document) == hidden
