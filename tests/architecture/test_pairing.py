@@ -34,6 +34,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "doorward_core.run": ("tests/integration/test_gateway_process.py", "a process, its signals and its exit status"),
     "doorward_core.terms": ("tests/unit/core/test_gate.py", "holds no code: the gate's words, and what it is given"),
     "doorward_http.__main__": ("tests/integration/http/test_curl.py", "a program, run as an operator runs it"),
+    "doorward_http.before": (
+        "tests/integration/http/test_again.py",
+        "sessions of a gate, and requests of one connection",
+    ),
     "doorward_http.doors": (
         "tests/integration/http/test_curl.py",
         "sessions of real connections, as the log tells them",

@@ -52,6 +52,7 @@ SHELLS = {
     "doorward_core.record.verify": "reads the log's files",
     "doorward_core.record.writer": "feeds the writer's process",
     "doorward_http.__main__": "starts the process",
+    "doorward_http.before": "keeps what a connection asked last",
     "doorward_http.credentials": "asks for access tokens",
     "doorward_http.doors": "keeps what a session's targets are told",
     "doorward_http.proxy": "the trio shell: from a connection to its requests",

@@ -8,6 +8,7 @@ Implements: docs/spec/event-log.md, `shown_format` of `http.message`.
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from doorward_core.event import Outcome, Status
@@ -27,6 +28,13 @@ SHOWN_HEADERS: Final = frozenset(
 FAILED: Final = 400
 
 
+@lru_cache(maxsize=64)
+def _start(head: ResponseHead) -> bytes:
+    lines = [b"HTTP/1.1 %d %s" % (head.status, reason(head.status))]
+    lines += [b"%s: %s" % line for line in head.headers if line[0] in SHOWN_HEADERS]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
 class Kept:
     """Counts and keeps what another change gives."""
 
@@ -34,9 +42,7 @@ class Kept:
         self._change = change
         self._status = head.status
         self._room = room
-        lines = [b"HTTP/1.1 %d %s" % (head.status, reason(head.status))]
-        lines += [b"%s: %s" % line for line in head.headers if line[0] in SHOWN_HEADERS]
-        start = b"\r\n".join(lines) + b"\r\n\r\n"
+        start = _start(head)
         self._shown = bytearray(start)
         self._digest = hashlib.sha256(start)
         self.bytes_down = 0

@@ -11,6 +11,7 @@ Invariants:
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import lru_cache
 from typing import Final
 
 import trio
@@ -147,6 +148,13 @@ class H1Connection:
     def established(self) -> None:
         """Tell the listener that this client has proved who it is."""
         self._connection.established()
+
+
+@lru_cache(maxsize=64)
+def _whole_head(head: ResponseHead) -> bytes:
+    """The head of a response that is sent with its body, up to where we say how that ends."""
+    headers = [header for header in head.headers if header[0] not in _OURS]
+    return encode_response(head.status, head.reason or reason(head.status), tuple(headers))[:-2]
 
 
 class H1Exchange:
@@ -316,12 +324,18 @@ class H1Exchange:
 
     async def respond(self, head: ResponseHead, body: bytes = b"") -> None:
         """See `Exchange`."""
-        headers = [header for header in head.headers if header[0] != b"content-length"]
+        if self.started or head.status in _INFORMATIONAL:
+            raise LocalProtocolError("a response has one head, and that is no informational one")
+        await self._drop_body()
+        self._close = self._close or self._connection.draining
+        self.started = True
+        first = _whole_head(head)
         if head.status not in BODILESS:
-            headers.append((b"content-length", b"%d" % len(body)))
-        await self.send_head(ResponseHead(head.status, tuple(headers), head.reason), more=True)
-        await self.send_data(body, more=True)
-        await self.finish()
+            first += b"content-length: %d\r\n" % len(body)
+        first += b"connection: close\r\n\r\n" if self._close else b"\r\n"
+        self._out.append(first if head.status in BODILESS or self.head.method == "HEAD" else first + body)
+        self._finished = True
+        await self._flush()
 
     async def _flush(self) -> None:
         if self._out:

@@ -11,6 +11,7 @@ Invariants:
 """
 
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Final
 
 import trio
@@ -38,6 +39,7 @@ class Stale(UpstreamUnavailable):
     """The target ended the connection before it said anything in answer."""
 
 
+@lru_cache(maxsize=64)
 def request_bytes(head: Head, length: int, upgrade: str = "") -> bytes:
     """The head as it is sent: `length` of the body, or -1 where it is sent in chunks."""
     headers: list[tuple[bytes, bytes]] = [(b"host", head.authority.encode("ascii"))]

@@ -77,17 +77,26 @@ class SecretKeeper:
         """The secret of a source: remembered, or had now. Raises UpstreamUnavailable."""
         if source.ttl is None:
             return await resolve_secret(source)
+        known = self._fresh(source)
+        if known is not None:
+            return known
         # By identity: sources come from the configuration, and `_known` keeps each alive, so that no id is reused.
         key = id(source)
         async with self._asking.setdefault(key, trio.Lock()):
-            known = self._known.get(key)
-            now = self._clock()
-            # A clock that went back makes a secret look younger than it is; it is then asked for again.
-            if known is not None and known[2] <= now < known[2] + int(source.ttl * _NS_PER_S):
-                return known[1]
-            secret = await resolve_secret(source)
-            self._known[key] = (source, secret, now)
-            return secret
+            known = self._fresh(source)
+            if known is None:
+                now = self._clock()
+                known = await resolve_secret(source)
+                self._known[key] = (source, known, now)
+            return known
+
+    def _fresh(self, source: SecretSource) -> Secret | None:
+        """What is remembered, if it is young enough."""
+        known = self._known.get(id(source))
+        # A clock that went back makes a secret look younger than it is; it is then asked for again.
+        if known is None or not known[2] <= self._clock() < known[2] + int((source.ttl or 0) * _NS_PER_S):
+            return None
+        return known[1]
 
     def forget(self, source: SecretSource) -> None:
         """Ask again next time: the target refused what was remembered."""

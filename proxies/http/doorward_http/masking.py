@@ -63,6 +63,10 @@ class Masking:
         self._counted: Counter[str] = Counter()
         self._trailing: dict[str, int] = {}
 
+    def __bool__(self) -> bool:
+        """Whether any mask is owed on the answer, its headers included."""
+        return bool(self._out.masks)
+
     @property
     def masked(self) -> dict[str, int]:
         """How much was masked so far, by label, both ways."""

@@ -38,6 +38,9 @@ VOLATILE: Final = frozenset(
      b"traceparent", b"tracestate", b"user-agent", b"x-amzn-trace-id", b"x-correlation-id", b"x-request-id",
      b"x-stainless-retry-count"}
 )  # fmt: skip
+# Requests whose class is kept: what one API has, unless its paths are full of numbers. Then all is begun anew.
+_MAX_CLASSED: Final = 1024
+_MAX_NAME_CHARS: Final = 512
 _STRICTEST_FIRST: Final = (Action.ADMIN, Action.EXECUTE, Action.WRITE, Action.READ)
 
 
@@ -90,10 +93,11 @@ class Reader:
         self._classes = tuple(
             (action, compile_requests(listed[action])) for action in _STRICTEST_FIRST if listed[action]
         )
+        self._classed: dict[tuple[str, bool], tuple[Action, str, tuple[Atom, ...]]] = {}
 
     def read(self, request: Request, *, identifier: bytes, seq: int, account: str, wanted: Iterable[str]) -> Operation:
         """The operation that a request is."""
-        action, problem = self._action(request)
+        action, problem, atoms = self._class(request)
         found = facts(wanted, request.target.query, request.headers, request.body)
         text, truncated = shown(request)
         where = {"authority": request.head.authority, "place": request.found.place}
@@ -103,7 +107,7 @@ class Reader:
             seq=seq,
             action=action,
             verb=request.method,
-            atoms=(Atom(action, Target(REQUEST, request.name)),),
+            atoms=atoms,
             text=text,
             digest=self.digest(request, account),
             pure=action is Action.READ and request.method in SAFE and request.body.content == b"",
@@ -135,6 +139,19 @@ class Reader:
             hashed.update(len(part).to_bytes(8, "big") + part)
         return hashed.digest()
 
+    def _class(self, request: Request) -> tuple[Action, str, tuple[Atom, ...]]:
+        """What it does, and its atoms: the very same for requests of one name."""
+        name = request.name
+        known = self._classed.get((name, request.upgrades))
+        if known is None:
+            action, problem = self._action(request)
+            known = action, problem, (Atom(action, Target(REQUEST, name)),)
+            if len(name) <= _MAX_NAME_CHARS:
+                if len(self._classed) >= _MAX_CLASSED:
+                    self._classed.clear()
+                self._classed[name, request.upgrades] = known
+        return known
+
     def _action(self, request: Request) -> tuple[Action, str]:
         """What it does, and what keeps that from being known."""
         if self._known is not None and not self._known.match(request.name, allows=True):
@@ -150,6 +167,28 @@ class Reader:
         if request.method in CHANGING:
             return Action.WRITE, ""
         return Action.UNKNOWN, "nothing says what this method does"
+
+
+def again(operation: Operation, identifier: bytes, seq: int) -> Operation:
+    """The same operation once more."""
+    return Operation(
+        identifier,
+        seq,
+        operation.action,
+        operation.verb,
+        operation.atoms,
+        operation.text,
+        operation.digest,
+        operation.complete,
+        operation.pure,
+        operation.text_truncated,
+        operation.parameters,
+        operation.unseen,
+        operation.in_transaction,
+        operation.attributes,
+        operation.facts,
+        operation.retry,
+    )
 
 
 def _unseen(request: Request) -> tuple[str, ...]:

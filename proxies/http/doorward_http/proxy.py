@@ -35,11 +35,12 @@ from doorward_core.net.tls import ServerTls
 from doorward_core.rooms import Room, key_file
 from doorward_core.run import Maker
 from doorward_http import refusals
+from doorward_http.before import Before, Line
 from doorward_http.doors import HttpDoor
 from doorward_http.facts import Body, about_bodies, is_coded
 from doorward_http.headers import for_target
 from doorward_http.masking import Owing
-from doorward_http.operations import WEBSOCKET, Request, media_type
+from doorward_http.operations import WEBSOCKET, Request, again, media_type
 from doorward_http.refusals import Refusal, refusal
 from doorward_http.served import Served, serve_resource
 from doorward_http.serving import Means, Serving
@@ -98,9 +99,10 @@ class HttpProxy:
         reason = "failed"
         async with trio.open_nursery() as watching:
             doors = Doors(self._room.gate, watching, HttpDoor)
+            line = Line(connection, doors)
 
             async def handle(exchange: Exchange) -> None:
-                await self._handle(exchange, doors, connection)
+                await self._handle(exchange, line)
 
             try:
                 await serve(connection, tls, handle)
@@ -109,9 +111,9 @@ class HttpProxy:
                 doors.close(reason)
                 watching.cancel_scope.cancel()
 
-    async def _handle(self, exchange: Exchange, doors: Doors[HttpDoor], connection: Connection) -> None:
+    async def _handle(self, exchange: Exchange, line: Line) -> None:
         try:
-            refused = await self._serve(exchange, doors, connection)
+            refused = await self._serve(exchange, line)
         except RecordError:
             if exchange.started:
                 exchange.cut()
@@ -121,34 +123,42 @@ class HttpProxy:
             media = media_type(exchange.head.headers)
             await tell(exchange, *refused.answer(media))
 
-    async def _serve(self, exchange: Exchange, doors: Doors[HttpDoor], connection: Connection) -> Refusal | None:
+    async def _serve(self, exchange: Exchange, line: Line) -> Refusal | None:
         """Serve one request, or give what is said instead. Raises BadRequest."""
-        head = exchange.head
+        head, before = exchange.head, line.before
+        if before is not None and before.stands(head, self._served, self._room.gate.policy):
+            operation = again(before.operation, secrets.token_bytes(OPERATION_ID_BYTES), before.door.number())
+            serving = Serving(before.served, before.door, exchange, self._means, line.connection.draining)
+            await serving.run(before, operation, b"")
+            return None
         if head.target == JWKS.encode():
             await self._publish(exchange)
             return None
         if head.method in NOT_OFFERED:
             return refusal(405, "method", f"{head.method} is not offered", headers=((b"allow", b"GET, HEAD, POST"),))
         target, found = self._find(head.authority, head.target)
-        door = await self._enter(exchange, doors, found)
+        door = await self._enter(exchange, line, found)
         if isinstance(door, Refusal):
             return door
-        connection.established()
+        line.connection.established()
         if found is None:
             return NOTHING_HERE
-        await self._ask(exchange, self._served[found.resource], door, (target, found), connection.draining)
+        await self._ask(exchange, line, door, target, found)
         return None
 
-    async def _enter(self, exchange: Exchange, doors: Doors[HttpDoor], found: Found | None) -> HttpDoor | Refusal:
+    async def _enter(self, exchange: Exchange, line: Line, found: Found | None) -> HttpDoor | Refusal:
         """The session of whoever asks, or why there is none."""
         head = exchange.head
+        known = line.asker(head, found, self._served)
+        if known is not None:
+            return known
         token, given = _token(head.headers, self._served[found.resource] if found is not None else None)
         if token is None:
             return refusals.unauthenticated(given=given)
         software = b"".join(get_all(head.headers, b"user-agent")[:1]).decode("latin-1")[:256]
         peer = Peer(exchange.peer.address, exchange.peer.port, software, exchange.peer.encrypted)
         try:
-            return await doors.enter(token, found.resource if found is not None else head.authority[:64], peer)
+            return await line.doors.enter(token, found.resource if found is not None else head.authority[:64], peer)
         except AuthenticationError:
             return refusals.unauthenticated(given=True)
         except AdmissionRefused as refused:
@@ -169,43 +179,38 @@ class HttpProxy:
             return target, found
         return target, self._routes.find(authority, target.path)
 
-    async def _ask(
-        self,
-        exchange: Exchange,
-        served: Served,
-        door: HttpDoor,
-        where: tuple[CanonicalTarget, Found],
-        draining: trio.Event,
-    ) -> None:
-        target, found = where
-        head, settings = exchange.head, served.settings
+    async def _ask(self, exchange: Exchange, line: Line, door: HttpDoor, target: CanonicalTarget, found: Found) -> None:
+        served, head = self._served[found.resource], exchange.head
+        settings = served.settings
         if settings.overrides == "refuse":
             refuse_overrides(head.headers, target)
-        taken = (*served.credentials.names, *(name.encode() for name in settings.tokens_in))
-        headers = for_target(head.headers, cookies=settings.cookies, taken=taken)
+        headers = line.headers(head, door, served)
+        if headers is None:
+            taken = (*served.credentials.names, *(name.encode() for name in settings.tokens_in))
+            headers = for_target(head.headers, cookies=settings.cookies, taken=taken)
         if head.upgrade == WEBSOCKET:
             check_request(head)
-        serving = Serving(served, door, exchange, self._means, draining)
+        serving = Serving(served, door, exchange, self._means, line.connection.draining)
         wanted = served.wanted(self._room.gate.policy)
 
         identifier, number = secrets.token_bytes(OPERATION_ID_BYTES), door.number()
         account = door.gate.session.account
 
-        def asked(body: Body) -> tuple[Request, Operation]:
+        def asked(body: Body) -> Before:
             request = Request(head, target, found, headers, body)
-            return request, served.reader.read(
-                request, identifier=identifier, seq=number, account=account, wanted=wanted
-            )
+            operation = served.reader.read(request, identifier=identifier, seq=number, account=account, wanted=wanted)
+            return Before(served, door, request, operation, wanted, door.memo(operation))
 
         if head.expect_continue and not door.gate.observe:
             # Whoever asks first is told what no body could change, and need not send it.
-            request, operation = asked(Body(None, media_type(headers), is_coded(headers)))
-            if self._denies_unread(door, operation):
-                await serving.run(request, operation, b"")
+            unread = asked(Body(None, media_type(headers), is_coded(headers)))
+            if self._denies_unread(door, unread.operation):
+                await serving.run(unread, unread.operation, b"")
                 return
         body, rest = await serving.read_body(headers)
-        request, operation = asked(body)
-        await serving.run(request, operation, rest)
+        before = asked(body)
+        line.before = before if head.body == "none" and not head.upgrade else None
+        await serving.run(before, before.operation, rest)
 
     def _denies_unread(self, door: HttpDoor, operation: Operation) -> bool:
         """Whether policy refuses this whatever its body is; the decision, and its record, are still to be made."""

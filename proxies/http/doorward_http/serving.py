@@ -19,7 +19,6 @@ import trio
 from doorward_core.doors import NS_PER_S
 from doorward_core.errors import UpstreamProtocolError, UpstreamUnavailable
 from doorward_core.event import Outcome, Status
-from doorward_core.gate import Memo
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.kept import SHOWN_BYTES, SHOWN_WHOLE_BYTES, Kept
 from doorward_core.http.messages import BadRequest, Head, Headers, ResponseHead, UpstreamTimeout, get
@@ -37,11 +36,12 @@ from doorward_core.http.websocket import (
 from doorward_core.identity.assertion import Assertion
 from doorward_core.model import Denial, Operation, Permit, Record, RecordLevel
 from doorward_http import refusals
+from doorward_http.before import Before
 from doorward_http.doors import HttpDoor
 from doorward_http.facts import Body, is_coded
 from doorward_http.headers import IDENTITY, for_client
 from doorward_http.masking import Masking, Owing, Withheld
-from doorward_http.operations import GRPC, Request, media_type
+from doorward_http.operations import GRPC, media_type
 from doorward_http.overrides import Overrides
 from doorward_http.redirects import Way
 from doorward_http.refusals import Refusal, refusal
@@ -111,9 +111,9 @@ class Serving:
 
     # --- the order ---------------------------------------------------------------------------------------------------
 
-    async def run(self, request: Request, operation: Operation, rest: bytes) -> None:
+    async def run(self, before: Before, operation: Operation, rest: bytes) -> None:
         """Decide, send on, answer. `rest` is what was read of a body that was not looked at."""
-        memo: Memo = {}
+        request, memo = before.request, before.memo
         gate = self._door.gate
         if request.body.content is None and gate.holds(operation, memo):
             await gate.refuse(operation, refusals.BODY_TOO_LONG)
@@ -127,23 +127,24 @@ class Serving:
         elif isinstance(verdict, Denial):
             await self._say(refusals.denied(verdict, method=operation.verb, link=self._means.link))
         else:
-            await self._permitted(request, verdict, rest)
+            await self._permitted(before, verdict, rest)
 
     @property
     def _until(self) -> int:
         return self._began_ns + int(self._served.settings.hold * NS_PER_S)
 
-    async def _permitted(self, request: Request, permit: Permit, rest: bytes) -> None:
+    async def _permitted(self, before: Before, permit: Permit, rest: bytes) -> None:
         """Send it on and answer; whatever happens, the Permit is finished."""
+        request = before.request
         masking = self._means.owing.of(permit.decision)
         try:
-            head, body = await self._prepared(request, masking, rest)
+            head, body = await self._prepared(before, masking, rest)
             with self._door.life(permit) as life:
                 if request.upgrades:
-                    await self._upgraded(request, replace(head, upgrade=request.head.upgrade), masking, permit)
+                    await self._upgraded(before, replace(head, upgrade=request.head.upgrade), masking, permit)
                 else:
                     async with self._served.pool.request(head, body) as response:
-                        await self._answered(request, response, masking, permit)
+                        await self._answered(before, response, masking, permit)
             if life.cancelled_caught and not request.upgrades:
                 await self._instead(self._ended(), started=self._exchange.started)
         except Withheld as owed:
@@ -163,9 +164,9 @@ class Serving:
         words = self._door.gate.live.ended
         return refusal(403, "ended", words, extra={"retry": False}) if words else refusals.unauthenticated(given=True)
 
-    async def _answered(self, request: Request, response: UpstreamResponse, masking: Masking, permit: Permit) -> None:
+    async def _answered(self, before: Before, response: UpstreamResponse, masking: Masking, permit: Permit) -> None:
         """Carry the answer to the client. Raises Withheld."""
-        answer = self._answer(request, response, masking)
+        answer = self._answer(before, response.head, masking)
         await self._door.gate.released(permit.entry)
         if isinstance(answer, Refusal):
             await self._instead(answer)
@@ -174,13 +175,13 @@ class Serving:
         await relay(response, self._exchange, answer, kept, masked=masking.changes_answer)
         kept.whole = True
 
-    async def _upgraded(self, request: Request, head: Head, masking: Masking, permit: Permit) -> None:
+    async def _upgraded(self, before: Before, head: Head, masking: Masking, permit: Permit) -> None:
         """Leave HTTP, if the target agrees; else its answer is one like any other."""
-        theirs, ours = check_request(request.head), base64.b64encode(secrets.token_bytes(KEY_BYTES))
+        theirs, ours = check_request(before.request.head), base64.b64encode(secrets.token_bytes(KEY_BYTES))
         head = replace(head, headers=request_headers(head.headers, ours), body="none", length=-1)
         async with self._served.pool.upgrade(head) as answer:
             if not answer.upgraded:
-                await self._answered(request, answer.response, masking, permit)
+                await self._answered(before, answer.response, masking, permit)
                 return
             chosen = check_response(answer.head, ours, subprotocols(head.headers))
             await self._door.gate.released(permit.entry)
@@ -207,9 +208,10 @@ class Serving:
         return SHOWN_WHOLE_BYTES if whole else SHOWN_BYTES
 
     async def _prepared(
-        self, request: Request, masking: Masking, rest: bytes
+        self, before: Before, masking: Masking, rest: bytes
     ) -> tuple[Head, bytes | AsyncIterator[bytes]]:
         """The request as the target gets it. Raises UpstreamUnavailable without the target's credential."""
+        request = before.request
         served, account = self._served, self._door.gate.session.account
         lines = masking.request(request.head, request.headers)
         if get(request.head.headers, b"te") == b"trailers":
@@ -226,8 +228,11 @@ class Serving:
         else:
             body = masking.up(content, last=True)
             length = self._sent_up = len(body)
-        target = masking.target(there.target(request.found, request.target))
-        return Head(asked.method, target, there.authority, there.scheme, lines, asked.version, asked.body, length), body
+        target, sent = masking.target(there.target(request.found, request.target)), before.sent
+        if sent is None or sent.target != target or sent.headers != lines or sent.length != length:
+            head = Head(asked.method, target, there.authority, there.scheme, lines, asked.version, asked.body, length)
+            before.sent = sent = head
+        return sent, body
 
     async def _stream(self, rest: bytes, masking: Masking) -> AsyncIterator[bytes]:
         """A body that is not decided on, as it comes in."""
@@ -244,9 +249,11 @@ class Serving:
 
     # --- the answer --------------------------------------------------------------------------------------------------
 
-    def _answer(self, request: Request, response: UpstreamResponse, masking: Masking) -> ResponseHead | Refusal:
+    def _answer(self, before: Before, head: ResponseHead, masking: Masking) -> ResponseHead | Refusal:
         """The head of the answer as it may leave, or what is said in its place. Raises Unmaskable."""
-        served, head = self._served, response.head
+        if before.answer is not None and not masking and before.answer[0] == head:
+            return before.answer[1]
+        served, request = self._served, before.request
         if head.status == UNAUTHORIZED and not served.settings.send.nothing:
             account = self._door.gate.session.account
             served.credentials.forget(account, served.accounts[account])
@@ -257,7 +264,10 @@ class Serving:
             words = "the target sends its clients to another host, and the gateway does not"
             return refusal(502, "elsewhere", words, extra={"retry": False})
         lines = (*answered.headers, OBSERVED) if self._door.gate.observe else answered.headers
-        return masking.answer(ResponseHead(head.status, lines), request.method)
+        answer = masking.answer(ResponseHead(head.status, lines), request.method)
+        if not masking:
+            before.answer = (head, answer)
+        return answer
 
     async def _instead(self, refused: Refusal, *, started: bool = False) -> None:
         """Say something in the target's place. An answer that has begun is cut, so that it is seen not to be whole."""
