@@ -16,7 +16,7 @@ from doorward_core.http.messages import Headers, ResponseHead
 from doorward_core.http.problem import reason
 
 if TYPE_CHECKING:  # a shell's words, and none of its doings
-    from doorward_core.http.relay import Change
+    from doorward_core.http.relay import Change, Holding
 
 SHOWN_BYTES: Final = 64 * 1024
 SHOWN_WHOLE_BYTES: Final = 1024 * 1024  # where the level is `payload`
@@ -38,8 +38,9 @@ def _start(head: ResponseHead) -> bytes:
 class Kept:
     """Counts and keeps what another change gives."""
 
-    def __init__(self, change: "Change", head: ResponseHead, room: int) -> None:
+    def __init__(self, change: "Change", head: ResponseHead, room: int, holding: "Holding | None" = None) -> None:
         self._change = change
+        self._holding = holding  # the same, where it holds things back
         self._status = head.status
         self._room = room
         start = _start(head)
@@ -55,6 +56,15 @@ class Kept:
     def end(self) -> bytes:
         """See `Change`."""
         return self.keep(self._change.end())
+
+    @property
+    def flush_after_s(self) -> float | None:
+        """See `Holding`."""
+        return None if self._holding is None else self._holding.flush_after_s
+
+    def flush(self) -> bytes:
+        """See `Holding`."""
+        return b"" if self._holding is None else self.keep(self._holding.flush())
 
     def trailers(self, trailers: Headers) -> Headers:
         """See `Change`."""

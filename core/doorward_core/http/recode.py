@@ -5,12 +5,12 @@ Implements: RFC 9110 section 8.4 around whatever masks.
 
 Invariants:
 
-- The output, once decoded, does not depend on how the input was cut.
+- The output, once decoded, does not depend on how the input was cut; a flush by timer is the exception, and told.
 - A byte that was not masked leaves in the charset it came in, under the codings it came in.
 - A body of no bytes stays one.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from doorward_core.http.charsets import Charset
 from doorward_core.http.codings import CodingLimits, Decoder, Encoder
@@ -33,6 +33,25 @@ class Content(Protocol):
         ...
 
 
+@runtime_checkable
+class Patient(Protocol):
+    """Content that holds back what it has not seen the end of, and lets it go when its reader cannot wait."""
+
+    @property
+    def flush_after_s(self) -> float | None:
+        """When what is held back is to leave; None where nothing is, or where it has to stay."""
+        ...
+
+    @property
+    def coverage(self) -> tuple[str, ...]:
+        """What could not be promised because of it."""
+        ...
+
+    def flush(self) -> bytes:
+        """What is held back, masked as far as it can be seen."""
+        ...
+
+
 class Recoder:
     """One body: `feed` and `end` as its content's, for bytes as they are on the wire."""
 
@@ -43,6 +62,7 @@ class Recoder:
         self._encoder = Encoder(codings)
         self._charset = charset
         self._content = content
+        self._patient = content if isinstance(content, Patient) else None
         self._out: list[bytes] = []
         self._any = False
         self._coded = bool(codings)
@@ -51,6 +71,22 @@ class Recoder:
     def masked(self) -> dict[str, int]:
         """How much was masked so far, by label."""
         return self._content.masked
+
+    @property
+    def flush_after_s(self) -> float | None:
+        """When what is held back is to leave; None where nothing is, or where it has to stay."""
+        return None if self._patient is None else self._patient.flush_after_s
+
+    @property
+    def coverage(self) -> tuple[str, ...]:
+        """What could not be promised."""
+        return () if self._patient is None else self._patient.coverage
+
+    def flush(self) -> bytes:
+        """Let what is held back leave."""
+        if self._patient is not None:
+            self._give(self._charset.encode(self._patient.flush()))
+        return self._given()
 
     def feed(self, chunk: bytes) -> bytes:
         """Take a chunk, and give what may leave now. Raise UnreadableBody for what cannot be masked."""

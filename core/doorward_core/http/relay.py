@@ -10,6 +10,8 @@ answer that turns out to be withheld can still be answered in another way.
 
 from typing import Final, Protocol
 
+import trio
+
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.messages import BODILESS, Headers, ResponseHead, get
 from doorward_core.http.upstream import UpstreamResponse
@@ -33,6 +35,19 @@ class Change(Protocol):
         ...
 
 
+class Holding(Change, Protocol):
+    """A change that holds back what it has not seen enough of, and lets it go when its reader cannot wait."""
+
+    @property
+    def flush_after_s(self) -> float | None:
+        """When what is held back is to leave as it is; None where nothing is, or where it has to stay."""
+        ...
+
+    def flush(self) -> bytes:
+        """What is held back."""
+        ...
+
+
 class AsItIs:
     """No change at all."""
 
@@ -50,11 +65,18 @@ class AsItIs:
 
 
 async def relay(
-    response: UpstreamResponse, exchange: Exchange, head: ResponseHead, change: Change, *, masked: bool = False
+    response: UpstreamResponse,
+    exchange: Exchange,
+    head: ResponseHead,
+    change: Change,
+    *,
+    masked: bool = False,
+    holding: Holding | None = None,
 ) -> None:
     """Send `head` and the changed body of `response`, to the end of both.
 
     With `masked`, a short body is changed whole before its head leaves.
+    `holding` is the change where it holds things back, so that a target that pauses does not silence what it has said.
     What reading, changing or sending raises is raised here; an exchange that is then begun and not finished is cut by
     its server, so that the client sees that the body is not whole.
     """
@@ -77,7 +99,7 @@ async def relay(
     if early:
         await exchange.send_data(bytes(early), more=piece is not None)
     if piece != b"":
-        await _rest(response, exchange, change, piece)
+        await _rest(response, exchange, change, piece, _Patience(response, exchange, holding))
         trailers = change.trailers(response.trailers)
     if trailers:
         await exchange.send_trailers(trailers)
@@ -100,16 +122,48 @@ def _length(head: ResponseHead) -> int:
     return EARLY_BYTES + 1 if declared is None else int(declared)
 
 
-async def _rest(response: UpstreamResponse, exchange: Exchange, change: Change, piece: bytes | None) -> None:
+class _Patience:
+    """Waits for pieces, and lets what is held back leave when it was held for long enough."""
+
+    def __init__(self, response: UpstreamResponse, exchange: Exchange, holding: Holding | None) -> None:
+        self._response = response
+        self._exchange = exchange
+        self._holding = holding
+        self._due: float | None = None
+
+    def renew(self) -> None:
+        """Something has left: what is held back now is new."""
+        self._due = None
+
+    async def read(self) -> bytes:
+        """Wait for the next piece of the body; b"" at its end."""
+        holding = self._holding
+        after_s = None if holding is None else holding.flush_after_s
+        if holding is None or after_s is None:
+            self._due = None
+            return await self._response.read()
+        self._due = trio.current_time() + after_s if self._due is None else self._due
+        with trio.move_on_at(self._due):
+            return await self._response.read()
+        self._due = None
+        if out := holding.flush():
+            await self._exchange.send_data(out)
+        return await self._response.read()
+
+
+async def _rest(
+    response: UpstreamResponse, exchange: Exchange, change: Change, piece: bytes | None, patience: _Patience
+) -> None:
     if piece is None:
-        piece = await response.read()
+        piece = await patience.read()
     while piece:
         out = change.feed(piece)
         piece = response.ready()
         if out:
+            patience.renew()
             await exchange.send_data(out, more=piece == b"")
         if piece is None:
-            piece = await response.read()
+            piece = await patience.read()
     out = change.end()
     if out:
         await exchange.send_data(out, more=True)

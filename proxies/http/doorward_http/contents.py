@@ -55,7 +55,7 @@ def _detecting(owed: Owed, textual: type[Text] = Text) -> Content:
     """What looks for values in text; where none are looked for, the text as it is."""
     if owed.detectors is None:
         return Clear()
-    return textual(owed.detectors, owed.key)
+    return textual(owed.detectors, owed.key, strict=owed.strict)
 
 
 def _table(media: Media, owed: Owed) -> Content:

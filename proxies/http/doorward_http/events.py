@@ -17,12 +17,15 @@ from typing import Final
 from doorward_core.errors import UnreadableBody
 from doorward_core.mask.json_stream import JsonMasker
 from doorward_http.owed import Owed, count
+from doorward_http.text import FLUSH_S
 
 # Two line ends, one after the other. A CR at the very end may be half of one: it waits.
 _END_OF_LINE: Final = rb"(?:\r\n|\n|\r(?=[^\n]))"
 _END_OF_EVENT: Final = re.compile(_END_OF_LINE + rb"{2,}+")
+_COMMENTS: Final = re.compile(rb"(?::[^\r\n]*+\r?\n)++")
 _LINE: Final = re.compile(rb"([^\r\n]*+)(\r\n|\n|\r|\Z)")
 _MARK: Final = re.compile(rb"\s*(?:\[[A-Z_]{1,32}\])?\s*")
+_MAX_COMMENT_BYTES: Final = 4096  # a sign of life; what is longer waits for its event
 _LOOK_BACK: Final = 4  # the longest end of an event
 _OPENS_JSON: Final = (b"{", b"[", b'"')
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -101,6 +104,28 @@ class Events:
         if not whole or self._clean(whole):
             return whole
         return b"".join(self._event(whole[start:end]) for start, end in pairwise(ends))
+
+    @property
+    def flush_after_s(self) -> float | None:
+        """See `Patient`: comments, by which a server shows that it lives, wait for no event."""
+        return FLUSH_S if self._held.startswith(b":") and self._comments() else None
+
+    @property
+    def coverage(self) -> tuple[str, ...]:
+        """See `Patient`: comments leave in whole lines, so nothing is left unseen."""
+        return ()
+
+    def flush(self) -> bytes:
+        """See `Patient`."""
+        whole = self._comments()
+        del self._held[: len(whole)]
+        self._searched = 0
+        return b"".join([self._messages.text(line[1]) + line[2] for line in _LINE.finditer(whole)])
+
+    def _comments(self) -> bytes:
+        """The comments that stand before the next event, as far as they are whole lines, and short."""
+        found = _COMMENTS.match(self._held, 0, _MAX_COMMENT_BYTES)
+        return found[0] if found is not None else b""
 
     def end(self) -> bytes:
         """The stream is over: an event that was not ended is masked like any other."""

@@ -167,6 +167,23 @@ class Masking:
         except UnreadableBody as error:
             raise Withheld(str(error)) from None
 
+    @property
+    def flush_after_s(self) -> float | None:
+        """See `Holding`."""
+        return None if self._down is None else self._down.flush_after_s
+
+    def flush(self) -> bytes:
+        """See `Holding`. Raises Withheld."""
+        try:
+            return b"" if self._down is None else self._down.flush()
+        except UnreadableBody as error:
+            raise Withheld(str(error)) from None
+
+    @property
+    def coverage(self) -> tuple[str, ...]:
+        """What the masks could not promise on this exchange."""
+        return tuple(words for recoder in (self._up, self._down) if recoder is not None for words in recoder.coverage)
+
     def trailers(self, trailers: Headers) -> Headers:
         """See `Change`. What may not leave in a head may not leave after the body either."""
         kept = trailers_for_client(trailers)

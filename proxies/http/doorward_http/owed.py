@@ -48,6 +48,7 @@ class Owed:
         self.limits = limits or BodyLimits()
         self.paths = Paths(masks)
         self.detectors: Detectors | None = detectors_for(masks)
+        self.strict = any(mask.strict for mask in masks if mask.detect)
         self._headers = [
             (re.compile(fnmatch.translate(pattern[len(_HEADER) :].lower())).match, mask)
             for mask in masks

@@ -171,8 +171,8 @@ class Serving:
         if isinstance(answer, Refusal):
             await self._instead(answer)
             return
-        self._kept = kept = Kept(masking, answer, self._room(permit))
-        await relay(response, self._exchange, answer, kept, masked=masking.changes_answer)
+        self._kept = kept = Kept(masking, answer, self._room(permit), masking)
+        await relay(response, self._exchange, answer, kept, masked=masking.changes_answer, holding=kept)
         kept.whole = True
 
     async def _upgraded(self, before: Before, head: Head, masking: Masking, permit: Permit) -> None:
@@ -282,6 +282,8 @@ class Serving:
         await tell(self._exchange, *refused.answer(media.decode("latin-1")))
 
     def _finish(self, permit: Permit, masking: Masking) -> None:
+        for words in masking.coverage:
+            self._door.gate.uncovered(words)
         kept, took_ns = self._kept, max(0, self._means.clock() - self._began_ns)
         if kept is not None:
             outcome = kept.outcome(bytes_up=self._sent_up, masked=masking.masked, duration_ns=took_ns)

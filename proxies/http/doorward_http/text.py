@@ -8,6 +8,8 @@ Invariants:
 
 - A body without a find leaves as it came, but that references to plain letters, digits and the marks of addresses and
   numbers are spelt as what they stand for: the same document, whoever reads it.
+- A line leaves when it is whole, when it is longer than a window, or when its reader has waited; never the last of
+  these where a mask is `strict`.
 - NUL is refused: it stands in no text, and hides the two halves of a value from each other.
 """
 
@@ -18,6 +20,11 @@ from doorward_core.errors import UnreadableBody
 from doorward_core.mask.detect import Detectors
 from doorward_core.mask.stream import TextWindow
 
+FLUSH_S: Final = 0.2  # a line is held back to its end, to 64 KiB, or for so long, whichever is first
+TIMED: Final = "text without a line end was let go after 200 ms: a value that came in two parts was not seen whole"
+CUT: Final = (
+    "a line longer than the masks' window was let go in parts: a value longer than their overlap was not seen whole"
+)
 # What a value may be made of, and no markup is.
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@.+-_ ()/#$%*=?^~")
 _NAMED: Final = {
@@ -31,11 +38,26 @@ _PARTIAL: Final = re.compile(rb"&(?:#(?:[xX]?[0-9A-Fa-f]*+)?|[A-Za-z]{0,8}+)?\Z"
 
 
 class Text:
-    """Text in UTF-8, line by line."""
+    """Text in UTF-8, line by line. `strict` says that no line is let go before it is whole."""
 
-    def __init__(self, detectors: Detectors, key: bytes) -> None:
+    def __init__(self, detectors: Detectors, key: bytes, *, strict: bool = False) -> None:
         self._window = TextWindow(detectors, key)
+        self._strict = strict
         self.masked = self._window.masked
+
+    @property
+    def flush_after_s(self) -> float | None:
+        """See `Patient`."""
+        return FLUSH_S if self._window.holding and not self._strict else None
+
+    @property
+    def coverage(self) -> tuple[str, ...]:
+        """See `Patient`."""
+        return (*((TIMED,) if self._window.flushes else ()), *((CUT,) if self._window.cuts else ()))
+
+    def flush(self) -> bytes:
+        """See `Patient`."""
+        return self._window.flush()
 
     def feed(self, chunk: bytes) -> bytes:
         """Take a chunk, and give what may leave now."""
@@ -51,8 +73,8 @@ class Text:
 class Markup(Text):
     """The same for HTML and XML."""
 
-    def __init__(self, detectors: Detectors, key: bytes) -> None:
-        super().__init__(detectors, key)
+    def __init__(self, detectors: Detectors, key: bytes, *, strict: bool = False) -> None:
+        super().__init__(detectors, key, strict=strict)
         self._tail = b""
 
     def feed(self, chunk: bytes) -> bytes:

@@ -6,6 +6,7 @@ from doorward_core.errors import UnreadableBody
 from doorward_core.model import Mask, Transform
 from doorward_http.events import Events, Messages
 from doorward_http.owed import BodyLimits, Owed
+from doorward_http.text import FLUSH_S
 
 KEY = b"k" * 32
 
@@ -25,6 +26,19 @@ def test_an_event_leaves_when_it_is_whole() -> None:
     assert events.feed(b"1}\n") == b""
     assert events.feed(b"\ndata") == b'event: x\ndata: {"a":0}\n\n'
     assert events.masked == {"pii": 1}
+
+
+def test_a_comment_waits_for_no_event_and_an_event_for_its_end() -> None:
+    events = Events(owed("$.a", detect=("email",)))
+    assert events.feed(b": jane@example.com\r\n:\n: half") == b""
+    assert events.flush_after_s == FLUSH_S
+    assert events.flush() == b": [masked:email]\r\n:\n"
+    assert events.flush_after_s is None
+    assert events.feed(b'\ndata: {"a":1}\n') == b""
+    assert (events.flush_after_s, events.flush()) == (FLUSH_S, b": half\n")
+    assert (events.flush_after_s, events.flush()) == (None, b"")
+    assert events.feed(b"\n") == b'data: {"a":0}\n\n'
+    assert events.coverage == ()
 
 
 @pytest.mark.parametrize(

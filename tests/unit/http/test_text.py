@@ -4,7 +4,7 @@ import pytest
 
 from doorward_core.errors import UnreadableBody
 from doorward_core.mask.detect import Detectors
-from doorward_http.text import Markup, Text
+from doorward_http.text import CUT, FLUSH_S, TIMED, Markup, Text
 
 KEY = b"k" * 32
 
@@ -35,6 +35,27 @@ def test_lines_leave_when_they_are_whole() -> None:
 )
 def test_references_are_seen_as_a_reader_sees_them(body: bytes, after: bytes, size: int) -> None:
     assert shown(Markup(Detectors(["email"]), KEY), body, size) == after
+
+
+def test_what_is_held_leaves_when_its_reader_has_waited_and_that_is_told() -> None:
+    text = Text(Detectors(["email"]), KEY)
+    assert text.flush_after_s is None
+    assert text.feed(b"working jane@example.com ... ") == b""
+    assert text.flush_after_s == FLUSH_S
+    assert (text.flush(), text.flush_after_s) == (b"working j***@***.com ... ", None)
+    assert text.coverage == (TIMED,)
+
+
+def test_a_strict_mask_waits_for_the_end_of_the_line() -> None:
+    text = Markup(Detectors(["email"]), KEY, strict=True)
+    text.feed(b"half a li")
+    assert (text.flush_after_s, text.coverage) == (None, ())
+
+
+def test_a_line_longer_than_a_window_is_told() -> None:
+    text = Text(Detectors(["email"]), KEY)
+    assert text.feed(b"x" * 100_000)
+    assert text.coverage == (CUT,)
 
 
 def test_nul_and_endless_references_are_refused() -> None:

@@ -1,6 +1,7 @@
 """One body from end to end, around content that turns letters into capitals."""
 
 import gzip
+import zlib
 
 import pytest
 
@@ -39,6 +40,31 @@ def test_content_sees_utf8_and_leaves_as_it_came(size: int, charset: str) -> Non
     decoder.feed(recoded(Recoder(("gzip",), Charset(charset), Capitals()), body, size))
     decoder.end()
     assert b"".join(out).decode(charset) == "GRüßE"
+
+
+class Patient(Capitals):
+    coverage = ("let go",)
+
+    @property
+    def flush_after_s(self) -> float | None:
+        return 0.2 if self._held else None
+
+    def flush(self) -> bytes:
+        held, self._held = self._held, b""
+        return held.upper()
+
+
+def test_what_is_held_back_can_be_let_go_under_its_coding() -> None:
+    recoder = Recoder(("gzip",), Charset("latin-1"), Patient())
+    assert recoder.flush_after_s is None
+    state = zlib.compressobj(wbits=31)
+    early = recoder.feed(state.compress("grün".encode("latin-1")) + state.flush(zlib.Z_SYNC_FLUSH))
+    assert recoder.flush_after_s == 0.2
+    early += recoder.flush()
+    assert zlib.decompressobj(31).decompress(early).decode("latin-1") == "GRüN"
+    assert recoder.coverage == ("let go",)
+    held = Recoder((), Charset(""), Capitals())
+    assert (held.feed(b"abc12"), held.flush_after_s, held.flush(), held.coverage) == (b"ABC1", None, b"", ())
 
 
 def test_no_bytes_stay_no_bytes() -> None:

@@ -78,7 +78,7 @@ class Loud(AsItIs):
         (Source(None), b"H|."),
         (Source(b"a", b"b"), b"Rab."),
         (Source(b"a", None, b"b", None), b"Ha|b|."),
-        (Source(b"a", trailers=((b"x", b"y"),)), b"Ha|T."),
+        (Source(b"a", trailers=((b"x", b"y"),)), b"HaT."),
     ],
 )
 async def test_what_is_there_leaves_together(source, said):
@@ -106,6 +106,59 @@ async def test_a_short_body_that_is_masked_is_changed_whole_before_its_head_leav
     sink = Sink()
     await relay(source, sink, HEAD, Loud(), masked=True)
     assert sink.said == b"RAB!."
+
+
+class Slow(AsItIs):
+    """Holds everything back until it is told to let go."""
+
+    def __init__(self, after_s=0.2):
+        self.after_s = after_s
+        self.held = b""
+
+    @property
+    def flush_after_s(self):
+        return self.after_s if self.held else None
+
+    def feed(self, chunk):
+        self.held += chunk
+        end = self.held.rfind(b".") + 1
+        out, self.held = self.held[:end], self.held[end:]
+        return out
+
+    def flush(self):
+        out, self.held = self.held, b""
+        return out + b"~"
+
+    end = flush
+
+
+class Paused(Source):
+    """Every piece comes after a pause, in seconds."""
+
+    def ready(self):
+        return None if self.pieces else b""
+
+    async def read(self):
+        while self.pieces and isinstance(self.pieces[0], float):
+            await trio.sleep(self.pieces[0])
+            self.pieces.pop(0)
+        return self.pieces.pop(0) if self.pieces else b""
+
+
+@pytest.mark.parametrize(
+    ("pieces", "after_s", "said"),
+    [
+        ((b"a", 0.3, b"b."), 0.2, b"H|a~|b.~."),
+        ((b"a", 0.1, b"b."), 0.2, b"H|ab.~."),
+        ((b"a", 0.1, b"b", 0.15, b"c"), 0.2, b"H|ab~|c~."),  # who drips waits no longer for it
+        ((b"a", 0.1, b"b.c", 0.15, b"d."), 0.2, b"H|ab.|cd.~."),  # what is held now is new
+        ((b"a", 9.0, b"b."), None, b"H|ab.~."),
+    ],
+)
+async def test_what_is_held_back_leaves_when_its_reader_has_waited(pieces, after_s, said, autojump_clock):
+    sink, change = Sink(), Slow(after_s)
+    await relay(Paused(*pieces), sink, HEAD, change, masked=True, holding=change)
+    assert sink.said == said
 
 
 async def test_an_answer_to_head_has_no_body_and_keeps_its_head():
