@@ -164,6 +164,7 @@ def _stay(screen: Screen, place: Stack, crm: Api, web: Host | None, psql: PsqlPr
         ("check the record, and look at what was asked", f"{command} verify {place.log} {_key(place)}"),
         ("", f"{command} replay last --log {place.log}"),
         ("", f"{command} replay last --log {crm.log}"),
+        ("", f"{command} export last --har --log {crm.log} -o session.har    # for a browser's developer tools"),
         *((("", f"{command} replay last --log {web.log}"),) if web else ()),
         ("the rules; edit them, check them, and have them loaded", str(place.state / "policy.yaml")),
         ("", f"{command} policy check --config {place.state / 'gateway.yaml'}"),
