@@ -117,6 +117,8 @@ class ObjectMasker(JsonMasker):
             self._object_paths, self._detectors, self._key, skip=self._skip_pattern, depth=self._depth + 1
         )
         shown = inner.text(text_of(raw)) if self._depth < _MAX_WITHIN else None
+        if shown is None and not self._object_paths.owed:
+            return self._looked_at(raw)
         if shown is None:
             self._count("last-applied")
             return string_of(redacted("last-applied"))
@@ -125,7 +127,12 @@ class ObjectMasker(JsonMasker):
         return string_of(shown) if inner.masked else raw
 
     def text(self, text: str) -> str | None:
-        """A whole object as text, masked; None where it is no object that can be read."""
+        """A whole object as text, masked; None where it is no object that can be read.
+
+        What is JSON and no object has no member that a path could name.
+        """
+        if not text.lstrip(" \t\r\n").startswith("{"):
+            return None
         try:
             body = text.encode("utf-8", "surrogateescape")
             return (self.feed(body) + self.end()).decode()

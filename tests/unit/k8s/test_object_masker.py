@@ -86,7 +86,19 @@ def test_an_annotation_without_a_value_in_it_leaves_as_it_was_spelt() -> None:
     assert owed(hide("secrets")).masked_object(body) == body
 
 
-@pytest.mark.parametrize("inner", ["{", "not json", '{"data":"' + "\\ud800" + '"}x', "[" * 2000])
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "{",
+        "not json",
+        '"hunter2"',
+        '[{"data":{"p":"hunter2"}}]',
+        "\ufeff{}",
+        "7",
+        '{"data":"' + "\\ud800" + '"}x',
+        "[" * 2000,
+    ],
+)
 def test_an_annotation_that_is_no_object_is_hidden_whole(inner: str) -> None:
     found = through(owed(hide("secrets")), annotated(inner))
     assert found["metadata"]["annotations"][LAST_APPLIED] == "[masked:last-applied]"
@@ -177,3 +189,8 @@ def test_the_variables_of_containers_are_hidden_wherever_a_kind_has_them(
         document = {name: document}
     hidden = json.loads(json.dumps(document).replace("hunter2", "[masked:secret]"))
     assert through(owed(hide("env"), resource=resource), document) == hidden
+
+
+def test_an_annotation_that_is_no_object_is_looked_at_where_nothing_but_a_detector_is_owed() -> None:
+    found = through(owed(find("email")), annotated("to jane@example.org"))
+    assert found["metadata"]["annotations"][LAST_APPLIED] == "to [masked:email]"
