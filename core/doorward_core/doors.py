@@ -10,8 +10,8 @@ of its credential. Cancelled while it asks the gate, it leaves nothing open.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
@@ -60,6 +60,7 @@ class Door:
         self._clock = clock
         self._asked = 0
         self._under_way: set[trio.CancelScope] = set()
+        self._over = False
 
     def number(self) -> int:
         """The place of the next operation in this session."""
@@ -67,8 +68,12 @@ class Door:
         return self._asked - 1
 
     async def watch(self) -> None:
-        """Wait until somebody ends the session from outside, and end with it what is under way."""
-        await self.gate.live.ending.wait()
+        """Wait until somebody ends the session from outside, or its credential ends, and end what is under way."""
+        expires_unix_ns = self.gate.session.identity.expires_unix_ns
+        while not await self.gate.live.over(expires_unix_ns - self._clock()):
+            if self._clock() >= expires_unix_ns:
+                break
+        self._over = True
         for scope in tuple(self._under_way):
             scope.cancel()
 
@@ -94,16 +99,31 @@ class Door:
                 self._under_way.discard(scope)
         return verdict
 
-    @contextmanager
-    def life(self, permit: Permit) -> Iterator[trio.CancelScope]:
-        """Nothing that was begun goes on for longer than its credential, or than its session."""
-        left_s = (permit.not_after_unix_ns - self._clock()) / NS_PER_S
-        with trio.CancelScope(deadline=trio.current_time() + left_s) as life:
-            self._under_way.add(life)
-            try:
-                yield life
-            finally:
-                self._under_way.discard(life)
+    def life(self) -> "Life":
+        """Nothing that was begun goes on for longer than its credential, or than its session: `with door.life()`."""
+        return Life(self._under_way, over=self._over)
+
+
+class Life:
+    """A scope that ends with its session; most are short, so that they share the session's one deadline."""
+
+    __slots__ = ("_scope", "_under_way")
+
+    def __init__(self, under_way: set[trio.CancelScope], *, over: bool) -> None:
+        self._under_way = under_way
+        self._scope = trio.CancelScope()
+        if over:
+            self._scope.cancel()
+
+    def __enter__(self) -> trio.CancelScope:
+        self._under_way.add(self._scope)
+        return self._scope.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._under_way.discard(self._scope)
+        return self._scope.__exit__(kind, error, trace)
 
 
 async def _then_cancel(wait: Callable[[], Awaitable[object]], scope: trio.CancelScope) -> None:

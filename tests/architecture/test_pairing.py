@@ -23,10 +23,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/unit/core/http/test_server_h1.py",
         "the promises of a protocol; the two that keep them are tested",
     ),
-    "doorward_core.doors": (
-        "tests/integration/http/test_curl.py",
-        "sessions of real connections, as the log tells them",
-    ),
     "doorward_core.rooms": (
         "tests/integration/test_gateway_process.py",
         "opens real files, a real log and its process",

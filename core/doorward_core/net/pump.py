@@ -39,6 +39,7 @@ class Pump:
         self._again: list[Listener] = []
         self._last: list[Callable[[], None]] = []
         self._turning = False
+        self._resting: trio.lowlevel.Task | None = None
 
     def join(self, connected: socket.socket, listener: Listener) -> None:
         """Call `listener` whenever something arrives, and once now."""
@@ -55,11 +56,29 @@ class Pump:
         self._again.append(listener)
 
     def at_end(self, call: Callable[[], None]) -> None:
-        """Do this at the end of this turn, once for all that is done in it; at once where there is none."""
-        if not self._turning:
-            call()
-        elif call not in self._last:
+        """Do this at the end of this turn, once for all that is done in it.
+
+        Where there is none, it is done once for all tasks that are about to run: before the loop waits again.
+        """
+        if call not in self._last:
             self._last.append(call)
+        task = self._resting
+        if task is not None and not self._turning:
+            self._resting = None
+            trio.lowlevel.reschedule(task)
+
+    async def finish(self) -> None:
+        """Do what tasks asked for, outside of turns, until cancelled."""
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._resting = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        while True:
+            while self._last:
+                self._last.pop()()
+            self._resting = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(abort)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -103,4 +122,5 @@ def current() -> Pump:
         pump = Pump()
         _PUMP.set(pump)
         trio.lowlevel.spawn_system_task(pump.run, name="pump")
+        trio.lowlevel.spawn_system_task(pump.finish, name="pump's end of turns")
         return pump

@@ -53,6 +53,7 @@ class Credentials:
         self._pool = token_pool
         self._granted: dict[str, Granted] = {}
         self._turn = trio.Lock()
+        self._shown: dict[str, tuple[Secret, Headers]] = {}
 
     @property
     def names(self) -> tuple[bytes, ...]:
@@ -66,15 +67,22 @@ class Credentials:
         if send.nothing:
             return ()
         if send.oauth is not None:
-            token = await self._token(name, account, send.oauth)
-            return ((b"authorization", _line(f"Bearer {token.reveal()}")),)
-        if account.password is None:
+            secret = await self._token(name, account, send.oauth)
+        elif account.password is None:
             raise UpstreamUnavailable(f"account {name} has no password")
-        secret = (await self._secrets.get(account.password)).reveal()
+        else:
+            secret = await self._secrets.get(account.password)
+        known = self._shown.get(name)
+        if known is None or known[0] is not secret:
+            known = self._shown[name] = secret, self._lines(account.user, secret.reveal())
+        return known[1]
+
+    def _lines(self, user: str, secret: str) -> Headers:
+        send = self._send
         if send.header is not None:
             return ((send.header.name.encode("ascii"), _line(send.header.prefix + secret)),)
         if send.basic:
-            return ((b"authorization", b"Basic " + base64.b64encode(f"{account.user}:{secret}".encode())),)
+            return ((b"authorization", b"Basic " + base64.b64encode(f"{user}:{secret}".encode())),)
         return ((b"authorization", _line(f"Bearer {secret}")),)
 
     def forget(self, name: str, account: Account) -> None:

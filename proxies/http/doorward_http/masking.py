@@ -14,7 +14,7 @@ from urllib.parse import quote
 from doorward_core.errors import GatewayError, UnreadableBody
 from doorward_core.http.messages import Head, Headers, ResponseHead
 from doorward_core.http.recode import Recoder
-from doorward_core.model import Decision, Mask, MaskInput
+from doorward_core.model import Decision, Mask, MaskInput, Obligation
 from doorward_http.bodies import Masked, Unmaskable, plan, plan_request
 from doorward_http.forms import Form
 from doorward_http.header_masks import mask_headers, prepare_request_headers, without_computed
@@ -36,12 +36,20 @@ class Owing:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._known: dict[tuple[Mask, ...], Owed] = {}
+        # By the obligations' identity: the gate gives the same decision again, and each entry keeps them alive.
+        self._decided: dict[int, tuple[tuple[Obligation, ...], Owed, Owed]] = {}
 
     def of(self, decision: Decision) -> "Masking":
         """The masks of one decision."""
-        out = tuple(item for item in decision.obligations if isinstance(item, Mask))
-        into = tuple(item.mask for item in decision.obligations if isinstance(item, MaskInput))
-        return Masking(self._compiled(out), self._compiled(into))
+        owed = decision.obligations
+        known = self._decided.get(id(owed))
+        if known is None:
+            out = self._compiled(tuple(item for item in owed if isinstance(item, Mask)))
+            into = self._compiled(tuple(item.mask for item in owed if isinstance(item, MaskInput)))
+            if len(self._decided) >= MAX_KEPT:
+                self._decided.clear()
+            known = self._decided[id(owed)] = owed, out, into
+        return Masking(known[1], known[2])
 
     def _compiled(self, masks: tuple[Mask, ...]) -> Owed:
         found = self._known.get(masks)

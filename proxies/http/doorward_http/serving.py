@@ -139,7 +139,7 @@ class Serving:
         masking = self._means.owing.of(permit.decision)
         try:
             head, body = await self._prepared(before, masking, rest)
-            with self._door.life(permit) as life:
+            with self._door.life() as life:
                 if request.upgrades:
                     await self._upgraded(before, replace(head, upgrade=request.head.upgrade), masking, permit)
                 else:

@@ -170,7 +170,9 @@ class House:
     def reload(self, text: str) -> None:
         self.gate.reload(parse_policy(text, "policy.yaml"), self.clock())
 
-    async def admit(self, *groups, subject="crew-7", resource="app-db", account="app", early=False, **token) -> SessionGate:
+    async def admit(
+        self, *groups, subject="crew-7", resource="app-db", account="app", early=False, **token
+    ) -> SessionGate:
         credential = BearerToken(Secret(self.issuer.issue(subject, "agent", groups, **token)))
         peer = Peer("10.0.0.7", 5432, "psql", encrypted=True)
         return await self.gate.admit(credential, resource, account, peer, early=early)

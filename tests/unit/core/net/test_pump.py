@@ -74,11 +74,20 @@ async def test_what_is_asked_for_at_the_end_is_done_once_a_turn(pair):
     pump.current().leave(right)
 
 
-async def test_between_turns_of_the_pump_it_is_done_at_once():
+async def test_between_turns_of_the_pump_it_is_done_once_for_all_who_are_about_to_run(nursery):
     done = []
-    pump.current().at_end(lambda: done.append(1))
-    assert done == [1]
-    await trio.lowlevel.checkpoint()
+
+    def end():
+        done.append(1)
+
+    async def ask():
+        pump.current().at_end(end)
+
+    for count in (1, 2):
+        for _ in range(3):
+            nursery.start_soon(ask)
+        await wait_all_tasks_blocked()
+        assert len(done) == count
 
 
 async def test_somebody_with_very_much_to_say_does_not_keep_the_loop_to_itself(pair):

@@ -1,0 +1,78 @@
+"""A session over HTTP: what it began ends with it, or with its credential."""
+
+from types import SimpleNamespace
+
+import pytest
+import trio
+
+from doorward_core.doors import NS_PER_S, Door
+from doorward_core.live import Live
+
+
+class Clock:
+    """Goes with trio's, which jumps; `behind_s` is by how much the world's is put back."""
+
+    def __init__(self):
+        self.behind_s = 0
+
+    def __call__(self):
+        return int((trio.current_time() - self.behind_s) * NS_PER_S)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def opened(clock, life_s=60):
+    identity = SimpleNamespace(expires_unix_ns=clock() + life_s * NS_PER_S)
+    return Door(SimpleNamespace(live=Live(), session=SimpleNamespace(identity=identity)), clock)
+
+
+async def _lasts(door):
+    """How long something that never ends by itself goes on, and whether it was ended."""
+    began = trio.current_time()
+    with door.life() as life:
+        await trio.sleep_forever()
+    return trio.current_time() - began, life.cancelled_caught
+
+
+async def test_what_was_begun_ends_with_the_credential(clock, nursery, autojump_clock):
+    door = opened(clock)
+    nursery.start_soon(door.watch)
+    await trio.sleep(10)
+    assert await _lasts(door) == (pytest.approx(50), True)
+
+
+async def test_what_begins_after_the_credential_ends_at_once(clock, nursery, autojump_clock):
+    door = opened(clock)
+    nursery.start_soon(door.watch)
+    await trio.sleep(61)
+    assert await _lasts(door) == (0, True)
+
+
+async def test_a_clock_that_is_put_back_lengthens_nothing_but_the_wait(clock, nursery, autojump_clock):
+    door = opened(clock)
+    nursery.start_soon(door.watch)
+    clock.behind_s = 30
+    assert await _lasts(door) == (pytest.approx(90), True)
+
+
+async def test_what_was_begun_ends_with_the_session_and_what_is_over_is_left_alone(clock, nursery, autojump_clock):
+    door = opened(clock)
+    nursery.start_soon(door.watch)
+    with door.life() as short:
+        await trio.sleep(1)
+    ended = []
+
+    async def waits():
+        ended.append(await _lasts(door))
+
+    nursery.start_soon(waits)
+    nursery.start_soon(waits)
+    await trio.sleep(4)
+    door.gate.live.end("somebody ended it")
+    await trio.testing.wait_all_tasks_blocked()
+    assert ended == [(pytest.approx(4), True)] * 2
+    assert not short.cancel_called
+    assert await _lasts(door) == (0, True)
