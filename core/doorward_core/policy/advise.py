@@ -8,7 +8,7 @@ What it will not do: show values, or pass on characters that could forge a line:
 from collections.abc import Iterable
 
 from doorward_core.model import Action, Atom, Effect, Mask, MaskInput, Obligation
-from doorward_core.policy.commands import COMMAND
+from doorward_core.policy.commands import COMMAND, plain
 from doorward_core.policy.judge import Verdict
 from doorward_core.policy.objects import OBJECT
 from doorward_core.policy.requests import REQUEST
@@ -17,6 +17,7 @@ MAX_NAMED = 3
 """Atoms named in one advice; the rest are counted. SQLSTATE details are read in a terminal."""
 MAX_NAME_CHARS = 160
 """Two PostgreSQL identifiers of 63 bytes, a dot and quotes fit."""
+WRITE_OUT = "; `$` is what only the target's shell knows (a variable, a pattern, a substitution): write it out"
 
 
 def readable(text: str) -> str:
@@ -67,7 +68,8 @@ def advise(blamed: list[Verdict], problem: str = "") -> str:
             return " ".join(said)
         said.append(f"Besides, no rule allows {_atoms(known)}.")
         return " ".join(said)
-    return f"No rule allows {_atoms(v.atom for v in blamed)}."
+    doubt = any(v.atom.target.kind == COMMAND and not plain(v.atom.target.detail) for v in blamed)
+    return f"No rule allows {_atoms(v.atom for v in blamed)}{WRITE_OUT if doubt else ''}."
 
 
 def advise_unsupported(item: Obligation) -> str:

@@ -89,10 +89,15 @@ def _compile(pattern: str) -> _Pattern:
     return _Pattern(compile_names([program]), tuple(compile_names([word]) for word in arguments), open_ended)
 
 
+def plain(detail: str) -> bool:
+    """Whether each argument that a detail spells is known before the target's shell has seen it."""
+    return _UNKNOWN not in _WORD.findall(detail)
+
+
 def _arguments(detail: str) -> tuple[str, ...] | None:
     """The arguments that a detail spells; None where one is not plain, or it is not spelt as it should be."""
     words = _WORD.findall(detail)
-    if _UNKNOWN in words:
+    if not plain(detail):
         return None
     try:
         found = tuple(shlex.split(detail, comments=False))

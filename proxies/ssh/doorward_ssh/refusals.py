@@ -10,6 +10,7 @@ from typing import Final
 
 from doorward_core.entries import refused_content
 from doorward_core.model import Denial
+from doorward_core.policy.advise import describe, readable
 
 REFUSED: Final = 126  # "found and not executable", as shells have it: nothing ran
 FAILED: Final = 255  # as ssh itself has it: the connection to what was to run it failed
@@ -34,14 +35,15 @@ def line(words: str) -> str:
 
 
 def denied(denial: Denial) -> str:
-    """Why it did not run, what the rules looked at, and by what name to ask about it."""
-    blamed = refused_content(denial)
+    """Why it did not run, what the rules looked at where that is not said already, and by what name to ask about it."""
     advice = denial.advice.strip().rstrip(".") or "no rule allows it"
     name = denial.request_id or denial.operation.id.hex()[:12]
     again = "; it may be tried again" if denial.retry else ""
-    problem = denial.operation.attributes.get("problem", "")
-    why = f" ({problem})" if problem else f" ({blamed})" if blamed else ""
-    return line(f"refused: {advice}{why}{again} [{name}]")
+    why = denial.operation.attributes.get("problem", "")
+    if not why and not any(describe(atom) in advice for atom in denial.blamed):
+        why = refused_content(denial)
+    said = not why or readable(why) in advice
+    return line(f"refused: {advice}{'' if said else f' ({why})'}{again} [{name}]")
 
 
 def held(request_id: str, advice: str, within_s: int) -> str:

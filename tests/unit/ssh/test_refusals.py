@@ -17,6 +17,13 @@ def test_a_refusal_is_one_line_with_the_operator_s_words_and_a_name_to_ask_by():
     assert said == "doorward: refused: Files are removed by the pipeline (execute command rm) [010101010101]"
 
 
+def test_nothing_is_said_twice():
+    named = denial("No rule allows execute of command rm.", blamed=(RM,))
+    assert refusals.denied(named) == "doorward: refused: No rule allows execute of command rm [010101010101]"
+    unread = denial("This could not be read whole: it names no program.", problem="it names no program", blamed=(RM,))
+    assert refusals.denied(unread).count("it names no program") == 1
+
+
 def test_what_could_not_be_read_is_said():
     assert "(it names no program)" in refusals.denied(denial("", problem="it names no program"))
 

@@ -1,7 +1,8 @@
 import pytest
 
-from doorward_core.model import Action, Atom, Limit, Mask, Record, RecordLevel, Target, Transform
-from doorward_core.policy.advise import advise_unsupported, describe, readable
+from doorward_core.model import Action, Atom, Effect, Limit, Mask, Record, RecordLevel, Target, Transform
+from doorward_core.policy.advise import advise, advise_unsupported, describe, readable
+from doorward_core.policy.judge import Verdict
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,15 @@ def test_a_denial_by_default_and_by_what_could_not_be_read_says_both(design, ana
     blocked = design.decide(analyst, read, complete=False, problem="a DO block")
     assert blocked.advice.startswith("This could not be read whole: a DO block. ")
     assert "Blocked by rule" in blocked.advice
+
+
+def test_an_argument_that_only_the_target_s_shell_knows_is_explained():
+    def advice(detail):
+        atom = Atom(Action.EXECUTE, Target("command", "ls", detail=detail))
+        return advise([Verdict(atom, Effect.DENY, (), (), by_default=True)])
+
+    assert advice("-l '$'") == "No rule allows execute of command ls -l '$'."
+    assert advice("-l $").startswith("No rule allows execute of command ls -l $; `$` is what only the target's shell")
 
 
 def test_an_obligation_that_cannot_be_honoured_is_named():
