@@ -6,8 +6,8 @@ What it will not do: read, or let an exception of one connection reach another: 
 
 Implements: section "The hot path" of ARCHITECTURE.md.
 
-Invariants: a turn is bounded, and between turns every other task of the loop has its own; what is asked for at the end
-of a turn is done once, before anybody waits again.
+Invariants: a go of several turns is bounded, and behind it every other task of the loop has its own; what is asked for
+at its end is done once, before anybody waits again.
 """
 
 import select
@@ -56,9 +56,9 @@ class Pump:
         self._again.append(listener)
 
     def at_end(self, call: Callable[[], None]) -> None:
-        """Do this at the end of this turn, once for all that is done in it.
+        """Do this once nobody is ready any more, or after `MAX_TURNS`: once for all that is done until then.
 
-        Where there is none, it is done once for all tasks that are about to run: before the loop waits again.
+        Outside of turns it is done once for all tasks that are about to run: before the loop waits again.
         """
         if call not in self._last:
             self._last.append(call)
@@ -106,9 +106,9 @@ class Pump:
                     listener.heard(events)
             for listener in again:
                 listener.heard(0)
-            while self._last:
-                self._last.pop()()
         self._turning = False
+        while self._last:
+            self._last.pop()()
 
 
 _PUMP: Final[trio.lowlevel.RunVar[Pump]] = trio.lowlevel.RunVar("doorward pump")

@@ -31,19 +31,30 @@ OPENED, DURABLE, FAILED, MIRROR, CLOSED = 0, 1, 2, 3, 4
 
 _CHUNK = 1024 * 1024
 BACKLOG_BYTES = MAX_PAYLOAD + 4 * _CHUNK
+# How long a flush may wait for others to share it, where the last one took longer than that.
+GATHER_S = 0.0005
 # A closed session is covered within this, and a hundred that close together share one signature.
 _AFTER_SESSION_S = 0.1
 _SOCKET = 0
 
 
 class _Loop:
-    """Reads messages, keeps the promises about time: flush when asked, checkpoint within the interval."""
+    """Reads messages, keeps the promises about time: flush when asked, checkpoint within the interval.
+
+    Those who ask in turns would each pay for a flush of their own.
+    So where others asked while the last one ran, the next waits until as many ask as there were then: those that it
+    served and those others, at most as long as it took. Whoever asks alone never waits.
+    """
 
     def __init__(self, engine: Engine, interval_s: float, messages: Messages) -> None:
         self._engine = engine
         self._interval_s = interval_s
         self._messages = messages
         self._wanted = 0
+        self._taken = False  # there is something that was not written yet
+        self._askers = 0  # since the last flush
+        self._crowd = 0  # how many may be expected to ask
+        self._took_s = 0.0
         self._reported = engine.durable
         self._mirror_problem = ""
         self._due = time.monotonic() + interval_s
@@ -52,37 +63,74 @@ class _Loop:
     def run(self) -> None:
         """Until the gateway closes the log or is gone."""
         self._take(b"")  # what came in one chunk with the settings
-        poller = select.poll()
-        poller.register(_SOCKET, select.POLLIN)
         while not self._closed:
-            wait_ms = None
-            if self._engine.unsigned:
-                wait_ms = max(0, int((self._due - time.monotonic()) * 1000) + 1)
-            if poller.poll(wait_ms):
-                chunk = os.read(_SOCKET, _CHUNK)
-                if not chunk:
-                    break
-                self._take(chunk)
+            self._work()
             if not self._closed:
                 self._keep_time()
+            if not self._closed and self._waiting(self._idle_s()) and not self._hear():
+                break
         if not self._closed:
             # The gateway died. What it had handed over is kept; that it did not close the log stays visible.
             self._engine.checkpoint()
             self._engine.release()
 
+    def _idle_s(self) -> float | None:
+        """How long to wait for something to do; None: until there is."""
+        if self._taken:
+            return 0.0
+        return max(0.0, self._due - time.monotonic()) if self._engine.unsigned else None
+
+    @staticmethod
+    def _waiting(within_s: float | None) -> bool:
+        """Whether something comes within this time; unlike poll, select knows of less than a millisecond."""
+        return bool(select.select((_SOCKET,), (), (), within_s)[0])
+
+    def _hear(self) -> bool:
+        """Take what has come; False where the gateway is gone."""
+        chunk = os.read(_SOCKET, _CHUNK)
+        self._take(chunk)
+        return bool(chunk)
+
     def _take(self, chunk: bytes) -> None:
         if not self._engine.unsigned:
             self._due = time.monotonic() + self._interval_s
+        self._taken = True
         self._messages.feed(chunk)
         for message in self._messages:
             self._handle(message)
             if self._closed:
                 return
+
+    def _work(self) -> None:
+        """Write what was taken, flush it if somebody asks for that, report, and publish."""
+        if self._wanted > self._engine.durable:
+            self._gather()
+        if self._closed:
+            return
         self._engine.write()
+        self._taken = False
         if self._wanted > self._engine.durable or self._engine.flush_due:
-            self._engine.flush()
-            self._report()
-        self._engine.publish()
+            self._flush()
+        if not self._closed:
+            self._engine.publish()
+
+    def _gather(self) -> None:
+        """Wait for those who may be expected to ask soon."""
+        end = time.monotonic() + min(self._took_s, GATHER_S)
+        while self._askers < self._crowd and not self._closed:
+            left_s = end - time.monotonic()
+            if left_s <= 0 or not self._waiting(left_s) or not self._hear():
+                return  # that the gateway is gone is seen again where it matters
+
+    def _flush(self) -> None:
+        begun = time.monotonic()
+        self._engine.flush()
+        self._took_s = time.monotonic() - begun
+        self._report()
+        served, self._askers = self._askers, 0
+        if self._waiting(0):
+            self._hear()
+        self._crowd = served + self._askers
 
     def _handle(self, message: tuple[Any, ...]) -> None:
         if message[0] == EVENT:
@@ -92,6 +140,7 @@ class _Loop:
                 self._due = min(self._due, time.monotonic() + _AFTER_SESSION_S)
         elif message[0] == FLUSH:
             self._wanted = max(self._wanted, message[1])
+            self._askers += message[2]
         elif message[0] == CLOSE:
             self._engine.close(message[1])
             self._closed = True

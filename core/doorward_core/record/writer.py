@@ -66,7 +66,7 @@ class Log:
         self._failed: str | None = "the log is not open yet"
         self._queue: list[bytes] = []  # not handed to the link yet
         self._queue_bytes, self._behind = 0, False  # behind: more waits for the writer than may
-        self._size = self._durable = self._last_at = self._asked = 0
+        self._size = self._durable = self._last_at = self._asked = self._askers = 0
         self._work = trio.Event()
         self._link: Link | None = None
         self._ended = trio.Event()
@@ -218,18 +218,16 @@ class Log:
             self._work.set()
 
     def soon(self, index: int) -> None:
-        """Ask for a flush of everything up to `index` without waiting for it: the target works meanwhile.
-
-        What is asked for in one turn of the pump is asked for once, at its end.
-        """
+        """Ask for a flush of everything up to `index` without waiting; once for all that one go of the pump asks."""
         if index >= self._asked and self._failed is None:
             self._asked = self._size
+            self._askers += 1
             self._pump.at_end(self._ask)
 
     def _ask(self) -> None:
         # Everything queued is flushed in one go, so one request serves whatever was appended before it.
-        self._asked = self._size
-        self._queue.append(pack_message((process.FLUSH, self._asked)))
+        self._queue.append(pack_message((process.FLUSH, self._size, self._askers)))
+        self._asked, self._askers = self._size, 0
         self._hand_over()
 
     async def durable(self, index: int) -> None:

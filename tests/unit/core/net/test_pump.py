@@ -54,7 +54,7 @@ async def test_who_is_ready_is_called_until_nothing_is_left(pair):
     assert listener.calls == 6
 
 
-async def test_what_is_asked_for_at_the_end_is_done_once_a_turn(pair):
+async def test_what_is_asked_for_at_the_end_is_done_once_a_go(pair):
     left, right = pair
     done = []
 
@@ -64,13 +64,12 @@ async def test_what_is_asked_for_at_the_end_is_done_once_a_turn(pair):
     def twice():
         pump.current().at_end(end)
         pump.current().at_end(end)
-        assert len(done) < listener.calls
 
     listener = Listener(right, twice)
     pump.current().join(right, listener)
     left.send(b"ab")
     await wait_all_tasks_blocked()
-    assert len(done) == 2
+    assert len(done) == 1
     pump.current().leave(right)
 
 

@@ -30,6 +30,17 @@ class Pipe:
     def send(self, *message) -> None:
         self.socket.sendall(pack_message(message))
 
+    def sendall(self, *messages) -> None:
+        """In one chunk."""
+        self.socket.sendall(b"".join(pack_message(message) for message in messages))
+
+    def until(self, *wanted) -> None:
+        """Read until the writer says this."""
+        while wanted not in list(self.messages):
+            chunk = self.socket.recv(65536)
+            assert chunk
+            self.messages.feed(chunk)
+
     def answers(self):
         """All that comes until the process ends, and its exit status."""
         got = []
@@ -53,13 +64,26 @@ def pipe(workshop):
 
 def test_events_flush_and_close_in_order(workshop, pipe):
     pipe.send(process.EVENT, 1, LATER, "a.b", b"", b"", encode({"n": 1}), b"")
-    pipe.send(process.FLUSH, 2)
+    pipe.send(process.FLUSH, 2, 1)
     pipe.send(process.CLOSE, LATER)
     answers, status = pipe.answers()
     assert status == 0
     assert answers[0][:2] == (process.OPENED, 1)
     assert answers[-2:] == [(process.DURABLE, 3), (process.CLOSED,)]
     assert verify(workshop.folder, public_key=workshop.vkey).ok
+
+
+def test_who_waits_for_others_to_share_a_flush_does_not_wait_for_ever(pipe):
+    """Three asked together; the one who comes back alone is served, and so is the next, until the log is closed."""
+    for index, askers in ((1, 3), (2, 1), (3, 1)):
+        pipe.send(process.EVENT, index, LATER, "a.b", b"", b"", encode({"n": index}), b"")
+        pipe.send(process.FLUSH, index + 1, askers)
+        pipe.until(process.DURABLE, index + 1)
+    pipe.send(process.EVENT, 4, LATER, "a.b", b"", b"", encode({"n": 4}), b"")
+    pipe.sendall((process.FLUSH, 5, 9), (process.CLOSE, LATER))
+    answers, status = pipe.answers()
+    assert status == 0
+    assert answers[-1] == (process.CLOSED,)
 
 
 def test_the_end_of_the_gateway_keeps_what_it_had_handed_over(workshop, pipe):
