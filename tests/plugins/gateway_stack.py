@@ -137,6 +137,17 @@ class Recorder:
         self._listener.close()
         self._closing.close()
 
+    def lead_to(self, target):
+        """From now on, stand before another server: a port, or the path of a Unix socket."""
+        self._target = target
+
+    def _dial(self):
+        if isinstance(self._target, int):
+            return socket.create_connection(("127.0.0.1", self._target))
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(self._target)
+        return far
+
     def _start(self, target, *arguments):
         thread = threading.Thread(target=target, args=arguments)
         self._threads.append(thread)
@@ -146,12 +157,13 @@ class Recorder:
         while self._listener in select.select([self._listener, self._closing], [], [])[0]:
             near, _ = self._listener.accept()
             try:
-                far = socket.create_connection(("127.0.0.1", self._target))
+                far = self._dial()
             except OSError:
                 near.close()
                 continue
             for end in (near, far):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if end.family == socket.AF_INET:
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._start(self._relay, near, far)
 
     def _relay(self, near, far):

@@ -4,7 +4,7 @@ import re
 import socket
 
 
-def raw(http, first, *later, within_s=5):
+def raw(http, first, *later, within_s=5, head_only=False):
     """Send bytes, and read what comes back until an answer is whole, or the gateway ends.
 
     What is to be sent later is sent when the gateway has said something, such as 100.
@@ -14,7 +14,7 @@ def raw(http, first, *later, within_s=5):
         client.connect(str(http.sockets / "http.sock"))
         client.sendall(first)
         got, waiting = b"", list(later)
-        while not _whole(got):
+        while not (b"\r\n\r\n" in got if head_only else _whole(got)):
             piece = client.recv(65536)
             if not piece:
                 break
