@@ -18,8 +18,8 @@ from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from doorward_console.exchanges import Answer, Exchange, Lines
-from doorward_core.http.redaction import CUT, is_secret, without_secret_members, without_secrets
 from doorward_core.mask.detect import Detectors
+from doorward_core.redaction import CUT, is_secret, without_secret_members, without_secrets
 
 VERSION: Final = "1.2"
 HTTP: Final = "HTTP/1.1"  # as the record writes every message, whatever its client spoke

@@ -15,10 +15,10 @@ from typing import Final
 
 from doorward_core.http.messages import Head, Headers, get
 from doorward_core.http.paths import CanonicalTarget
-from doorward_core.http.redaction import without_secrets
 from doorward_core.http.routes import Destination, Found
 from doorward_core.model import Action, Atom, Operation, Target
 from doorward_core.policy.requests import REQUEST, Requests, compile_requests
+from doorward_core.redaction import without_secrets
 from doorward_http.facts import Body, facts, readable
 from doorward_http.settings import Actions
 

@@ -1,6 +1,6 @@
 import pytest
 
-from doorward_core.http.redaction import is_secret, without_secret_members, without_secrets
+from doorward_core.redaction import is_secret, without_secret_members, without_secrets
 
 
 @pytest.mark.parametrize("name", ["access_token", "X-Api-Key", "clientSecret", "password", "pwd", "sig", "a.jwt"])
