@@ -10,10 +10,13 @@ Invariants:
 """
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Final
 
 from doorward_core.errors import UnreadableBody
+from doorward_core.mask.many import everyday
 from doorward_core.mask.transforms import apply, digest, redacted
 from doorward_core.model import Mask, Transform
 
@@ -37,7 +40,7 @@ def text_of(raw: bytes) -> str:
 
 def string_of(text: str) -> bytes:
     """A text as a JSON string, in ASCII."""
-    return json.dumps(text).encode()
+    return encode_basestring_ascii(text).encode("ascii")
 
 
 @lru_cache(maxsize=_LABELS)
@@ -57,6 +60,16 @@ def leaf(raw: bytes, mask: Mask, *, key: bytes) -> bytes:
     if raw in _BOOLEANS:
         return b"false"
     return number(raw, mask.transform, mask.label, key=key)
+
+
+def leaves(raws: Sequence[bytes], mask: Mask, *, key: bytes) -> list[bytes]:
+    """`leaf` of each of these."""
+    if mask.transform is not Transform.PARTIAL:
+        return [leaf(raw, mask, key=key) for raw in raws]
+    # What is escaped, and what is no string, is looked at by itself.
+    texts = [raw[1:-1] if raw[0] == _QUOTE and b"\\" not in raw else b"" for raw in raws]
+    shown = everyday(texts, mask.label)
+    return [b'"%b"' % new if new else leaf(raw, mask, key=key) for new, raw in zip(shown, raws, strict=True)]
 
 
 def number(raw: bytes, transform: Transform, label: str, *, key: bytes) -> bytes:

@@ -23,9 +23,11 @@ from typing import Final
 import re2
 
 from doorward_core.mask.detect import STRICTEST
+from doorward_core.mask.json_leaves import text_of
 from doorward_core.model import Mask
 
 MAX_SEGMENTS: Final = 32  # of one path; no document that a person designed is deeper
+_MAX_SPELT, _MAX_SPELT_BYTES = 64, 64  # spellings of names kept in a state, and how long each may be
 _MAX_REMEMBERED: Final = 4_096  # states and children kept: a document may be made to ask for ever new ones
 
 _SEGMENT: Final = re.compile(
@@ -100,11 +102,12 @@ class State:
     `dead`: nothing below is masked whatever the names.
     """
 
-    __slots__ = ("_children", "_other", "_paths", "_plain", "dead", "mask", "positions")
+    __slots__ = ("_children", "_other", "_paths", "_plain", "_spelt", "dead", "mask", "positions")
 
     def __init__(self, paths: "Paths", positions: frozenset[tuple[int, int]]) -> None:
         self._paths = paths
         self._children: dict[str, State] = {}
+        self._spelt: dict[bytes, State] = {}
         self._plain: bool | None = None
         self._other: State | None = None
         self.positions = positions
@@ -131,6 +134,15 @@ class State:
     def member(self, name: str) -> "State":
         """Below, for a member of this name."""
         return self.child(name.casefold()) if self._paths.speaks_of(name) else self.other
+
+    def spelt(self, raw: bytes) -> "State":
+        """The same for a name as it stands in the text, quotes and all."""
+        found = self._spelt.get(raw)
+        if found is None:
+            found = self.member(text_of(raw))
+            if len(self._spelt) < _MAX_SPELT and len(raw) <= _MAX_SPELT_BYTES:
+                self._spelt[raw] = found
+        return found
 
     def child(self, name: str | None) -> "State":
         """The same for a name in folded case; None is a name that no path has."""

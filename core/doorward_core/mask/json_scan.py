@@ -15,7 +15,6 @@ import re
 from typing import Final
 
 from doorward_core.errors import UnreadableBody
-from doorward_core.mask.json_leaves import text_of
 from doorward_core.mask.json_paths import Paths, State
 from doorward_core.model import Mask
 
@@ -140,18 +139,21 @@ class PathScanner:
                 elif at < size and held[at] in _BETWEEN:
                     at = _COMMAS.match(held, at).end()  # type: ignore[union-attr]  # it matches the empty text
                 byte = held[at] if at < size else 0
+                if byte in _CLOSERS:
+                    state, closer = stack.pop()
+                    if closer != byte:
+                        raise UnreadableBody("the brackets of JSON do not pair")
+                    at += 1
+                    continue
                 if byte in _CLOSER:
                     state, at = self._open(state, state.other, byte), at + 1
-                    continue
-                if byte in _CLOSERS:
-                    state, at = self._close(byte), at + 1
                     continue
                 found = item(held, at)
             if found is None:
                 break
             at = found.end()
             name, scalar, bracket = found.group(1, 2, 3)
-            below = self._root if not stack else state.member(text_of(name)) if name else state.other
+            below = self._root if not stack else state.spelt(name) if name else state.other
             if scalar is None:
                 state = self._open(state, below, bracket[0])
             elif below.mask is not None and stack:
@@ -164,12 +166,6 @@ class PathScanner:
             raise UnreadableBody(f"JSON is nested more than {MAX_DEPTH} deep")
         self._stack.append((state, _CLOSER[bracket]))
         return below
-
-    def _close(self, bracket: int) -> State:
-        state, closer = self._stack.pop()
-        if closer != bracket:
-            raise UnreadableBody("the brackets of JSON do not pair")
-        return state
 
     def _wait(self, held: bytearray, at: int) -> None:
         """Find out what the rest waits for, or that it can never become JSON."""

@@ -17,7 +17,7 @@ from typing import Final
 from doorward_core.errors import UnreadableBody
 from doorward_core.mask.detect import Detectors
 from doorward_core.mask.json_fields import Replacement, found_in
-from doorward_core.mask.json_leaves import leaf
+from doorward_core.mask.json_leaves import leaf, leaves
 from doorward_core.mask.json_paths import Paths
 from doorward_core.mask.json_scan import STRING, Edit, PathScanner
 from doorward_core.model import Mask
@@ -154,12 +154,21 @@ class JsonMasker:
         """By path first: what a path hides, no detector need look at."""
         edits = [edit for edit in self._edits if edit[0] < len(piece)]
         self._edits = [(start - len(piece), end - len(piece), mask) for start, end, mask in self._edits[len(edits) :]]
-        replaced = [(start, end, self.shown(piece[start:end], mask)) for start, end, mask in edits]
+        replaced = self._by_path(piece, edits)
         if self._detectors is not None:
             hidden = frozenset(start for start, _, _ in edits)
             replaced += found_in(piece, self._detectors, key=self._key, hidden=hidden, masked=self.masked)
             replaced.sort()
         return replaced
+
+    def _by_path(self, piece: bytes, edits: list[Edit]) -> list[Replacement]:
+        masks = {id(mask): mask for _, _, mask in edits}
+        if len(masks) != 1 or type(self).shown is not JsonMasker.shown:
+            return [(start, end, self.shown(piece[start:end], mask)) for start, end, mask in edits]
+        mask = edits[0][2]
+        self.masked[mask.label] = self.masked.get(mask.label, 0) + len(edits)
+        new = leaves([piece[start:end] for start, end, _ in edits], mask, key=self._key)
+        return [(start, end, shown) for (start, end, _), shown in zip(edits, new, strict=True)]
 
     def shown(self, raw: bytes, mask: Mask) -> bytes:
         """What stands in place of a scalar on which `mask` is owed, counted.

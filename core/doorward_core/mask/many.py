@@ -42,15 +42,19 @@ _shown: Final = _Shown()
 
 def partials(values: Sequence[bytes], label: str) -> list[bytes]:
     """`transforms.partial` of each value, as UTF-8."""
-    if not transforms.tries_email_first(label):
-        return [_partial(value, label) for value in values]
-    parts = _EVERYDAY.findall(b"\0".join([*values, b""]))
-    if len(parts) != len(values):  # one of them holds a NUL
-        return [_partial(value, label) for value in values]
-    found = list(map(_shown.__getitem__, parts))
+    found = everyday(values, label)
     if b"" in found:
         return [new or _partial(value, label) for new, value in zip(found, values, strict=True)]
     return found
+
+
+def everyday(values: Sequence[bytes], label: str) -> list[bytes]:
+    """The same for addresses in their everyday form, in letters, stars and dots; empty for any other value."""
+    if transforms.tries_email_first(label):
+        parts = _EVERYDAY.findall(b"\0".join([*values, b""]))
+        if len(parts) == len(values):  # else one of them holds a NUL
+            return list(map(_shown.__getitem__, parts))
+    return [b""] * len(values)
 
 
 def _partial(value: bytes, label: str) -> bytes:

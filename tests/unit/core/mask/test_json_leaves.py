@@ -5,7 +5,7 @@ import json
 import pytest
 
 from doorward_core.errors import UnreadableBody
-from doorward_core.mask.json_leaves import leaf, number, string_of, text_of
+from doorward_core.mask.json_leaves import leaf, leaves, number, string_of, text_of
 from doorward_core.model import Mask, Transform
 
 KEY = b"k" * 32
@@ -47,3 +47,14 @@ def test_text_is_read_with_its_escapes_and_its_faults() -> None:
 
 def test_a_written_text_is_read_back() -> None:
     assert json.loads(string_of('a"\\\n\u2028é')) == 'a"\\\n\u2028é'
+
+
+@pytest.mark.parametrize("label", ["email", "customer-card", "anything"])
+@pytest.mark.parametrize("transform", Transform)
+def test_many_are_what_each_is(transform: Transform, label: str) -> None:
+    raws = [
+        b'"jane@example.com"', b'""', b"null", b"12", b"true", b'"\\u006aane@example.com"', b'"j\xc3\xa9r@example.com"',
+        b'"jane@example"', b'"a@b@c.de"', b'"4111 1111 1111 1111"', b'"\xff@x.de"', b'"jane@ex\\"ample.com"', b'"."',
+    ]  # fmt: skip
+    mask = Mask("r", (), (), transform, label)
+    assert leaves(raws, mask, key=KEY) == [leaf(raw, mask, key=KEY) for raw in raws]
