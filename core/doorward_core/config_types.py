@@ -38,6 +38,8 @@ class Strict(BaseModel):
 
     encrypts_itself: ClassVar[bool] = False
     """Of a target's model: whether its protocol protects credentials by itself, so that its listeners need no TLS."""
+    names_accounts: ClassVar[bool] = False
+    """Of a target's model: whether its clients name accounts in full, so that none stands in for another."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False, allow_inf_nan=False

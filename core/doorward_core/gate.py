@@ -96,10 +96,13 @@ class Gate:
         if setting is None:
             await self._refused(resource_name, peer, identity, "no such resource")
             raise AdmissionRefused(f"no resource {resource_name[:64]!r} is granted to {identity.subject}")
-        decision = self.policy.connect(identity, setting.resource, now)
+        decision = self.policy.connect(identity, setting.at(account), now)
         if decision.effect is not Effect.PERMIT:
             await self._refused(resource_name, peer, identity, f"policy: {decision.reason}")
             raise AdmissionRefused(decision.advice or f"no rule grants {identity.subject} anything on {resource_name}")
+        if setting.lacks(account):
+            await self._refused(resource_name, peer, identity, "no such account")
+            raise AdmissionRefused(f"there is no account {account[:64]!a} on {resource_name}")
         door = self._open(identity, setting, account, peer, now)
         self.log.soon(door.opened)
         if not early:
@@ -120,16 +123,13 @@ class Gate:
 
     def _open(self, identity: Identity, setting: Setting, account: str, peer: Peer, now: int) -> "SessionGate":
         # Posture is fixed at login: if no rule could permit or hold a write, the target itself is told to refuse them.
-        read_only = not self.policy.could(identity, setting.resource, CHANGING)
-        chosen = setting.login(account, read_only=read_only)
-        session = Session(
-            secrets.token_bytes(16), identity, setting.resource, chosen, peer, self.origin, now, self.policy.digest
-        )
-        observe = self.policy.observes(setting.resource, now)
+        read_only = not self.policy.could(identity, setting.at(account), CHANGING)
+        at, name = setting.at(account, read_only=read_only), secrets.token_bytes(16)
+        session = Session(name, identity, at, at.account, peer, self.origin, now, self.policy.digest)
+        observe = self.policy.observes(at, now)
         door = SessionGate(self, session, read_only=read_only, observe=observe)
-        door.opened = self.log.append(
-            entries.session_opened(session, read_only=read_only, observe=observe, facts={}), now
-        )
+        opened = entries.session_opened(session, read_only=read_only, observe=observe, facts={})
+        door.opened = self.log.append(opened, now)
         return door
 
 

@@ -107,11 +107,15 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A target as the operator named it. `protocol` is an open string."""
+    """A target as the operator named it. `protocol` is an open string.
+
+    `account` is the login used there, in a session or where one is asked about; else empty.
+    """
 
     name: str
     protocol: str
     labels: Mapping[str, str] = field(default_factory=_empty)
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.sshsig import parse_allowed_signers
 from doorward_core.approvals.store import SqliteStore
 from doorward_core.config import Config, Issuer
+from doorward_core.config_types import Strict
 from doorward_core.errors import ConfigError, RecordError
 from doorward_core.event import Event
 from doorward_core.gate import Gate
@@ -157,7 +158,13 @@ def _open_gate(
 def _settings(config: Config, protocol: str) -> dict[str, Setting]:
     nouns = config.nouns()
     return {
-        name: Setting(nouns[name], frozenset(item.accounts), item.default_account, item.read_only_account or "")
+        name: Setting(
+            nouns[name],
+            frozenset(item.accounts),
+            item.default_account,
+            item.read_only_account or "",
+            named=isinstance(item.target, Strict) and item.target.names_accounts,
+        )
         for name, item in config.resources.items()
         if item.protocol == protocol
     }

@@ -5,7 +5,7 @@ clients and the record are told.
 What it will not do: decide anything.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from doorward_core.approvals.request import RequestState
@@ -35,15 +35,27 @@ class Waiter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an operator granted this gateway: a resource with the accounts that it may use at the target."""
+    """What an operator granted this gateway: a resource with the accounts that it may use at the target.
+
+    `named` says that clients name accounts in full: then none stands in for one that is not there.
+    """
 
     resource: Resource
     accounts: frozenset[str]
     account: str
     read_only_account: str = ""
+    named: bool = False
 
     def login(self, asked: str, *, read_only: bool) -> str:
         """The account that a session uses at the target: the one asked for where it is granted, and posture first."""
         if read_only and self.read_only_account:
             return self.read_only_account
         return asked if asked in self.accounts else self.account
+
+    def at(self, asked: str, *, read_only: bool = False) -> Resource:
+        """The resource, as the account that a session uses there."""
+        return replace(self.resource, account=self.login(asked, read_only=read_only))
+
+    def lacks(self, asked: str) -> bool:
+        """Whether an account was named that is not there, and that nothing stands in for."""
+        return self.named and asked not in self.accounts

@@ -194,3 +194,36 @@ def test_ssh_03_a_certificate_for_another_account_on_the_same_key_is_not_enough(
     key = asyncssh.read_private_key(path)
     assert attempt(ssh_gateway, [(key, narrow)], "root@web1")
     assert not attempt(ssh_gateway, [(key, narrow)], USER)
+
+
+ACCOUNTS = """\
+version: 1
+rules:
+  - {id: crew, effect: allow, who: {groups: [crew]}, resource: web1, accounts: [deploy], do: [any]}
+  - {id: admins, effect: allow, who: {groups: [admins]}, resource: web1, do: [any]}
+"""
+
+
+def test_ssh_03_a_rule_for_one_account_is_no_leave_to_use_another(own_ssh_gateway):
+    gateway = own_ssh_gateway(policy=ACCOUNTS)
+    assert gateway.ssh("echo", "in", groups=("crew",)).stdout == b"in\n"
+    token = gateway.token(groups=("crew",))
+    assert gateway.call("GET", "/v1/ssh/names", token)[1]["names"] == ["deploy@web1"]
+    with pytest.raises(asyncssh.Error):
+        asyncio.run(with_token(gateway, "root@web1", token))
+    assert asyncio.run(with_token(gateway, "root@web1", gateway.token(groups=("admins",)))) == "in\n"
+
+
+def test_ssh_16_an_account_that_is_not_there_opens_no_session(own_ssh_gateway):
+    gateway = own_ssh_gateway(policy=ACCOUNTS)
+    with pytest.raises(asyncssh.Error, match="there is no account 'nobody' on web1"):
+        asyncio.run(with_token(gateway, "nobody@web1", gateway.token(groups=("admins",))))
+    assert gateway.entries("session.opened") == []
+    (refused,) = gateway.entries("session.refused")
+    assert refused.header["reason"] == "no such account"
+
+
+async def with_token(gateway, user, token):
+    options = {"known_hosts": str(gateway.known_hosts()), "agent_path": None, "config": None, "client_keys": None}
+    async with asyncssh.connect("127.0.0.1", gateway.port, username=user, password=token, **options) as client:
+        return (await client.run("echo in")).stdout

@@ -15,7 +15,7 @@ from doorward_core.policy.facts import When, compile_when
 from doorward_core.policy.glob import Names, compile_names
 from doorward_core.policy.objects import OBJECT, Objects, compile_objects
 from doorward_core.policy.requests import REQUEST, Requests, compile_requests
-from doorward_core.policy.rules import Approval, MaskRule, Rule, Where, Who, content_hash
+from doorward_core.policy.rules import Approval, MaskRule, Rule, Who, content_hash
 
 RELATION = "relation"
 _EFFECTS: Mapping[str, Effect] = {"allow": Effect.PERMIT, "hold": Effect.HOLD, "block": Effect.DENY}
@@ -51,9 +51,14 @@ class WhereTest:
     names: Names | None
     protocols: Names | None
     labels: tuple[tuple[str, Names], ...]
+    accounts: Names | None = None  # of the rule, beside its `resource`
+
+    def includes(self, resource: Resource) -> bool:
+        """Whether this resource is meant, as the account that it is used by."""
+        return (self.accounts is None or self.accounts.match(resource.account)) and self.match(resource)
 
     def match(self, resource: Resource) -> bool:
-        """Whether this resource is meant: every key that is given must match."""
+        """Whether this resource is meant, as any account: every key that is given must match."""
         return (
             (self.names is None or self.names.match(resource.name))
             and (self.protocols is None or self.protocols.match(resource.protocol))
@@ -99,9 +104,9 @@ class CompiledRule:
         return self.kinds is None and self.columns is None and self.when is None
 
     def concerns(self, identity: Identity, resource: Resource) -> bool:
-        """Whether it is about this identity on this resource at all."""
+        """Whether it is about this identity on this resource, as the account that it is used by, at all."""
         return (
-            self.where.match(resource)
+            self.where.includes(resource)
             and (self.who is None or self.who.match(identity))
             and (self.unless is None or not self.unless.match(identity))
         )
@@ -170,7 +175,7 @@ class CompiledMask:
     def concerns(self, identity: Identity, resource: Resource) -> bool:
         """Whether it is in force for this identity on this resource."""
         return (
-            self.where.match(resource)
+            self.where.includes(resource)
             and (self.who is None or self.who.match(identity))
             and (self.unless is None or not self.unless.match(identity))
         )
@@ -186,7 +191,7 @@ def compile_rule(rule: Rule, source: str) -> CompiledRule:
         _EFFECTS[rule.effect],
         _who(rule.who),
         _who(rule.unless),
-        _where(rule.resource),
+        _where(rule),
         rule.actions,
         kinds or (None if rule.commands is None and rule.requests is None and rule.objects is None else {}),
         None if rule.columns is None else compile_names(rule.columns),
@@ -217,7 +222,7 @@ def compile_mask(rule: MaskRule, source: str) -> CompiledMask:
         digest,
         _who(rule.who),
         _who(rule.unless),
-        _where(rule.resource),
+        _where(rule),
         columns,
         _probe_rule(rule, digest, columns, rule.probe.equality, source),
         _probe_rule(rule, digest, columns, rule.probe.other, source),
@@ -239,7 +244,7 @@ def _probe_rule(rule: MaskRule, digest: bytes, columns: Names | None, effect: st
         _EFFECTS[effect],
         _who(rule.who),
         _who(rule.unless),
-        _where(rule.resource),
+        _where(rule),
         frozenset({Action.PROBE}),
         None,
         columns,
@@ -281,11 +286,13 @@ def _who(who: Who | None) -> WhoTest | None:
     )
 
 
-def _where(where: Where) -> WhereTest:
+def _where(rule: Rule | MaskRule) -> WhereTest:
+    where = rule.resource
     return WhereTest(
         _names(where.names),
         _names(where.protocols),
         tuple((key, compile_names(patterns)) for key, patterns in (where.labels or {}).items()),
+        _names(rule.accounts),
     )
 
 

@@ -161,6 +161,9 @@ def _missing(
     missing: list[str] = []
     if not rule.where.match(resource):
         missing.append(f"it is not about resource {readable(resource.name)}")
+    elif not rule.where.includes(resource):
+        account = f"account {readable(resource.account)}" if resource.account else "an unnamed account"
+        missing.append(f"it is not about {account} (`accounts`)")
     if rule.who is not None and not rule.who.match(identity):
         missing.append("it is not about this identity (`who`)")
     if rule.unless is not None and rule.unless.match(identity):

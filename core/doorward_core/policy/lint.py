@@ -84,7 +84,8 @@ def _silences(block: CompiledRule, rule: CompiledRule) -> bool:
 
 
 def _everywhere(where: WhereTest) -> bool:
-    return where.names is not None and where.names.everything and where.protocols is None and not where.labels
+    narrowed = where.protocols is not None or where.labels or where.accounts is not None
+    return where.names is not None and where.names.everything and not narrowed
 
 
 def _about_mask(mask: CompiledMask, resources: Mapping[str, Resource]) -> list[str]:

@@ -237,6 +237,7 @@ class Rule(Strict):
     who: Who | None = None
     unless: Who | None = None
     resource: Where
+    accounts: Patterns | None = None
     do: Annotated[tuple[Do, ...], AfterValidator(_not_empty)]
     tables: Patterns | None = None
     columns: Patterns | None = None
@@ -332,6 +333,7 @@ class MaskRule(Strict):
     who: Who | None = None
     unless: Who | None = Field(default=None, alias="except")
     resource: Where
+    accounts: Patterns | None = None
     columns: Columns | None = None
     detect: Annotated[tuple[Identifier, ...], AfterValidator(_not_empty)] | None = None
     transform: Transform = Field(default=Transform.REDACT, alias="with")

@@ -8,7 +8,7 @@ on every machine.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from pydantic import Field, model_validator
@@ -104,6 +104,7 @@ class Deed(Strict):
 class Case(Strict):
     """One case. `by` names rules that must have decided, or masks that must have.
 
+    `account` is the one at the target, which rules may speak of.
     `facts` go with `atoms`, `headers` and `body` with `request`.
     """
 
@@ -111,6 +112,7 @@ class Case(Strict):
     must: Literal["allow", "hold", "block"]
     as_: NotEmptyText = Field(alias="as")
     on: NotEmptyText
+    account: str = ""
     sql: str | None = None
     request: NotEmptyText | None = None
     headers: dict[str, str] = Field(default_factory=dict)
@@ -196,7 +198,7 @@ def run_cases(
     places = {name: Resource(name, place.protocol, place.labels) for name, place in cases.file.resources.items()}
     results: list[CaseResult] = []
     for case, source in zip(cases.file.cases, cases.sources, strict=True):
-        identity, resource = people[case.as_], places[case.on]
+        identity, resource = people[case.as_], replace(places[case.on], account=case.account)
         if case.connect:
             told = explain_connect(policy, identity, resource, now_unix_ns)
         else:

@@ -133,8 +133,8 @@ class Certificates:
         return tuple(
             Login(account, setting.resource.name).name
             for _, setting in sorted(self._gate.resources.items())
-            if self._gate.policy.connect(who, setting.resource, now).effect is Effect.PERMIT
             for account in sorted(setting.accounts)
+            if self._gate.policy.connect(who, setting.at(account), now).effect is Effect.PERMIT
         )
 
     async def _keep(self, call: Call, asked: "_Asked", issued: Issued, now_unix_ns: int) -> None:

@@ -36,7 +36,7 @@ from doorward_ssh.forwards import DIRECT, Forwards, Opening
 from doorward_ssh.inside import ClientConnection, TargetConnection
 from doorward_ssh.legs import Leg
 from doorward_ssh.loops import Bridge, in_asyncio
-from doorward_ssh.names import JUMP, Login, parse_inner, parse_user
+from doorward_ssh.names import JUMP, parse_inner, parse_user
 from doorward_ssh.operations import ChannelRequest
 from doorward_ssh.server import Doorman
 from doorward_ssh.upstream import Dialer
@@ -345,7 +345,6 @@ class Conversation:
             return False
         self._door = door
         self.bridge.start(self._until_over, door)
-        self._check(login)
         if door.observe:
             self._client.send_auth_banner(f"{refusals.OBSERVED}\r\n")
         return True
@@ -360,11 +359,6 @@ class Conversation:
             return False
         self._jumps = True
         return True
-
-    def _check(self, login: Login) -> None:
-        """An account is named in full, and no other stands in for one that is not there."""
-        if login.account not in self._targets[login.resource].accounts:
-            raise AdmissionRefused(f"there is no account {login.account} on {login.resource}")
 
 
 def _resource(opening: Opening, targets: Mapping[str, object]) -> str:

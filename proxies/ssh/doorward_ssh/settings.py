@@ -33,6 +33,7 @@ class SshTarget(Strict):
     """
 
     encrypts_itself: ClassVar[bool] = True  # its listeners need no TLS: SSH is its own
+    names_accounts: ClassVar[bool] = True  # `deploy@web1` is that account, and no other stands in for it
 
     host: NotEmptyText
     port: Annotated[Port, Field(ge=1)] = 22

@@ -957,3 +957,30 @@ async def test_sessions_of_the_same_token_are_told_apart(house):
     doors = [await house.gate.admit(token, "app-db", "app", Peer("10.0.0.7")) for _ in range(2)]
     assert len({door.session.id for door in doors}) == 2
     assert len(house.gate.sessions) == 2
+
+
+async def test_where_accounts_are_named_in_full_none_stands_in_for_one_that_is_not_there(house):
+    setting = replace(house.gate.resources["app-db"], named=True)
+    house.gate.resources = {"app-db": setting}
+    with pytest.raises(AdmissionRefused, match="there is no account 'nobody' on app-db"):
+        await house.admit("writers", account="nobody")
+    with pytest.raises(AdmissionRefused, match="No rule allows"):
+        await house.admit("strangers", account="nobody")  # who has nothing here is not told what there is
+    assert house.events(EventKind.SESSION_OPENED) == []
+    refused = house.events(EventKind.SESSION_REFUSED)
+    assert [event.header["reason"] for event in refused] == ["no such account", "policy: no-rule"]
+    assert (await house.admit("writers", account="batch")).session.account == "batch"
+
+
+async def test_a_session_is_decided_as_the_account_that_it_uses(house):
+    house.reload(
+        "rules:\n"
+        "- {id: a, effect: allow, resource: app-db, accounts: [batch], do: [read, write]}\n"
+        "- {id: b, effect: allow, resource: app-db, accounts: [reader], do: [read]}\n"
+    )
+    door = await house.admit("anybody", account="batch")
+    assert (door.session.resource.account, door.read_only) == ("batch", False)
+    with pytest.raises(AdmissionRefused):
+        await house.admit("anybody", account="app")
+    house.reload("rules: [{id: a, effect: allow, resource: app-db, do: [read]}]")
+    assert (await house.admit("anybody", account="app")).session.resource.account == "reader"

@@ -276,3 +276,46 @@ def test_a_json_path_of_a_mask_is_refused_where_it_could_not_be_masked_by(path):
 def test_a_json_path_knows_no_exceptions():
     with pytest.raises(ConfigError, match="no exceptions"):
         parse_policy('{"masks": [{"id": "m", "resource": "r", "columns": ["$.a", "!$.a.b"]}]}', "policy.yaml")
+
+
+ACCOUNTS = """
+rules:
+  - {id: many, effect: allow, resource: app-db, accounts: ["*", "!root"], do: [read]}
+  - {id: root, effect: hold, resource: app-db, accounts: [root], do: [read], approve: {by: {groups: [dba]}}}
+  - {id: no-batch, effect: block, resource: app-db, accounts: ["batch-*"], do: [any]}
+masks:
+  - {id: pii, resource: app-db, accounts: [app], columns: ["*.email"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("account", "effect", "enters", "masked"),
+    [
+        ("app", "permit", "permit", True),
+        ("other", "permit", "permit", False),
+        ("root", "hold", "permit", False),
+        ("batch-1", "deny", "deny", False),
+        ("", "permit", "permit", False),
+    ],
+)
+def test_a_rule_speaks_of_accounts_for_everything_that_is_done_as_them(asking, account, effect, enters, masked):
+    ask = asking(ACCOUNTS, resource=Resource("app-db", "postgres", account=account))
+    assert ask.effect(ask.who(), ask.atom("read", "public.a")) == effect
+    assert ask.policy.connect(ask.who(), ask.resource, 0).effect.value == enters
+    assert bool(ask.policy.masks(ask.who(), ask.resource, 0)) is masked
+
+
+def test_one_policy_answers_for_two_accounts_of_a_resource_side_by_side(asking):
+    ask = asking(ACCOUNTS)
+    who, read = ask.who(), ask.atom("read", "public.a")
+    found = []
+    for account in ("root", "app", "root"):
+        ask.resource = Resource("app-db", "postgres", account=account)
+        found.append(ask.effect(who, read))
+    assert found == ["hold", "permit", "hold"]
+
+
+def test_a_list_of_accounts_that_can_match_nothing_is_a_fault():
+    for accounts in ("[]", '["!root"]'):
+        with pytest.raises(ConfigError):
+            parse_policy(f"rules: [{{id: a, effect: allow, resource: b, accounts: {accounts}, do: [read]}}]", "p.yaml")

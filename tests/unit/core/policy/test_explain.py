@@ -73,3 +73,12 @@ def test_opening_a_session_is_explained_too(asking):
     refused = explain_connect(ask.policy, ask.who("x"), ask.resource).as_data()
     assert refused["effect"] == "block"
     assert refused["atoms"][0]["nearly"][0]["but"] == "it is not about this identity (`who`)"
+
+
+def test_what_is_for_another_account_is_told_as_nearly(asking):
+    ask = asking("rules: [{id: a, effect: allow, resource: app-db, accounts: [deploy], do: [read]}]")
+    operation = ask.operation(ask.atom("read", "public.a"))
+    for account, words in (("root", "it is not about account root"), ("", "it is not about an unnamed account")):
+        place = Resource("app-db", "postgres", account=account)
+        (atom,) = explain(ask.policy, ask.who(), place, operation).atoms
+        assert atom.nearly[0].but == f"{words} (`accounts`)"

@@ -45,3 +45,11 @@ def test_a_plain_policy_has_no_remarks():
         "masks: [{id: m, resource: app-db, columns: ['*.a'], probe: {equality: allow, limit: 20/h}}]"
     )
     assert remarks(parse_policy(text, "policy.yaml"), RESOURCES, 0) == ()
+
+
+def test_a_block_for_some_accounts_silences_nobody():
+    text = """rules:
+      - {id: a, effect: allow, resource: app-db, do: [read]}
+      - {id: b, effect: block, resource: app-db, accounts: [root], do: [any]}
+      - {id: c, effect: block, resource: "*", accounts: [root], do: [any]}"""
+    assert remarks(parse_policy(text, "policy.yaml"), RESOURCES) == ()

@@ -123,3 +123,10 @@ def test_a_case_that_asks_two_things_is_refused(case, words):
     text = f"{head}{case}}}\n"
     with pytest.raises(ConfigError, match=words):
         parse_cases(text, "cases.yaml")
+
+
+def test_a_case_may_say_as_which_account(asking):
+    policy = asking("rules: [{id: a, effect: allow, resource: app-db, accounts: [deploy], do: [read]}]").policy
+    case = "  - {name: %s, must: %s, as: ana, on: app-db, account: %s, atoms: [{do: read, table: a}]}\n"
+    text = HEAD + case % ("one", "allow", "deploy") + case % ("other", "block", "root")
+    assert all(result.passed for result in run_cases(policy, parse_cases(text, "c.yaml")))
