@@ -7,6 +7,7 @@ Exit status: 0 yes; 1 no (not verified, refused, a case failed); 2 it could not 
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from doorward_core.approvals.flags import visible
 
 NO = 1
 CANNOT = 2
+PIPED_COLUMNS = 4096  # of a row that goes to a file or a program, which take one line better than a folded one
 _S = 1_000_000_000
 
 
@@ -58,8 +60,11 @@ def failing(*errors: type[Exception], status: int = CANNOT) -> Iterator[None]:
         fail(words or type(error).__name__, status)
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows below headers; cells are made harmless here, and wrap in the last column."""
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 1) -> None:
+    """Print rows below headers; cells are made harmless here.
+
+    In a terminal that is too narrow they are folded, but for the first `whole` columns; elsewhere a row is one line.
+    """
     from rich import box  # noqa: PLC0415 - rich takes a tenth of a second, and most commands print no table
     from rich.console import Console  # noqa: PLC0415 - as above
     from rich.table import Table  # noqa: PLC0415 - as above
@@ -69,11 +74,14 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for index, header in enumerate(headers):
         # The first column is an id, to be copied: it is never cut. What there is too little room for is folded.
-        longest = max((len(row[index]) for row in cells), default=0) if index == 0 else None
-        made.add_column(header, overflow="fold", no_wrap=index == 0, min_width=longest)
+        longest = max((len(row[index]) for row in cells), default=0) if index < whole else None
+        made.add_column(header, overflow="fold", no_wrap=index < whole, min_width=longest)
     for row in cells:
         made.add_row(*(Text(cell) for cell in row))
-    Console(markup=False, highlight=False, emoji=False).print(made)
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_COLUMNS
+    console.print(made)
 
 
 @contextmanager

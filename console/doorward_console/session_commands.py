@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from doorward_console.sessions import SessionRow
 
 WHOLE_ID = 32
+LAST = "last"  # the one that was opened last: to be looked at, and not to be ended
 OVER = 404  # the gateway's answer about a session that is not there any more
 
 app = typer.Typer(rich_markup_mode=None, help="List sessions; watch one that is open, or end it.")
@@ -67,7 +68,7 @@ def sessions(
 
 @app.command()
 def watch(
-    session: IdArgument,
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="Its id, or the beginning of it, or `last`.")],
     *,
     gateway: GatewayOption = "",
     token: TokenOption = "",
@@ -78,7 +79,7 @@ def watch(
     from doorward_console.player import Player  # noqa: PLC0415 - only here
 
     reached = _reach(gateway, token, token_file, ca_file)
-    name = _whole(reached, session)
+    name = _newest(reached) if session.lower() == LAST else _whole(reached, session)
     player = Player(speed=1.0, idle_s=0.0)
     number = _number(ask(reached, f"/v1/sessions/{name}/stream"), "from")
     output.say(f"watching {name[:12]}; that you do is on record")
@@ -112,6 +113,10 @@ def end(
     as_json: JsonOption = False,
 ) -> None:
     """End a session that is open. Its user is told why, and so is the record."""
+    if session.lower() == LAST:
+        output.fail(
+            "`last` may be another one by now: give the beginning of its id, as `doorward sessions --live` has it"
+        )
     reached = _reach(gateway, token, token_file, ca_file)
     name = _whole(reached, session)
     answer = tell(reached, f"/v1/sessions/{name}/end", {"reason": reason})
@@ -145,7 +150,7 @@ def _live(gateway: "Gateway", subject: str, resource: str, *, as_json: bool) -> 
                     str(item.get("sponsor") or "-"),
                     f"{item.get('resource')} as {item.get('account')}",
                     str(item.get("peer")),
-                    str(item.get("software") or "-"),
+                    str(item.get("software") or "-").removeprefix("SSH-2.0-"),
                 )
                 for item in found
             ],
@@ -176,7 +181,7 @@ def _logged(log: Path, subject: str, resource: str, wanted: dict[str, str], *, a
 
 def _session_table(rows: "Iterable[SessionRow]") -> None:
     output.table(
-        ("session", "opened (UTC)", "state", "who", "sponsor", "on", "permitted/denied/held", "lasted"),
+        ("session", "opened (UTC)", "state", "who", "sponsor", "on", "yes/no/held", "lasted"),
         [
             (
                 row.session[:12] or "-",
@@ -190,6 +195,7 @@ def _session_table(rows: "Iterable[SessionRow]") -> None:
             )
             for row in rows
         ],
+        whole=2,
     )
 
 
@@ -204,6 +210,14 @@ def _open(gateway: "Gateway") -> list[dict[str, object]]:
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         output.fail("the gateway's answer is not a list of sessions")
     return listed
+
+
+def _newest(gateway: "Gateway") -> str:
+    """The open session that was opened last."""
+    found = sorted(_open(gateway), key=lambda item: _number(item, "opened_unix_ns"))
+    if not found:
+        output.fail("no sessions are open", output.NO)
+    return _whole(gateway, str(found[-1].get("session")))
 
 
 def _whole(gateway: "Gateway", wanted: str) -> str:

@@ -71,7 +71,7 @@ def test_a_shell_is_listed_watched_and_ended(own_ssh_gateway):
         name = the_session(gateway)
         assert name[:12] in doorward(gateway, "sessions", "--live").stdout
         watcher = subprocess.Popen(
-            [sys.executable, "-m", "doorward_console", "sessions", "watch", name[:8]],
+            [sys.executable, "-m", "doorward_console", "sessions", "watch", "last"],
             env={
                 **os.environ,
                 "DOORWARD_GATEWAY": f"unix:{gateway.sockets}/approvals.sock",

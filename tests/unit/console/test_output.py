@@ -17,6 +17,18 @@ def test_a_table_keeps_ids_whole_and_obeys_nothing(capsys, monkeypatch):
     assert shown.count("y") == 200
 
 
+def test_a_row_that_goes_to_no_terminal_is_one_line(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    output.table(("id", "text"), [("ap-1", "y" * 500)])
+    assert f"ap-1   {'y' * 500}" in [row.rstrip() for row in capsys.readouterr().out.splitlines()]
+
+
+def test_a_time_is_not_folded_where_it_is_to_be_kept_whole(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    output.table(("id", "at", "text"), [("ap-1", "2026-11-23 08:15", "y" * 100)], whole=2)
+    assert "2026-11-23 08:15" in capsys.readouterr().out
+
+
 def test_json_is_ascii_and_knows_bytes_and_sets(capsys):
     output.emit({"a": b"\1", "b": frozenset({"y", "x"}), "c": "\u202e"})
     printed = capsys.readouterr().out

@@ -37,6 +37,7 @@ def test_sessions_of_a_crew_are_found_by_its_attributes(run, log):
         (("--live",), "which gateway?"),
         (("watch", "abcdef"), "which gateway?"),
         (("end", "abcdef", "--reason", "x"), "which gateway?"),
+        (("end", "last", "--reason", "x"), "another one by now"),
         (("end", "abcdef", "--reason", "x", "--gateway", "unix:/nonexistent", "--token", "t"), "cannot be reached"),
     ],
 )
