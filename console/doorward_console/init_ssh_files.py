@@ -80,6 +80,20 @@ def policy_text(wanted: WantedSsh) -> str:
 version: 1
 
 rules:
+{_command_rules(who, resource, approve)}{_other_rules(who, resource, approve)}
+# Looked for in every output and in every text file that is read, and hidden; in a terminal as far as it goes.
+# with: partial, hash, redact, null. strict: true refuses what cannot be masked surely (terminals).
+# except: {{groups: [privacy-office]}} shows the values to a group; by itself nobody sees them.
+masks:
+  - id: content
+    resource: {resource}
+    detect: [email, card, iban, secrets]
+    with: partial
+"""
+
+
+def _command_rules(who: str, resource: str, approve: str) -> str:
+    return f"""\
   # Programs that look and change nothing. With a * any plain arguments; without, none but those that stand here.
   - id: looks
     effect: allow
@@ -99,6 +113,11 @@ rules:
     approve: {approve}
     reason: A person has to approve changes.
 
+"""
+
+
+def _other_rules(who: str, resource: str, approve: str) -> str:
+    return f"""\
   # A shell is one decision: what is typed into it is recorded, and not decided on. See docs/ssh.md.
   - id: shells-need-a-human
     effect: hold
@@ -125,15 +144,6 @@ rules:
     targets: {{path: {listing(WRITABLE)}}}
     approve: {approve}
     reason: A person has to approve changes to files.
-
-# Looked for in every output and in every text file that is read, and hidden; in a terminal as far as it goes.
-# with: partial, hash, redact, null. strict: true refuses what cannot be masked surely (terminals).
-# except: {{groups: [privacy-office]}} shows the values to a group; by itself nobody sees them.
-masks:
-  - id: content
-    resource: {resource}
-    detect: [email, card, iban, secrets]
-    with: partial
 """
 
 

@@ -24,15 +24,13 @@ import trio
 from doorward_core.errors import LocalProtocolError
 from doorward_core.net.secured import Secured
 
-# One read: four of TLS's largest records, and what the kernel has ready for a busy connection.
-CHUNK_BYTES: Final = 65_536
+CHUNK_BYTES: Final = 65_536  # one read: four of TLS's largest records, and what the kernel has ready when busy
 # Slices per sendmsg; IOV_MAX is 1,024 on Linux.
 _MAX_SLICES: Final = 512
 # Plain bytes per step of encryption: bounds what TLS holds besides the queue.
 _SEAL_BYTES: Final = 65_536
-# How long a peer may take to read our last words, and how much it may still send meanwhile.
-_LINGER_S: Final = 1.0
-_LINGER_BYTES: Final = 1 << 20
+_LINGER_S: Final = 1.0  # how long a peer may take to read our last words
+_LINGER_BYTES: Final = 1 << 20  # and how much it may still send meanwhile
 # A silent peer is found dead after KEEPIDLE + KEEPCNT * KEEPINTVL seconds (two minutes), not after Linux's two hours.
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from doorward_core.http.routes import Destination, Found
 from doorward_http.headers import NO_STORE, for_client, for_target
 from doorward_http.redirects import Way
-from doorward_core.http.routes import Destination, Found
 
 WAY = Way(Destination.of("https://crm.internal"), Found("crm", "/crm", "/x"))
 

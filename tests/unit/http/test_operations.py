@@ -4,11 +4,11 @@ import pytest
 
 from doorward_core.http.messages import Head
 from doorward_core.http.paths import canonical
+from doorward_core.http.routes import Destination, Found
 from doorward_core.model import Action
 from doorward_core.policy.requests import compile_requests
 from doorward_http.facts import Body
 from doorward_http.operations import BODY_SHOWN_BYTES, Reader, Request, media_type, without_secrets
-from doorward_core.http.routes import Destination, Found
 from doorward_http.settings import Actions
 
 JSON = (b"content-type", b"application/json")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from doorward_http.redirects import Way
 from doorward_core.http.routes import Destination, Found
+from doorward_http.redirects import Way
 
 BELOW = Way(
     Destination.of("https://crm.internal:8443/api"), Found("crm", "gw.example/crm", "/a/b"), ("*.files.example",)
