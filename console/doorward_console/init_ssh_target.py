@@ -18,6 +18,7 @@ from doorward_console.init_doors import MAX_PORT
 
 DEFAULT_PORT: Final = 22
 SCAN_S: Final = 5  # for each of the server's answers
+WHY_CHARS: Final = 120  # of what ssh-keyscan says, on the line of an error
 KINDS: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 """Best first."""
 _SHAPE: Final = "--target is written as user@host or user@host:port (an IPv6 address in brackets)"
@@ -92,8 +93,14 @@ def scan(place: Place) -> list[HostKey]:
         raise CannotScan(f"{place} does not answer: {type(error).__name__}") from None
     found = read_scan(done.stdout)
     if not found:
-        raise CannotScan(f"{place} shows no host key: is it the right host and port, and is it an SSH server?")
+        raise CannotScan(f"{place} shows no host key{_why(done.stderr)}: is it an SSH server, and the right port?")
     return found
+
+
+def _why(said: str) -> str:
+    """What ssh-keyscan said last, of what is no comment; the host's name before it is known already."""
+    rows = [row for row in said.splitlines() if row.strip() and not row.startswith("#")]
+    return f" ({rows[-1].rpartition(': ')[2][:WHY_CHARS]})" if rows else ""
 
 
 def read_scan(text: str) -> list[HostKey]:

@@ -58,7 +58,9 @@ class Agent:
     def __enter__(self) -> Self:
         if not self._path:
             self._socket.close()
-            raise NoAgent("there is no ssh-agent (SSH_AUTH_SOCK is not set): start one, or use --out")
+            raise NoAgent(
+                'there is no ssh-agent (SSH_AUTH_SOCK is not set): eval "$(ssh-agent)" starts one; or use --out'
+            )
         try:
             self._socket.connect(self._path)
         except OSError as error:

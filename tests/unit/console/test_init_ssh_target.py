@@ -1,8 +1,12 @@
 """How an SSH server is written, and which of its keys are read from a scan."""
 
+import contextlib
+import socket
+import threading
+
 import pytest
 
-from doorward_console.init_ssh_target import BadTarget, Place, parse_target, read_scan
+from doorward_console.init_ssh_target import BadTarget, CannotScan, Place, parse_target, read_scan, scan
 
 ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIGY1VvcpQWHf8bXgh4kmOoZWy+HMMCWf9yJVT3SHhDvx"
 
@@ -54,3 +58,20 @@ def test_keys_are_read_best_first_with_the_fingerprint_that_people_compare():
 )
 def test_what_is_no_key_is_left_out(row):
     assert read_scan(row) == []
+
+
+def test_what_kept_a_server_from_showing_a_key_is_said():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closing = threading.Thread(target=hang_up, args=(listener,))
+        closing.start()
+        with pytest.raises(CannotScan, match=r"shows no host key \(Connection .*\): is it an SSH server"):
+            scan(parse_target(f"deploy@127.0.0.1:{listener.getsockname()[1]}"))
+        listener.shutdown(socket.SHUT_RDWR)
+        closing.join(10)
+
+
+def hang_up(listener):
+    """Take connections and close them, until nobody listens any more."""
+    with contextlib.suppress(OSError):
+        while True:
+            listener.accept()[0].close()
