@@ -19,10 +19,11 @@ from doorward_core.errors import AuthenticationError
 from doorward_core.identity.claims import required_text
 from doorward_core.identity.jose import parse_compact
 from doorward_core.identity.jwks import KeyCache, KeysUnavailable
-from doorward_core.identity.limiter import FailureLimiter, source
+from doorward_core.identity.limiter import FailureLimiter, fingerprint, source
 from doorward_core.identity.replay import ReplayMemory
 from doorward_core.identity.ssh_certificate import verify as verify_certificate
 from doorward_core.identity.token import IssuerSettings, verify_jws
+from doorward_core.identity.verified import Verified, VerifiedTokens
 from doorward_core.model import Identity, Peer, Secret
 
 CLIENT_MESSAGE: Final = "authentication failed"
@@ -66,7 +67,7 @@ class Authenticator:
     `authorities` sign the SSH certificates that are believed; without any, none is.
     """
 
-    __slots__ = ("_authorities", "_clock", "_issuers", "_keys", "_limiter", "_seen")
+    __slots__ = ("_authorities", "_clock", "_issuers", "_keys", "_limiter", "_seen", "_verified")
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class Authenticator:
         self._keys = keys or KeyCache()
         self._limiter = FailureLimiter()
         self._seen = ReplayMemory()
+        self._verified = VerifiedTokens()
 
     async def authenticate(self, credential: Credential, peer: Peer) -> Identity:
         """Give the verified identity. Raises AuthenticationError with a message for our own log.
@@ -134,14 +136,34 @@ class Authenticator:
         return identity
 
     async def _verify_token(self, token: Secret, peer: Peer) -> Identity:
+        digest = fingerprint(token.reveal())
+        verified = await self._again(digest) or await self._anew(token, digest)
+        now_unix_ns, replay = self._clock(), verified.settings.replay
+        if problem := self._seen.problem(verified.identity, replay, source(peer.address), now_unix_ns):
+            raise AuthenticationError(problem)
+        return verified.identity
+
+    async def _again(self, digest: bytes) -> Verified | None:
+        """What this token proved before, where it would prove the same now."""
+        known = self._verified.get(digest)
+        if known is None:
+            return None
+        keys = await self._keys.get(known.settings, known.kid, self._clock())
+        if known.holds(keys, self._clock()):
+            return known
+        self._verified.forget(digest)
+        return None
+
+    async def _anew(self, token: Secret, digest: bytes) -> Verified:
         jws = parse_compact(token.reveal())
         issuer = required_text(jws.claims, "iss")
         settings = self._issuers.get(issuer)
         if settings is None:
             raise AuthenticationError(f"token: its issuer is not configured: {issuer!a}")
         keys = await self._keys.get(settings, jws.kid, self._clock())
-        now_unix_ns = self._clock()
-        identity = verify_jws(jws, keys, settings, now_unix_ns)
-        if problem := self._seen.problem(identity, settings.replay, source(peer.address), now_unix_ns):
-            raise AuthenticationError(problem)
-        return identity
+        identity = verify_jws(jws, keys, settings, self._clock())
+        key = keys.find(jws.kid)
+        assert key is not None  # its signature has just held under it
+        verified = Verified(identity, settings, jws.kid, key)
+        self._verified.keep(digest, verified)
+        return verified
