@@ -10,6 +10,7 @@ from doorward_core.model import Secret
 from doorward_demo import postgres as embedded
 from doorward_postgres import upstream as upstream_module
 from doorward_postgres.upstream import Account, Dialer, Target, TlsMode
+from doorward_postgres.upstream_ask import settle_path
 from doorward_postgres.upstream_login import LoginRefused
 from doorward_postgres.wire import Backend, FrameReader, Side
 from doorward_postgres.wire_decode import decode_data_row, decode_error_fields
@@ -76,6 +77,21 @@ async def test_methods_that_need_no_tls_where_it_is_disabled(in_the_clear, user,
     assert session.method == method
     assert await ask(session, "select ssl from pg_stat_ssl where pid = pg_backend_pid()") == ["f"]
     await session.aclose()
+
+
+@pytest.mark.parametrize("user", ["scram", "md5", "clear", "trust"])
+async def test_a_server_that_does_not_say_its_search_path_is_asked_along_with_the_second_login(over_tls, user):
+    dialer = Dialer(over_tls)
+    first = await dialer.connect(account(user), {"search_path": "attic, public"})
+    says_itself = "search_path" in first.parameters
+    assert not first.asked
+    assert await settle_path(first) == "attic, public"
+    second = await dialer.connect(account(user), {"search_path": "public"})
+    assert second.asked == (not says_itself and user != "trust")
+    assert await settle_path(second) == "public"
+    assert await ask(second, "show search_path") == ["public"]
+    for session in (first, second):
+        await session.aclose()
 
 
 async def test_no_password_goes_out_in_the_clear(in_the_clear):

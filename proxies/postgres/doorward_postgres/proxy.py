@@ -47,7 +47,7 @@ from doorward_postgres.startup import ClientStartup, StartupOptions
 from doorward_postgres.startup_settings import StartupRequest
 from doorward_postgres.state import SessionState
 from doorward_postgres.upstream import Account, Dialer, Upstream
-from doorward_postgres.upstream_ask import ask_setting
+from doorward_postgres.upstream_ask import settle_path
 
 APPLICATION_NAME_CHARS: Final = 63  # NAMEDATALEN - 1: the target cuts what is longer
 FAREWELL_S: Final = 2.0  # for a client that does not read: its session ends all the same
@@ -215,8 +215,7 @@ class PostgresProxy:
             # The server itself refuses what no parser can see: functions, rules, triggers.
             settings["default_transaction_read_only"] = "on"
         upstream = await served.dialer.connect(account, settings)
-        if "search_path" not in upstream.parameters:
-            upstream.parameters["search_path"] = await ask_setting(upstream, "search_path")
+        await settle_path(upstream)
         return upstream
 
     async def _relay(

@@ -36,10 +36,19 @@ from doorward_core.net.tls import client_context, server_end_point
 from doorward_postgres.scram import MAX_ITERATIONS, Challenge, Keys, derive_keys
 from doorward_postgres.startup import ALPN
 from doorward_postgres.upstream_login import LoggedIn, LoginSettings, NeedKeys, UpstreamLogin
-from doorward_postgres.wire_encode import PROTOCOL_3_0, TERMINATE, encode_cancel_request, encode_ssl_request
+from doorward_postgres.wire_encode import (
+    PROTOCOL_3_0,
+    TERMINATE,
+    encode_cancel_request,
+    encode_query,
+    encode_ssl_request,
+)
 
 # What our parser relies on; start-up options are what RESET returns to.
 PINNED: Final[Mapping[str, str]] = MappingProxyType({"client_encoding": "UTF8", "standard_conforming_strings": "on"})
+# Servers before 18 do not say this setting by themselves, and names mean nothing without it.
+UNSAID: Final = "search_path"
+QUESTION: Final = encode_query(f"SHOW {UNSAID}")
 # One pair per account and target; salts change when a password does.
 _MAX_KEYS: Final = 64
 _NONCE_BYTES: Final = 18
@@ -93,6 +102,7 @@ class Upstream:
 
     `parameters` are the ParameterStatus values so far. `leftover` are bytes behind ReadyForQuery: feed them first.
     `backend_key` is the target's own and is never shown to a client; empty where the target gave none.
+    `asked`: `QUESTION` was sent along with the login, and its answer comes first.
     """
 
     link: Link
@@ -104,6 +114,7 @@ class Upstream:
     method: str
     leftover: bytes
     _dialer: "Dialer" = field(repr=False)
+    asked: bool = False
 
     async def cancel(self) -> None:
         """Ask the target to cancel what runs in this session. Raises UpstreamUnavailable if it could not be asked."""
@@ -124,6 +135,7 @@ class Dialer:
         self.target = target
         self._keys = _KeyCache()
         self._context: ssl.SSLContext | None = None
+        self._asks = False  # the target does not say `UNSAID` by itself: the last login has shown it
         self.reload()
 
     @property
@@ -213,21 +225,26 @@ class Dialer:
             secrets.token_bytes(_NONCE_BYTES),
         )
         await link.send_all(login.start())
+        asked = False
+        question = QUESTION if self._asks else b""
         while True:
             data = await link.receive()
             if not data:
                 raise UpstreamUnavailable(f"{_shown(self.target)} closed the connection during login")
             for event in login.receive(data):
                 if isinstance(event, LoggedIn):
-                    return self._upstream(link, event)
+                    self._asks = UNSAID not in event.parameters
+                    return self._upstream(link, event, asked=asked)
                 if isinstance(event, NeedKeys):
                     assert account.password is not None
                     keys = await self._keys.get(account.password, event.challenge)
-                    await link.send_all(login.keys(keys))
+                    await link.send_all(login.keys(keys) + question)
+                    asked = bool(question)
                 else:
-                    await link.send_all(event.data)
+                    await link.send_all(event.data + question if event.last else event.data)
+                    asked = event.last and bool(question)
 
-    def _upstream(self, link: Link, done: LoggedIn) -> Upstream:
+    def _upstream(self, link: Link, done: LoggedIn, *, asked: bool) -> Upstream:
         return Upstream(
             link=link,
             parameters=dict(done.parameters),
@@ -238,6 +255,7 @@ class Dialer:
             method=done.method,
             leftover=done.leftover,
             _dialer=self,
+            asked=asked,
         )
 
 

@@ -9,35 +9,38 @@ from typing import Final
 import trio
 
 from doorward_core.errors import UpstreamProtocolError, UpstreamUnavailable
-from doorward_postgres import wire_decode, wire_encode
-from doorward_postgres.upstream import Upstream
+from doorward_postgres import wire_decode
+from doorward_postgres.upstream import QUESTION, UNSAID, Upstream
 from doorward_postgres.wire import Backend, FrameReader, Side
 
-ASKED: Final = frozenset({"search_path"})
 MAX_ANSWER_BYTES: Final = 64 * 1024
 WITHIN_S: Final = 15.0  # a target that has just let us in answers at once, or not at all
 
 
-async def ask_setting(upstream: Upstream, name: str) -> str:
-    """The value of a setting. Raises UpstreamUnavailable if the target does not say.
+async def settle_path(upstream: Upstream) -> str:
+    """The search_path that the session begins with: as the target said it, or as it says it when asked.
 
+    Raises UpstreamUnavailable if the target does not say.
     What the target sent behind its answer is left in `upstream.leftover`.
     Cancelled, the session at the target is good for nothing but to be closed.
     """
-    if name not in ASKED:
-        raise ValueError(f"{name} is not asked for")
+    if UNSAID in upstream.parameters and not upstream.asked:
+        return upstream.parameters[UNSAID]
     try:
         with trio.fail_after(WITHIN_S):
-            return await _ask(upstream, name)
+            upstream.parameters[UNSAID] = await _ask(upstream)
     except trio.TooSlowError as error:
-        raise UpstreamUnavailable(f"the target did not say within {WITHIN_S:.0f} s what {name} is") from error
+        raise UpstreamUnavailable(f"the target did not say within {WITHIN_S:.0f} s what {UNSAID} is") from error
     except (trio.BrokenResourceError, UnicodeDecodeError) as error:
-        raise UpstreamUnavailable(f"the target could not say what {name} is") from error
+        raise UpstreamUnavailable(f"the target could not say what {UNSAID} is") from error
+    return upstream.parameters[UNSAID]
 
 
-async def _ask(upstream: Upstream, name: str) -> str:
+async def _ask(upstream: Upstream) -> str:
     answer = _Answer(upstream.parameters)
-    await upstream.link.send_all(wire_encode.encode_query(f"SHOW {name}"))
+    if not upstream.asked:
+        await upstream.link.send_all(QUESTION)
+    upstream.asked = False
     data = upstream.leftover or await upstream.link.receive()
     while data:
         if not answer.ended(data):
@@ -45,7 +48,7 @@ async def _ask(upstream: Upstream, name: str) -> str:
             continue
         upstream.leftover = answer.behind
         if answer.value is None:
-            raise UpstreamUnavailable(f"the target does not say what {name} is")
+            raise UpstreamUnavailable(f"the target does not say what {UNSAID} is")
         return answer.value
     raise UpstreamProtocolError("the target closed the connection while it was asked for a setting")
 

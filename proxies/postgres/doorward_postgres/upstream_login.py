@@ -66,9 +66,10 @@ class LoginSettings:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this to the target."""
+    """Send this to the target. `last`: if it lets us in, nothing more is asked before it is ready for queries."""
 
     data: bytes
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ class UpstreamLogin:
         if not self._settings.confidential:
             raise UpstreamUnavailable("the target asks for the password in the clear, without TLS")
         self._method = "password"
-        return Send(encode_password(self._password()))
+        return Send(encode_password(self._password()), last=True)
 
     def _md5(self, salt: bytes) -> Send:
         """`"md5" hex(md5(hex(md5(password user)) salt))`: weak, the server's choice, and said in the documentation."""
@@ -228,7 +229,7 @@ class UpstreamLogin:
             raise UpstreamProtocolError("malformed MD5 salt")
         self._method = "md5"
         inner = _md5_hex(self._password().encode() + self._settings.user.encode())
-        return Send(encode_password("md5" + _md5_hex(inner.encode("ascii") + salt)))
+        return Send(encode_password("md5" + _md5_hex(inner.encode("ascii") + salt)), last=True)
 
     def _sasl(self, mechanisms: tuple[str, ...]) -> Send:
         settings = self._settings
