@@ -6,7 +6,7 @@ What it will not do: read a clock or a terminal's escape sequences; touch the by
 What is typed is in the record only as far as the target echoes it (threat model SSH-13).
 
 Invariants:
-- Without a mask in force bytes pass unchanged, and at once.
+- Without a mask in force, and without a secret of the gateway's own to keep, bytes pass unchanged, and at once.
 - What the record keeps is what the client was sent, after masking; what is kept of one channel is bounded.
 - A frame holds at most `FRAME_BYTES`, and no bytes of two streams.
 """
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from doorward_core.mask.detect import Detectors
+from doorward_core.mask.literals import LEAST_BYTES, WithLiterals
 from doorward_core.mask.stream import TextWindow
 from doorward_core.model import RecordLevel
 
@@ -45,8 +46,16 @@ class Screen:
 
     def __init__(self, detectors: Detectors | None, key: bytes, *, pty: bool, strict: bool = False) -> None:
         self._windows = (TextWindow(detectors, key), TextWindow(detectors, key)) if detectors else None
+        self._detectors = detectors
+        self._key = key
         self._pty = pty
         self._strict = strict
+
+    def hide(self, secrets: tuple[bytes, ...]) -> None:
+        """Never show these, whatever the masks say. Before anything has been fed."""
+        if any(len(text) >= LEAST_BYTES for text in secrets):
+            found = WithLiterals(self._detectors, secrets)
+            self._windows = (TextWindow(found, self._key), TextWindow(found, self._key))
 
     def feed(self, data: bytes, *, stderr: bool) -> bytes:
         """Take output, and give what may leave now."""

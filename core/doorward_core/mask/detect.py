@@ -109,7 +109,7 @@ class Detectors:
         found = [spans for spans in each if spans]
         if len(found) <= 1:  # one detector's own do not overlap, and come in order
             return found[0] if found else []
-        return _merged([span for spans in found for span in spans])
+        return merged([span for spans in found for span in spans])
 
     def replacement(self, found: bytes, label: str, *, key: bytes) -> bytes:
         """What stands in place of the text that detector `label` found."""
@@ -192,7 +192,7 @@ def _search_again(detector: Detector, pattern: Any, data: bytes) -> list[Span]:
     return found
 
 
-def _merged(found: list[Span]) -> list[Span]:
+def merged(found: list[Span]) -> list[Span]:
     """Sorted, without overlaps. A union of two kinds is labelled by both, and no transform knows such a label."""
     found.sort()
     merged: list[Span] = []

@@ -159,6 +159,8 @@ class Channel:
         relay, recorder = choose(self, reading), self._recorder(permit)
         try:
             connection = await self.talk.upstream()
+            if isinstance(relay, StreamRelay):
+                relay.hide(connection.secrets)
             gone = trio.Event()
             self.ends.target.on_gone = lambda: self.talk.bridge.soon(gone.set)
             self._start(recorder.run, ())

@@ -177,6 +177,7 @@ class TargetConnection(_Leg, SSHClientConnection):
     ) -> None:
         super().__init__(loop, options, wait="auth")
         self._throttle = throttle
+        self.secrets: tuple[bytes, ...] = ()  # by which the gateway logged in: not to be shown
 
     async def open_for(self, request: ChannelRequest, session: asyncssh.SSHClientSession[bytes]) -> None:
         """Start at the target what was asked for, with these very bytes. Raises asyncssh.Error, OSError."""

@@ -22,6 +22,11 @@ class StreamRelay:
         self._screen = screen
         self._timer: asyncio.TimerHandle | None = None
 
+    def hide(self, secrets: tuple[bytes, ...]) -> None:
+        """Never show these. Before the first byte."""
+        if self._screen is not None:
+            self._screen.hide(secrets)
+
     def from_client(self, data: bytes) -> None:
         """Input passes."""
         self._ends.to_target(data)

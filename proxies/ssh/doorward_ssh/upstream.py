@@ -30,6 +30,7 @@ from doorward_core.config import Account
 from doorward_core.errors import UpstreamUnavailable
 from doorward_core.identity.ssh_certificate import MAX_SERIAL, issue_upstream
 from doorward_core.identity.ssh_keys import Authorities
+from doorward_core.mask.literals import lines_of
 from doorward_core.model import Session
 from doorward_core.net.secrets import SecretKeeper
 from doorward_ssh import algorithms
@@ -48,6 +49,7 @@ class Login:
     user: str
     password: str | None = None
     keys: tuple[Any, ...] = ()
+    secrets: tuple[bytes, ...] = ()  # texts by which it would be given away
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ class Dialer:
         login = await self._login(session)
         options = self._options(login)
         with trio.move_on_after(self.target.connect_timeout):
-            return await in_asyncio(self._dial(options, throttle))
+            connection = await in_asyncio(self._dial(options, throttle))
+            connection.secrets = login.secrets
+            return connection
         raise UpstreamUnavailable(f"it did not answer within {self.target.connect_timeout:g} s")
 
     async def _login(self, session: Session) -> Login:
@@ -73,22 +77,24 @@ class Dialer:
         if source is not None:
             text = (await self.secrets.get(source)).reveal()
             try:
-                return Login(account.user, keys=(asyncssh.import_private_key(text + "\n"),))
+                key = asyncssh.import_private_key(text + "\n")
+                return Login(account.user, keys=(key,), secrets=lines_of(text))
             except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
                 raise UpstreamUnavailable("the key of this account is no private key without a passphrase") from None
         if account.password is not None:
-            return Login(account.user, password=(await self.secrets.get(account.password)).reveal())
-        key = Ed25519PrivateKey.generate()
+            password = (await self.secrets.get(account.password)).reveal()
+            return Login(account.user, password=password, secrets=(password.encode(),))
+        made = Ed25519PrivateKey.generate()
         issued = issue_upstream(
             self.authorities.user,
-            key.public_key(),
+            made.public_key(),
             session.identity,
             session.id,
             account.user,
             serial=secrets.randbelow(MAX_SERIAL) + 1,
             now_unix_ns=time.time_ns(),
         )
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+        pem = made.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
         pair = (asyncssh.import_private_key(pem), asyncssh.import_certificate(issued.line))
         return Login(account.user, keys=(pair,))
 

@@ -97,3 +97,14 @@ def test_at_level_decision_nothing_that_was_said_is_kept():
         tape = Tape(RecordLevel.DECISION, pty=pty)
         tape.output(b"secret", 1, stderr=False)
         assert (tape.take(), tape.shown) == ([], b"")
+
+
+def test_a_secret_of_the_gateway_s_own_is_hidden_where_no_mask_is():
+    screen = Screen(None, KEY, pty=False)
+    screen.hide((b"hunter2hunter2",))
+    assert screen.feed(b"pw hunter2hunter2\nrest", stderr=True) == b"pw [masked:secret]\n"
+    assert screen.end() == (b"", b"rest")
+    plain = Screen(None, KEY, pty=False)
+    plain.hide(())
+    plain.hide((b"short",))
+    assert plain.feed(b"a hunter2", stderr=False) == b"a hunter2"
