@@ -15,7 +15,7 @@ from pathlib import Path
 import kubectl_stand
 import pytest
 
-pytest_plugins = ["gateway_stack", "http_stack", "ssh_stack"]
+pytest_plugins = ["gateway_stack", "http_stack", "k8s_stack", "ssh_stack"]
 
 
 def _server_programs() -> Path | None:
@@ -68,7 +68,7 @@ NEEDS = {
         lambda: Path("/usr/sbin/sshd").exists() and all(map(shutil.which, ("ssh", "ssh-agent", "ssh-add"))),
     ),
     "need_node": Need(
-        "Node.js and npm, for node-postgres",
+        "Node.js and npm, for fetch and node-postgres",
         "apt-get install nodejs npm",
         lambda: shutil.which("node") is not None and shutil.which("npm") is not None,
     ),

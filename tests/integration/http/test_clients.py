@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import ssl
 import subprocess
 import threading
@@ -91,7 +90,7 @@ def test_aiohttp(http):
     assert asyncio.run(ask()) == ["Ada"] * 3
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.need_node
 def test_node_fetch(http):
     script = """
       const answer = await fetch(process.argv[1], {headers: {authorization: `Bearer ${process.argv[2]}`}});
