@@ -85,8 +85,7 @@ class Identity:
     `subject` is unique within `issuer`; both together are the principal.
     `sponsor` is the human that answers for an agent; empty where the credential names none.
     `display` is for people's eyes and is never matched on.
-    `credential_id` is a `jti`, a serial or a digest; never the credential.
-    `authenticated_unix_ns` is when the credential was last checked whole.
+    `credential_id` is a `jti`, a serial or a digest, never the credential, and `authenticated_unix_ns` its last check.
     """
 
     subject: str

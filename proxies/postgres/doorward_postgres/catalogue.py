@@ -25,6 +25,7 @@ from doorward_core.model import Mask
 from doorward_core.sql.catalog import Catalog
 from doorward_core.sql.catalog_load import Connection, load_catalog
 from doorward_postgres.operations import View
+from doorward_postgres.readings import Readings
 
 REFRESH_S: Final = 60.0  # what others define at the target is seen after this at the latest
 MAX_VIEWS: Final = 256  # sets of masks remembered; one for each group of identities that masks tell apart
@@ -45,6 +46,7 @@ class Catalogue:
         self._turn = trio.Lock()
         self._views: OrderedDict[tuple[Mask, ...], View] = OrderedDict()
         self._detectors: OrderedDict[tuple[Mask, ...], Detectors | None] = OrderedDict()
+        self._shared = Readings()
         self._version = 0
         self.problem = "not read yet"
 
@@ -94,7 +96,7 @@ class Catalogue:
                 ),
             )
         self._version += 1
-        view = self._views[masks] = View(catalog, resolved, self._version)
+        view = self._views[masks] = View(catalog, resolved, self._version, shared=self._shared)
         if len(self._views) > MAX_VIEWS:
             self._views.popitem(last=False)
         return view

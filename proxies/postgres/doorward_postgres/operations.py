@@ -13,27 +13,26 @@ Invariants:
 """
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final, Literal
 
-from doorward_core.model import Action, Atom, Decision, Mask, Operation, Target
-from doorward_core.sql.analysis import Context, StatementAnalysis
+from doorward_core.model import Action, Atom, Mask, Operation, Target
+from doorward_core.sql.analysis import Context
 from doorward_core.sql.analyze import analyze
 from doorward_core.sql.catalog import Catalog
 from doorward_core.sql.parse import ParsedMessage, UnreadableSQL, parse
 from doorward_postgres.machine import Phase, Question
 from doorward_postgres.names import NameTable, Prepared
+from doorward_postgres.readings import Reading, Readings
 from doorward_postgres.state import IN_TRANSACTION, SessionState
 
 GRAMMAR: Final = "grammar"  # in the place of an absent name: the text is no SQL at all
 MAX_TEXT_CHARS: Final = 1024 * 1024  # of one statement kept for people; the digest covers all of it
 MAX_PARAMETER_CHARS: Final = 16 * 1024  # of one bound value kept for people
 MAX_PARAMETERS: Final = 1000
-MAX_MEMORY_BYTES: Final = 4 * 1024 * 1024  # of statement text remembered for one session
-ENTRY_BYTES: Final = 2_000  # what an analysis weighs besides its text, roughly
+LONG_TEXT_CHARS: Final = 16 * 1024  # reading costs about 1 ms for each 1,000 characters
 
 STRICTNESS: Final = (
     Action.UNKNOWN,
@@ -71,6 +70,8 @@ class View:
     version: int
     # What columns of known relations owe, as `results.lookup` found it: as many as the catalogue has columns.
     owed: dict[tuple[int, int], Mask | Literal["clear"]] = field(default_factory=dict)
+    # What sessions with this view have read, for the others. One for all views of a resource: its keys say which.
+    shared: Readings = field(default_factory=Readings)
     _contexts: dict[tuple[str, ...], Context] = field(default_factory=dict)
     masked: Mapping[int, frozenset[int]] = field(init=False)
 
@@ -88,42 +89,13 @@ class View:
 
 
 @dataclass(slots=True)
-class Reading:
-    """One message, read: the statements in it and, for each policy, what was decided about them before."""
-
-    verb: str
-    action: Action
-    atoms: tuple[Atom, ...]
-    analyses: tuple[StatementAnalysis, ...]
-    complete: bool
-    problem: str = ""
-    absent: str = ""
-    repeatable: bool = False  # remembered: it depends on its text, the search_path, the role and the view alone
-    memo: dict[bytes, Decision] = field(default_factory=dict)
-    # The part of the digest that is the same each time: text and session, by what of the session may change.
-    digests: dict[tuple[object, ...], "hashlib._Hash"] = field(default_factory=dict)
-    pure: bool = field(init=False)
-    unseen: tuple[str, ...] = field(init=False)
-    # What EXECUTE and FETCH run is not in their own text: `prepared p: PREPARE p AS ...`, a line for each name.
-    stands_for: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        named = dict.fromkeys(name for one in self.analyses for name in one.stands_for)
-        self.stands_for = "\n".join(f"{kind} {name}: {text}" for kind, name, text in named)
-        self.pure = self.complete and all(one.pure for one in self.analyses)
-        copies_in = any(one.copy is not None and one.copy.end == "stdin" for one in self.analyses)
-        self.unseen = ("copy-data",) if copies_in else ()
-
-
-@dataclass(slots=True)
 class Reader:
     """Reads the messages of one session. `role` and `account` are the login at the target."""
 
     account: str
     database: str
     seq: int = 0
-    _known: OrderedDict[tuple[object, ...], Reading] = field(default_factory=OrderedDict)
-    _known_bytes: int = 0
+    _known: Readings = field(default_factory=Readings)
 
     def read(self, question: Question, state: SessionState, prepared: NameTable[Prepared], view: View) -> Reading:
         """The statements of a message, from memory where nothing that they depend on has changed."""
@@ -134,11 +106,16 @@ class Reader:
         plain = not state.uncertain and not state.temp_names and state.settled
         known = self._known.get(key) if plain else None
         if known is not None:
-            self._known.move_to_end(key)
             return known
-        reading = _analyse(text, state, prepared, view)
+        # A long text is read in a thread, and what is shared belongs to the event loop's.
+        shared = (*key, state.user) if plain and len(text) <= LONG_TEXT_CHARS else None
+        found = view.shared.get(shared) if shared is not None else None
+        reading = found.own() if found is not None else _analyse(text, state, prepared, view)
         if plain and all(one.verb in REPEATABLE_VERBS for one in reading.analyses):
-            self._remember(key, len(text), reading)
+            reading.repeatable = True
+            self._known.keep(key, text, reading)
+            if shared is not None and found is None:
+                view.shared.keep(shared, text, reading.own())
         return reading
 
     def operation(
@@ -171,14 +148,6 @@ class Reader:
                 "stands_for": reading.stands_for[:MAX_TEXT_CHARS],
             },
         )
-
-    def _remember(self, key: tuple[object, ...], size: int, reading: Reading) -> None:
-        self._known[key] = reading
-        reading.repeatable = True
-        self._known_bytes += size + ENTRY_BYTES
-        while self._known_bytes > MAX_MEMORY_BYTES:
-            old, _ = self._known.popitem(last=False)
-            self._known_bytes -= len(str(old[0])) + ENTRY_BYTES
 
     def _digest(self, question: Question, reading: Reading, state: SessionState) -> bytes:
         key = (question.text, state.search_path, state.role, question.parameter_oids)

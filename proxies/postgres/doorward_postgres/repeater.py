@@ -25,8 +25,9 @@ from doorward_postgres.machine import Machine, Phase, Question
 from doorward_postgres.machine_line import Expected, Kind, Line, Running
 from doorward_postgres.machine_replies import Replies
 from doorward_postgres.names import Prepared
-from doorward_postgres.operations import MAX_TEXT_CHARS, Reader, Reading, shown_parameters
+from doorward_postgres.operations import MAX_TEXT_CHARS, Reader, shown_parameters
 from doorward_postgres.plan import Plan
+from doorward_postgres.readings import Reading
 from doorward_postgres.repeat import Answer, Key, Shape, split
 from doorward_postgres.state import IDLE, Snapshot
 

@@ -34,7 +34,8 @@ from doorward_postgres.flow import Flow
 from doorward_postgres.machine import Machine, Phase, Question, Wait
 from doorward_postgres.machine_line import PAYLOAD_BYTES, SHOWN_BYTES, Line
 from doorward_postgres.machine_replies import Replies
-from doorward_postgres.operations import Reader, Reading, View
+from doorward_postgres.operations import LONG_TEXT_CHARS, Reader, View
+from doorward_postgres.readings import Reading
 from doorward_postgres.refusals import Ending
 from doorward_postgres.repeater import Repeater
 from doorward_postgres.results import MaskDuty, MessagePlan, SessionMessages
@@ -42,7 +43,6 @@ from doorward_postgres.state import IDLE, IN_TRANSACTION
 from doorward_postgres.upstream import Upstream
 
 GOODBYE_S: Final = 5.0  # how long the server may take to finish what was sent before a client said goodbye
-LONG_TEXT_CHARS: Final = 16 * 1024  # reading costs about 1 ms for each 1,000 characters
 LONG_READS: Final = trio.CapacityLimiter(1)
 STALE_S: Final = 1.0  # a catalogue older than this is read again before a name in it is said not to exist
 

@@ -385,20 +385,64 @@ def test_what_is_read_within_a_change_of_path_is_not_remembered(stand):
     assert stand.read(query("select 1")) is not first
 
 
-def test_memory_is_bounded_and_forgets_what_was_used_longest_ago(stand, monkeypatch):
-    monkeypatch.setattr(operations, "MAX_MEMORY_BYTES", 3 * (operations.ENTRY_BYTES + 10))
-    readings = [stand.read(query(f"select {number}")) for number in range(3)]
-    assert stand.read(query("select 0")) is readings[0]
-    stand.read(query("select 3"))
-    assert stand.read(query("select 0")) is readings[0]
-    assert stand.read(query("select 1")) is not readings[1]
-    assert stand.reader._known_bytes == sum(len(key[0]) + operations.ENTRY_BYTES for key in stand.reader._known)
-    assert len(stand.reader._known) <= 3
+def neighbours(**account):
+    """Two sessions with one view."""
+    first, second = Stand(), Stand(**account)
+    second.view = first.view
+    return first, second
 
 
-def test_a_text_larger_than_the_memory_is_read_and_not_kept(stand):
-    stand.read(query("select '" + "x" * operations.MAX_MEMORY_BYTES + "'"))
-    assert (len(stand.reader._known), stand.reader._known_bytes) == (0, 0)
+def test_sessions_with_one_view_share_what_they_read_and_nothing_that_was_decided():
+    first, second = neighbours()
+    mine = first.read(query("select name from customer"))
+    mine.memo[b"policy"] = "a decision"
+    first.digest(query("select name from customer"))
+    yours = second.read(query("select name from customer"))
+    assert yours is not mine
+    assert yours.analyses is mine.analyses
+    assert (yours.memo, yours.digests, yours.repeatable) == ({}, {}, True)
+    assert second.read(query("select name from customer")) is yours
+
+
+def elsewhere(state):
+    state.apply(sql.SetSetting("search_path", "attic", local=False), "SET")
+    state.ready("I")
+
+
+def somebody(state):
+    state.apply(sql.SetSetting("role", "somebody", local=False), "SET")
+    state.ready("I")
+
+
+@pytest.mark.parametrize(
+    "differ",
+    [
+        lambda one: elsewhere(one.state),
+        lambda one: somebody(one.state),
+        lambda one: setattr(one, "view", View(one.view.catalog, one.view.masks, 2, shared=one.view.shared)),
+        lambda one: setattr(one.state, "user", "another"),
+        lambda one: one.state.temp_names.add("customer"),
+        lambda one: setattr(one.state, "uncertain", True),
+    ],
+    ids=["search_path", "role", "view", "login", "a temporary table", "an uncertain catalogue"],
+)
+def test_nothing_is_shared_with_a_session_to_which_it_might_mean_something_else(differ):
+    first, second = neighbours()
+    differ(second)
+    text = query("select email from customer")
+    assert first.read(text).analyses is not second.read(text).analyses
+    third = Stand()
+    third.view = first.view
+    assert third.read(text).analyses is first.read(text).analyses
+
+
+@pytest.mark.parametrize("text", ["execute p", "fetch c", "select 1 -- " + "x" * operations.LONG_TEXT_CHARS])
+def test_what_depends_on_a_session_and_what_is_long_is_not_shared(text):
+    first, second = neighbours()
+    first.prepared.entries["p"] = Prepared("select 1")
+    first.read(query(text))
+    second.read(query(text))
+    assert first.view.shared.get((text, "public", "", 1, "app")) is None
 
 
 def test_plain_sessions_share_one_context_a_path_and_their_number_is_bounded():
