@@ -10,7 +10,8 @@ Invariants:
 - A body of no bytes stays one.
 """
 
-from typing import Protocol, runtime_checkable
+from functools import lru_cache
+from typing import Protocol, cast
 
 from doorward_core.http.charsets import Charset
 from doorward_core.http.codings import CodingLimits, Decoder, Encoder
@@ -33,7 +34,6 @@ class Content(Protocol):
         ...
 
 
-@runtime_checkable
 class Patient(Protocol):
     """Content that holds back what it has not seen the end of, and lets it go when its reader cannot wait."""
 
@@ -52,6 +52,12 @@ class Patient(Protocol):
         ...
 
 
+@lru_cache(maxsize=64)
+def _is_patient(kind: type) -> bool:
+    """Whether content of this kind is `Patient`; kinds are few, and to look costs as much as to mask a short body."""
+    return all(hasattr(kind, name) for name in ("coverage", "flush", "flush_after_s"))
+
+
 class Recoder:
     """One body: `feed` and `end` as its content's, for bytes as they are on the wire."""
 
@@ -62,7 +68,7 @@ class Recoder:
         self._encoder = Encoder(codings)
         self._charset = charset
         self._content = content
-        self._patient = content if isinstance(content, Patient) else None
+        self._patient = cast("Patient", content) if _is_patient(type(content)) else None
         self._out: list[bytes] = []
         self._any = False
         self._coded = bool(codings)

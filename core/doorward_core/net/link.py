@@ -125,9 +125,7 @@ class Link(Secured):
     def stale(self) -> bool:
         """Whether the peer has said something, or has ended, while nobody waited; then it is fit for closing only."""
         try:  # what TLS holds, then what the socket has, which may be TLS's own (session tickets), then its end
-            if self._tls is None:
-                return self._closed or self.read_ready() is not None
-            return self._closed or any(self.read_ready() is not None for _ in range(3))
+            return self._closed or any(self.read_ready() is not None for _ in range(3 if self._tls else 1))
         except trio.BrokenResourceError:
             return True
 
