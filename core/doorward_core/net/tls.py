@@ -75,8 +75,11 @@ class NamedContext:
         return self._context.wrap_socket(sock, server_hostname=self._name or server_hostname)
 
 
-def client_context(authorities: Path | None = None, *, alpn: Sequence[str] = ()) -> ssl.SSLContext:
-    """What we demand of a target: a chain to `authorities` (None: the system's), and the name that was dialled."""
+def client_context(authorities: Path | bytes | None = None, *, alpn: Sequence[str] = ()) -> ssl.SSLContext:
+    """What we demand of a target: a chain to `authorities`, and the name that was dialled.
+
+    `authorities` are a file, PEM itself, or the system's (None).
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = _OLDEST
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
@@ -89,11 +92,15 @@ def client_context(authorities: Path | None = None, *, alpn: Sequence[str] = ())
     return context
 
 
-def _trust(context: ssl.SSLContext, authorities: Path) -> None:
+def _trust(context: ssl.SSLContext, authorities: Path | bytes) -> None:
+    shown = "authorities given as data" if isinstance(authorities, bytes) else authorities
     try:
-        context.load_verify_locations(authorities)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError((f"{authorities}: tls: the authorities cannot be read ({error})",)) from None
+        if isinstance(authorities, bytes):
+            context.load_verify_locations(cadata=authorities.decode("ascii"))
+        else:
+            context.load_verify_locations(authorities)
+    except (OSError, UnicodeError, ssl.SSLError) as error:
+        raise ConfigError((f"{shown}: tls: the authorities cannot be read ({error})",)) from None
 
 
 def server_end_point(certificate: bytes) -> bytes | None:

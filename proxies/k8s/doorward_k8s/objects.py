@@ -29,6 +29,7 @@ from doorward_core.mask.json_stream import MAX_TOKEN_BYTES
 from doorward_core.mask.stream import TextWindow
 from doorward_core.model import Mask
 from doorward_k8s.accept import YAML, Asked, prepare_accept
+from doorward_k8s.logs import LogText
 from doorward_k8s.object_masker import ObjectMasker
 from doorward_k8s.object_paths import STREAMS, ObjectPaths, Resource, is_foreign, patterns_of
 
@@ -166,7 +167,8 @@ class Owed:
         if name == "application/json" or name.endswith("+json"):
             return self.json(), None
         if name == "text/plain" and self.detectors is not None and not self.paths.owed:
-            log = TextWindow(self.detectors, self._masks.key)
+            strict = any(mask.strict for mask in self._masks.masks)
+            log = LogText(self.detectors, self._masks.key, strict=strict)
             return log, log
         raise UnreadableBody(f"a mask is owed on this answer, and in {name} it cannot be kept to")
 

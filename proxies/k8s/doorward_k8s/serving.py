@@ -1,0 +1,327 @@
+"""One call: decided, sent on, answered, recorded.
+
+What it is: the trio shell between an exchange of `doorward_core.http` and the gate.
+What it will not do: know who may do what, or what a call means (`operations`, `effects`).
+
+Invariants: nothing of a call reaches the cluster before its Permit; what is sent is framed and addressed by us, from
+what was decided, in the name of who was verified; no byte of the answer leaves before the record of the decision is
+durable; no tunnel before the cluster's 101; every Permit is finished in the record, whatever ends the call.
+"""
+
+import base64
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import trio
+
+from doorward_core.doors import NS_PER_S, Door, Held
+from doorward_core.errors import UpstreamProtocolError, UpstreamUnavailable
+from doorward_core.event import Outcome, Status
+from doorward_core.gate import Memo
+from doorward_core.http.exchange import Exchange
+from doorward_core.http.kept import SHOWN_BYTES, SHOWN_WHOLE_BYTES, Kept
+from doorward_core.http.messages import Head, Headers, ResponseHead, UpstreamTimeout
+from doorward_core.http.relay import relay
+from doorward_core.http.upstream import Upgrade, UpstreamResponse
+from doorward_core.http.websocket import (
+    KEY_BYTES,
+    PROTOCOL,
+    WebSocketWire,
+    check_request,
+    check_response,
+    request_headers,
+    response_headers,
+    subprotocols,
+)
+from doorward_core.mask.detect import detectors_for
+from doorward_core.model import Decision, Denial, Effect, Mask, Permit, Record, RecordLevel
+from doorward_core.record.log import EventLog
+from doorward_core.terminal import BINARY, FORMAT, Screen, Tape
+from doorward_k8s import refusals
+from doorward_k8s.accept import NotAcceptable
+from doorward_k8s.calls import Kind
+from doorward_k8s.channels import Channels
+from doorward_k8s.headers import V5, for_client, for_cluster, offered
+from doorward_k8s.impersonation import NotImpersonable, claims_identity, impersonation
+from doorward_k8s.masking import Masking, Owing, Withheld
+from doorward_k8s.object_paths import Resource
+from doorward_k8s.objects import writes_hidden
+from doorward_k8s.operations import Reading, Request
+from doorward_k8s.refusals import Refusal, Refused, refusal, request_id
+from doorward_k8s.streams import Recorder, Side, Stream, Tunnel, carry
+from doorward_k8s.upstream import Cluster
+
+UNAUTHORIZED: Final = 401
+SWITCHING: Final = 101
+REDIRECTS: Final = frozenset({300, 301, 302, 303, 305, 307, 308})
+OBSERVED: Final = (b"doorward-mode", b"observe")
+NEVER_SENT: Final = Outcome(Status.ABORTED)
+TUNNELLED: Final = "what went through a forwarded port was neither masked nor recorded"
+_LEVELS: Final = (RecordLevel.DECISION, RecordLevel.SHAPE, RecordLevel.PAYLOAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every call is served with: the compiled masks, their key, the log, where people decide, the clock."""
+
+    owing: Owing
+    mask_key: bytes
+    log: EventLog
+    link: str
+    refused: Refused
+    clock: Callable[[], int]
+
+
+class Serving:
+    """Serves one call of one session on one cluster."""
+
+    def __init__(self, cluster: Cluster, door: Door, exchange: Exchange, means: Means, draining: trio.Event) -> None:
+        self._cluster = cluster
+        self._door = door
+        self._exchange = exchange
+        self._means = means
+        self._draining = draining
+        self._began_ns = means.clock()
+        self._outcome: Outcome | None = None
+        self._kept: Kept | None = None
+
+    # --- the order ---------------------------------------------------------------------------------------------------
+
+    async def run(self, request: Request, reading: Reading) -> Refusal | None:
+        """Decide, send on, answer; or give what is said instead, for a call that did not come to be answered."""
+        gate, operation = self._door.gate, reading.operation
+        objection = self._objection(request, reading)
+        if objection is not None:
+            return await self._refuse(objection, reading)
+        until = self._began_ns + int(self._cluster.settings.hold * NS_PER_S)
+        verdict = await self._door.decide(operation, {}, self._exchange, until, self._draining)
+        if verdict is None and gate.live.ended:
+            return self._ended()
+        if verdict is None:
+            return refusal(503, refusals.GOING_DOWN, operation)
+        if isinstance(verdict, Denial):
+            refused = refusals.denied(verdict, self._means.link)
+            if request.call.streams:
+                self._means.refused.keep(self._key(reading), refused, self._means.clock())
+            return refused
+        return await self._permitted(request, reading, verdict)
+
+    def _objection(self, request: Request, reading: Reading) -> tuple[int, str] | None:
+        """What keeps this from being served here, whatever policy says: a status, and words."""
+        call, head = request.call, request.head
+        if claims_identity(head.headers):
+            return 403, refusals.NO_IMPERSONATION
+        if writes_hidden(request.body):
+            return 403, refusals.HIDDEN
+        if head.upgrade == PROTOCOL and not call.streams:
+            return 400, "WebSockets are for exec, attach and portforward; watch over plain HTTP"
+        if call.streams and head.upgrade != PROTOCOL:
+            return 400, refusals.SPDY
+        strict = any(mask.strict and mask.detect for mask in self._door.gate.masks)
+        if strict and reading.query.tty:
+            return 403, refusals.STRICT_TTY
+        return None
+
+    async def _refuse(self, objection: tuple[int, str], reading: Reading) -> Refusal:
+        """Refuse, on record. Policy's own refusal goes first: its words help more than those about how one asked."""
+        memo: Memo = {}
+        gate, operation = self._door.gate, reading.operation
+        status, words = objection
+        held = gate.holds(operation, memo)
+        if not held and any(decision.effect is Effect.DENY for decision in memo.values()):
+            verdict = await gate.decide(operation, Held(self._began_ns), memo)
+            if isinstance(verdict, Denial):
+                return refusals.denied(verdict, self._means.link)
+        await gate.refuse(operation, words)
+        # kubectl asks again by SPDY where its WebSocket was refused, and prints what it is told then.
+        earlier = self._means.refused.earlier(self._key(reading), self._means.clock())
+        return earlier or refusal(status, words, operation)
+
+    def _key(self, reading: Reading) -> bytes:
+        session = self._door.gate.session
+        return b"\0".join(
+            (session.identity.issuer.encode(), session.identity.subject.encode(), reading.operation.digest)
+        )
+
+    async def _permitted(self, request: Request, reading: Reading, permit: Permit) -> Refusal | None:
+        """Send it on and answer; whatever happens, the Permit is finished. Gives what is to be said instead."""
+        call = request.call
+        masking = self._means.owing.of(permit.decision, Resource(call.group, call.resource, call.sub))
+        refused: Refusal | None = None
+        try:
+            with self._door.life() as life:
+                refused = await self._sent(request, reading, masking, permit)
+            if life.cancelled_caught:
+                refused = self._ended()
+        except NotAcceptable as error:
+            refused = refusal(406, str(error), permit.operation)
+        except NotImpersonable as error:
+            refused = refusal(403, str(error), permit.operation)
+        except Withheld as owed:
+            refused = refusal(502, f"the answer owes a mask that cannot be applied: {owed}", permit.operation)
+        except (UpstreamUnavailable, UpstreamProtocolError) as error:
+            await self._door.gate.failed(f"target: {error}")
+            status = 504 if isinstance(error, UpstreamTimeout) else 502
+            refused = refusal(status, f"the cluster could not be used: {error}", permit.operation)
+        finally:
+            if refused is not None:
+                self._outcome = Outcome(Status.ERROR, str(refused.status), bytes_up=len(request.body))
+            self._finish(permit, masking, len(request.body))
+        if refused is not None:
+            await self._door.gate.released(permit.entry)
+            if self._exchange.started:
+                self._exchange.cut()
+                return None
+        return refused
+
+    async def _sent(self, request: Request, reading: Reading, masking: Masking, permit: Permit) -> Refusal | None:
+        lines = masking.request(for_cluster(request.head.headers), request.head.method)
+        head = await self._head(request, lines, permit)
+        if request.call.streams:
+            return await self._streamed(request, reading, masking, head, permit)
+        if not request.call.lasts:
+            async with self._cluster.pool.request(head, request.body) as response:
+                return await self._answered(request, response, masking, permit)
+        refused: Refusal | None = None
+        async with trio.open_nursery() as nursery:  # nothing is written for hours: who has gone would not be missed
+            nursery.start_soon(self._cancel_after, self._exchange.wait_disconnected, nursery.cancel_scope)
+            nursery.start_soon(self._cancel_after, self._draining.wait, nursery.cancel_scope)
+            async with self._cluster.pool.request(head, request.body) as response:
+                refused = await self._answered(request, response, masking, permit)
+            nursery.cancel_scope.cancel()
+        if refused is None and not (self._kept is not None and self._kept.whole):
+            return refusal(503, refusals.GOING_DOWN, permit.operation)  # to whoever is still there to be told
+        return refused
+
+    @staticmethod
+    async def _cancel_after(wait: Callable[[], Awaitable[object]], scope: trio.CancelScope) -> None:
+        await wait()
+        scope.cancel()
+
+    async def _head(self, request: Request, lines: Headers, permit: Permit) -> Head:
+        """The call as the cluster gets it. Raises UpstreamUnavailable or NotImpersonable."""
+        cluster, session, asked = self._cluster, self._door.gate.session, request.head
+        told = cluster.settings.impersonate
+        claims = impersonation(session, told) if told else ()
+        ours = (*await cluster.credential(session.account), (b"audit-id", request_id(permit.operation).encode()))
+        there = cluster.destination
+        path = there.base + request.target.path
+        target = (f"{path}?{request.target.raw_query}" if request.target.raw_query else path).encode("ascii")
+        length = len(request.body)
+        return Head(
+            asked.method, target, there.authority, there.scheme, (*lines, *claims, *ours), "1.1", asked.body, length
+        )
+
+    def _why(self) -> str:
+        return f"doorward: {self._door.gate.live.ended or 'the credential of this session has expired'}"
+
+    def _ended(self) -> Refusal:
+        """What a client is told whose session was ended, or whose credential has."""
+        words = self._door.gate.live.ended
+        return refusal(403, words) if words else refusals.unauthenticated(given=True)
+
+    # --- answers -----------------------------------------------------------------------------------------------------
+
+    async def _answered(
+        self, request: Request, response: UpstreamResponse, masking: Masking, permit: Permit
+    ) -> Refusal | None:
+        """Carry the answer to the client. Raises Withheld."""
+        head = response.head
+        if head.status == UNAUTHORIZED:
+            self._cluster.forget(self._door.gate.session.account)
+            return refusal(502, "the cluster refused the gateway's own credential", permit.operation)
+        if head.status in REDIRECTS or head.status == SWITCHING:
+            return refusal(502, "the cluster sends its clients elsewhere, and the gateway does not", permit.operation)
+        lines = for_client(head.headers, schema=request.call.kind is Kind.DISCOVERY)
+        lines = (*lines, OBSERVED) if self._door.gate.observe else lines
+        answer = masking.answer(ResponseHead(head.status, lines), request.head.method)
+        await self._door.gate.released(permit.entry)
+        self._kept = kept = Kept(masking, answer, self._room(permit.decision), masking)
+        try:
+            await relay(response, self._exchange, answer, kept, masked=masking.changes_answer, holding=kept)
+            kept.whole = True
+        finally:
+            for words in masking.coverage:
+                self._door.gate.uncovered(words)
+        return None
+
+    def _room(self, decision: Decision) -> int:
+        return SHOWN_WHOLE_BYTES if self._level(decision) is RecordLevel.PAYLOAD else SHOWN_BYTES
+
+    def _level(self, decision: Decision) -> RecordLevel:
+        levels = [item.level for item in decision.obligations if isinstance(item, Record)]
+        return max((self._door.gate.level, *levels), key=_LEVELS.index)
+
+    # --- streams -----------------------------------------------------------------------------------------------------
+
+    async def _streamed(
+        self, request: Request, reading: Reading, masking: Masking, head: Head, permit: Permit
+    ) -> Refusal | None:
+        """Leave HTTP, if the cluster agrees; else its answer is one like any other."""
+        theirs, ours = check_request(request.head), base64.b64encode(secrets.token_bytes(KEY_BYTES))
+        lines = (*head.headers, *offered(request.head.headers, request.call.sub))
+        head = replace(
+            head, method="GET", headers=request_headers(lines, ours), body="none", length=-1, upgrade=PROTOCOL
+        )
+        async with self._cluster.pool.upgrade(head) as answer:
+            if not answer.upgraded:
+                return await self._answered(request, answer.response, masking, permit)
+            chosen = check_response(answer.head, ours, subprotocols(head.headers))
+            await self._door.gate.released(permit.entry)
+            await self._carry(reading, permit, answer, response_headers(theirs, chosen), chosen)
+        return None
+
+    async def _carry(self, reading: Reading, permit: Permit, answer: Upgrade, lines: Headers, chosen: bytes) -> None:
+        near, early = await self._exchange.upgrade(lines)
+        far, said = answer.stream()
+        client = Side(near, WebSocketWire(client=False), early)
+        target = Side(far, WebSocketWire(client=True), said)
+        if reading.operation.atoms[0].target.name.split("/")[3] == "portforward":
+            tunnel, whole = Tunnel(), False
+            try:
+                whole = await carry(client, target, tunnel, self._draining, self._why)
+            finally:
+                self._door.gate.uncovered(TUNNELLED)
+                status = Status.OK if whole else Status.ABORTED
+                self._outcome = Outcome(status, bytes_up=tunnel.bytes_up, bytes_down=tunnel.bytes_down)
+            return
+        masks = tuple(item for item in permit.decision.obligations if isinstance(item, Mask))
+        detectors = None if reading.transfer else detectors_for(masks)
+        tty = reading.query.tty
+        screen = Screen(detectors, self._means.mask_key, pty=tty, strict=any(mask.strict for mask in masks))
+        tape = Tape(self._level(permit.decision), pty=tty)
+        recorder = Recorder(self._means.log, self._door, permit, tape)
+        channels = Channels(screen, tape, closes=chosen == V5)
+        try:
+            await carry(client, target, Stream(channels, recorder), self._draining, self._why)
+        finally:
+            recorder.write_now()
+            words = (BINARY,) if reading.transfer and detectors_for(masks) else screen.coverage
+            for one in words:
+                self._door.gate.uncovered(one)
+            self._outcome = _outcome(channels, screen, tape)
+
+    def _finish(self, permit: Permit, masking: Masking, sent: int) -> None:
+        kept, took_ns = self._kept, max(0, self._means.clock() - self._began_ns)
+        if kept is not None and self._outcome is None:
+            outcome = kept.outcome(bytes_up=sent, masked=masking.masked, duration_ns=took_ns)
+        else:
+            outcome = replace(self._outcome or NEVER_SENT, duration_ns=took_ns)
+        self._door.gate.finish(permit, outcome)
+
+
+def _outcome(channels: Channels, screen: Screen, tape: Tape) -> Outcome:
+    status = Status.ABORTED if not channels.code else Status.OK if channels.code == "0" else Status.ERROR
+    return Outcome(
+        status,
+        native_code=channels.code,
+        bytes_up=channels.bytes_up,
+        bytes_down=tape.total_bytes,
+        masked=screen.masked,
+        shown=tape.shown,
+        shown_format=FORMAT,
+        shown_digest=tape.digest,
+        shown_truncated=tape.truncated,
+    )

@@ -1,0 +1,67 @@
+"""How the gateway reaches its cluster: settings, kubeconfigs, certificates that are verified, credentials that change."""
+
+import pytest
+from k8s_stack import POLICY
+
+from doorward_demo.certificates import write_certificates
+from doorward_demo.cluster import GATEWAY
+
+pytestmark = pytest.mark.need_kubectl
+
+
+def kubeconfig(folder, cluster):
+    path = folder / "cluster.kubeconfig"
+    cluster.kubeconfig(path, GATEWAY)
+    return path
+
+
+def test_a_cluster_is_found_by_a_kubeconfig_and_its_token(own_k8s, tmp_path):
+    k8s = own_k8s(
+        target=lambda cluster: f"      kubeconfig: {{file: {kubeconfig(tmp_path, cluster)}}}",
+        password="",
+    )
+    assert "web-0" in k8s.kubectl("get", "pods", "-n", "shop").out
+    assert k8s.reached("/pods")[-1].user.by == "system:serviceaccount:doorward:gateway"
+
+
+def test_a_server_that_is_not_who_it_should_be_is_never_told_anything(own_k8s, tmp_path):
+    write_certificates(tmp_path / "other")
+    k8s = own_k8s(
+        target=lambda cluster: f"      server: {cluster.url}\n      tls: {{ca: {tmp_path / 'other/ca.crt'}}}",
+    )
+    status, _, told = k8s.raw("GET", "/api/v1/namespaces/shop/pods")
+    assert (status, told["kind"]) == (502, "Status")
+    assert "the cluster could not be used" in told["message"]
+    assert not k8s.cluster.requests
+
+
+def test_a_credential_that_is_refused_is_told_as_the_gateways_own(own_k8s):
+    k8s = own_k8s(password=", password: {file: wrong.token}")
+    (k8s.state / "wrong.token").write_text("no-such-token\n")
+    status, _, told = k8s.raw("GET", "/api/v1/namespaces/shop/pods")
+    assert status == 502
+    assert "the cluster refused the gateway's own credential" in told["message"]
+    (k8s.state / "wrong.token").write_text(f"{GATEWAY}\n")
+    assert "web-0" in k8s.kubectl("get", "pods", "-n", "shop").out
+
+
+def test_without_impersonation_everybody_is_the_account(own_k8s):
+    k8s = own_k8s(more="      impersonate: false")
+    k8s.kubectl("get", "pods", "-n", "shop")
+    assert k8s.reached("/pods")[-1].user.name == "system:serviceaccount:doorward:gateway"
+    assert "without `impersonate`, the cluster takes everybody for the account" in k8s.said()
+
+
+def test_what_the_clusters_own_rules_refuse_comes_through_as_it_was_said(own_k8s):
+    k8s = own_k8s()
+    k8s.cluster.inside(lambda: k8s.cluster.api.forbidden.add(("doorward:crew-1", "list", "pods")))
+    told = k8s.kubectl("get", "pods", "-n", "shop", check=False)
+    assert "Forbidden" in told.said
+    assert "doorward:crew-1" in told.said
+
+
+def test_a_policy_is_about_this_protocol_by_name(own_k8s):
+    k8s = own_k8s(
+        policy=POLICY.replace("resource: prod\n    do: [read]", "resource: {protocols: [k8s]}\n    do: [read]")
+    )
+    assert "web-0" in k8s.kubectl("get", "pods", "-n", "shop").out
