@@ -1,5 +1,7 @@
 """From a request to an operation: what it does, what it is bound to, and how people read it."""
 
+from dataclasses import replace
+
 import pytest
 
 from doorward_core.http.messages import Head
@@ -8,7 +10,7 @@ from doorward_core.http.routes import Destination, Found
 from doorward_core.model import Action
 from doorward_core.policy.requests import compile_requests
 from doorward_http.facts import Body
-from doorward_http.operations import BODY_SHOWN_BYTES, Reader, Request, media_type, without_secrets
+from doorward_http.operations import BODY_SHOWN_BYTES, Reader, Request, again, media_type, without_secrets
 from doorward_http.settings import Actions
 
 JSON = (b"content-type", b"application/json")
@@ -162,3 +164,10 @@ def test_what_is_called_a_secret_is_cut_out_of_queries(query, shown):
 def test_a_media_type_that_is_said_twice_is_none():
     assert media_type((JSON, JSON)) == ""
     assert media_type(((b"content-type", b"Application/JSON; charset=utf-8"),)) == "application/json"
+
+
+def test_an_operation_comes_again_under_another_name_and_number_alone():
+    first = read(request("GET /customers?limit=9"), wanted=("query.limit",))
+    second = again(first, b"2" * 16, 7)
+    assert second == replace(first, id=b"2" * 16, seq=7)
+    assert second.atoms is first.atoms  # what is written down of them once is known by them
