@@ -6,8 +6,8 @@ What it will not do: look at a query, a header or a body; that is `when`.
 
 Invariants: pure; at most proportional to the length of the path times that of the pattern. In an allow a pattern
 speaks of what it writes out and of nothing else; in a hold or a block it speaks of the same, of everything that lies
-below it, and of every spelling that a target may not tell apart: capitals and small letters, and what Unicode holds
-to be compatible. So a doubt never loosens.
+below it, and of every spelling that a target may not tell apart: capitals and small letters, what Unicode holds to be
+compatible, and a format that is asked for by name (`/admin.json` for `/admin`). So a doubt never loosens.
 """
 
 import re
@@ -40,7 +40,10 @@ class _Pattern:
             return False
         if broadly:
             # Whatever lies below is meant too; the empty segment of a trailing slash lies below.
-            return _fits([_folded(segment) for segment in path.split("/")[1:]], self.folded, below=True)
+            segments = [_folded(segment) for segment in path.split("/")[1:]]
+            return _fits(segments, self.folded, below=True) or any(
+                _fits(stem, self.folded, below=True) for stem in _without_formats(segments)
+            )
         return _fits(path.split("/")[1:], self.segments, below=False)
 
 
@@ -112,6 +115,12 @@ def _folded(segment: str) -> str:
     if segment.isascii() and "%" not in segment:
         return segment.casefold()
     return unicodedata.normalize("NFKC", unquote(segment)).casefold()
+
+
+def _without_formats(segments: list[str]) -> list[list[str]]:
+    """The path as frameworks read it that take what follows a dot, at its end, for a format."""
+    *above, last = segments if segments[-1] or len(segments) == 1 else segments[:-1]
+    return [[*above, last.rpartition(".")[0]], [*above, last.partition(".")[0]]] if "." in last else []
 
 
 def _fits(path: list[str], pattern: tuple[Names | None, ...], *, below: bool) -> bool:

@@ -24,6 +24,7 @@ _MAX_BOUNDARY: Final = 70  # RFC 2046 section 5.1.1
 _PLAIN_ENCODINGS: Final = frozenset({b"", b"7bit", b"8bit", b"binary"})
 _AFTER: Final = re.compile(rb"(--)?[ \t]*\r\n")
 _NAME: Final = re.compile(rb'(?:^|;)[ \t]*name=(?:"((?:[^"\\]|\\.)*)"|([^";\r\n \t]+))', re.IGNORECASE)
+_SPLIT_NAME: Final = re.compile(rb"(?:^|[; \t])name[ \t]*\*", re.IGNORECASE)  # RFC 7578 section 4.2: not in forms
 
 # Makes what masks a part with these headers; the name is its field's, where it has one.
 OpenPart = Callable[[tuple[Header, ...], "str | None"], Content]
@@ -155,8 +156,8 @@ def _read_headers(raw: bytes) -> tuple[Header, ...]:
 def _field_name(headers: tuple[Header, ...]) -> str | None:
     found = [value for name, value in headers if name == b"content-disposition"]
     names = _NAME.findall(found[0]) if len(found) == 1 else []
-    if len(found) > 1 or len(names) > 1:
-        raise UnreadableBody("a part has more than one name")
+    if len(found) > 1 or len(names) > 1 or (found and _SPLIT_NAME.search(found[0])):
+        raise UnreadableBody("a part has more than one name, or one in pieces")
     if not names:
         return None
     return re.sub(rb"\\(.)", rb"\1", names[0][0] or names[0][1]).decode("utf-8", "surrogateescape")

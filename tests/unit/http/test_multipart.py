@@ -66,6 +66,8 @@ def test_the_headers_of_a_part_are_masked() -> None:
         part("a", b"b", b" folded: x") + b"--B--\r\n",
         part("a", b"b", b'Content-Disposition: form-data; name="c"') + b"--B--\r\n",
         b"--B\r\nContent-Disposition: form-data; name=a; name=b\r\n\r\nx\r\n--B--\r\n",
+        b"--B\r\nContent-Disposition: form-data; name*=utf-8''x\r\n\r\ny\r\n--B--\r\n",
+        b'--B\r\nContent-Disposition: form-data; name="a"; Name *0=x\r\n\r\ny\r\n--B--\r\n',
         b"--B\r\n" + b"X: " + b"y" * 20_000,
         b"--B\r\n\r\nno name, no type\r\n--B--\r\n",
     ],

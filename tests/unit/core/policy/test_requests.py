@@ -41,6 +41,12 @@ from doorward_core.policy.requests import compile_requests, split_request
         ("GET /caf%C3%A9", "GET /caf%C3%A9", True, True),
         ("GET /admin", "GET /%EF%BD%81dmin", False, True),
         ("GET /admin", "GET /adm%C4%B0n", False, False),
+        ("GET /admin", "GET /admin.json", False, True),
+        ("GET /admin", "GET /Admin.x.json/", False, True),
+        ("GET /admin/users", "GET /admin.json/users", False, False),
+        ("GET /v1.2", "GET /v1.2.json", False, True),
+        ("GET /admin/*", "GET /admin.json", False, False),
+        ("GET /a.json", "GET /a", False, False),
     ],
 )
 def test_what_a_pattern_speaks_of(pattern, name, allows, blocks):
