@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import event_log, http_part, ssh_part
-from bench.measure import Bulk, Run, bulk, flush_us, pgbench, resident_mb
+from bench.measure import Bulk, Run, bulk, flush_us, pgbench, resident_mb, rss_mb
 from bench.places import ROOT, Doorward, Place, connect, everything, programs, write_json
 from bench.table import table
 
@@ -111,6 +111,7 @@ def postgres_parts(folder: Path, results: dict[str, Any]) -> None:
     """What is measured with PostgreSQL."""
     with everything(folder) as places:
         gateways = [place for place in places if isinstance(place, Doorward)]
+        results["idle_rss_mb"] = {place.name: round(rss_mb(place.pids), 1) for place in places if place.pids}
         results["idle_mb"] = {place.name: round(resident_mb(place.pids), 1) for place in places if place.pids}
         results["flush_us"] = round(flush_us(gateways[0].state), 1)
         prepare(places[0])

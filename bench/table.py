@@ -29,9 +29,11 @@ def _lines(results: Results) -> Iterator[str]:
     if "ssh" in results:
         yield from ssh_lines(results["ssh"])
     if "idle_mb" in results:
-        yield "\n== memory (resident MB, the log's writer included)"
+        yield "\n== memory (resident MB, the log's writer included; what both share counted once)"
     for name, megabytes in results.get("idle_mb", {}).items():
-        yield f"  {name:<20} idle {megabytes:>7}   after the run {results['after_mb'].get(name, 0):>7}"
+        each = results.get("idle_rss_mb", {}).get(name, 0)
+        after = results["after_mb"].get(name, 0)
+        yield f"  {name:<20} idle {megabytes:>7} ({each} with it counted in each)   after the run {after:>7}"
     yield "\n== targets"
     for words, value, bound, most in _targets(results):
         said = "met " if (value <= bound if most else value >= bound) else "MISS"

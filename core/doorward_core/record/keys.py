@@ -7,6 +7,7 @@ It will not load a payload key for writing, and will not write any key into the 
 Invariants: key files are 0600 in a 0700 folder; a payload key is on stable storage, wrapped, before it seals anything.
 """
 
+import base64
 import secrets
 from collections import OrderedDict
 from pathlib import Path
@@ -14,12 +15,6 @@ from pathlib import Path
 import pyrage
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
 from doorward_core.errors import RecordError
 from doorward_core.record.checkpoint import make_vkey, public_bytes
@@ -29,6 +24,10 @@ from doorward_core.record.journal import replace_file
 SUFFIX = ".age"
 GATEWAY = "gateway"
 KEY_BYTES = 32
+# An Ed25519 key in PKCS #8 (RFC 8410 section 7) is these bytes and the key; that is what `openssl genpkey` makes, too.
+# Read here: the library's reader of every format there is takes memory that this process needs for nothing else.
+_PKCS8 = bytes.fromhex("302e020100300506032b657004220420")
+_PEM = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----")
 # An open session keeps its key in memory; a session beyond this number gets a second key file when it speaks again.
 MAX_KEYS = 16_384
 
@@ -41,19 +40,29 @@ def signing_key(path: Path, origin: str) -> tuple[Ed25519PrivateKey, str]:
     if path.exists():
         if path.stat().st_mode & 0o077:
             raise RecordError(f"the signing key {path.name} can be read by others; chmod 600 it")
-        key = load_pem_private_key(path.read_bytes(), password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise RecordError(f"the signing key {path.name} is not an Ed25519 key")
+        key = _read_key(path)
     else:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         key = Ed25519PrivateKey.generate()
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        replace_file(path, pem, mode=0o600)
+        encoded = base64.b64encode(_PKCS8 + key.private_bytes_raw()).decode()
+        replace_file(path, "\n".join((_PEM[0], encoded, _PEM[1], "")).encode(), mode=0o600)
     vkey = make_vkey(origin, public_bytes(key.public_key()))
     public = path.with_suffix(".vkey")
     if not public.exists() or public.read_text().strip() != vkey:
         replace_file(public, f"{vkey}\n".encode())
     return key, vkey
+
+
+def _read_key(path: Path) -> Ed25519PrivateKey:
+    """The key in a PEM file; raises RecordError, which never quotes it."""
+    try:
+        begin, *lines, end = [line.strip() for line in path.read_text("ascii").strip().splitlines()]
+        der = base64.b64decode("".join(lines), validate=True)
+    except ValueError:
+        begin, end, der = "", "", b""
+    if (begin, end) != _PEM or der[: len(_PKCS8)] != _PKCS8 or len(der) != len(_PKCS8) + KEY_BYTES:
+        raise RecordError(f"the signing key {path.name} is not an Ed25519 key (PEM, PKCS #8, not encrypted)")
+    return Ed25519PrivateKey.from_private_bytes(der[len(_PKCS8) :])
 
 
 def parse_recipient(text: str) -> pyrage.x25519.Recipient | pyrage.ssh.Recipient:

@@ -1,10 +1,19 @@
-"""Sealing: who can read, who cannot, and what erasure leaves."""
+"""Sealing: who can read, who cannot, and what erasure leaves; and the file of the signing key."""
 
 import pyrage
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from doorward_core.errors import RecordError
-from doorward_core.record.keys import parse_identities
+from doorward_core.record.keys import parse_identities, signing_key
 from doorward_core.record.reader import Content, LogReader
 from doorward_core.record.verify import verify
 
@@ -108,3 +117,44 @@ def test_what_is_no_identity_is_refused_and_not_quoted(text):
     with pytest.raises(RecordError) as refused:
         parse_identities(text)
     assert "AGE-SECRET" not in str(refused.value)
+
+
+def pem(key, encoding=Encoding.PEM, form=PrivateFormat.PKCS8, encryption=None):
+    return key.private_bytes(encoding, form, encryption or NoEncryption())
+
+
+def test_a_signing_key_that_was_made_here_is_read_by_others_and_here(tmp_path):
+    path = tmp_path / "signing.pem"
+    made, vkey = signing_key(path, "gw.test")
+    assert load_pem_private_key(path.read_bytes(), None).private_bytes_raw() == made.private_bytes_raw()
+    assert path.read_bytes() == pem(made)
+    again, same = signing_key(path, "gw.test")
+    assert (again.private_bytes_raw(), same) == (made.private_bytes_raw(), vkey)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\n\n"])
+def test_a_signing_key_that_others_made_is_read(tmp_path, ends):
+    key = Ed25519PrivateKey.generate()
+    path = tmp_path / "signing.pem"
+    path.touch(0o600)
+    path.write_bytes(ends.join(pem(key).decode().splitlines()).encode() + ends.encode())
+    assert signing_key(path, "gw.test")[0].private_bytes_raw() == key.private_bytes_raw()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"\xff", b"nonsense", pem(generate_private_key(SECP256R1())), pem(Ed25519PrivateKey.generate())[:-30],
+        pem(Ed25519PrivateKey.generate(), Encoding.DER), pem(Ed25519PrivateKey.generate()) * 2,
+        pem(Ed25519PrivateKey.generate(), form=PrivateFormat.OpenSSH),
+        pem(Ed25519PrivateKey.generate(), encryption=BestAvailableEncryption(b"secret")),
+    ],
+    ids=["empty", "not text", "nonsense", "another kind", "cut", "DER", "two", "OpenSSH", "encrypted"],
+)  # fmt: skip
+def test_what_is_no_signing_key_is_refused_and_not_quoted(tmp_path, content):
+    path = tmp_path / "signing.pem"
+    path.touch(0o600)
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match=r"signing\.pem is not an Ed25519 key") as refused:
+        signing_key(path, "gw.test")
+    assert len(str(refused.value)) < 120
