@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncssh
 import pytest
 from gateway_stack import Gateway, Recorder
 
@@ -210,6 +211,16 @@ class SshGateway(Gateway):
         )  # fmt: skip
         self.clients.append(_Ended(process))
         return process
+
+    async def connected(self, groups=("anything",), **how):
+        """A connection of asyncssh's, with a certificate, to be misused."""
+        key = self.certificate(groups=groups)
+        given = {
+            "username": self.user,
+            "client_keys": [(asyncssh.read_private_key(key), asyncssh.read_certificate(f"{key}-cert.pub"))],
+            "known_hosts": str(self.known_hosts()),
+        }
+        return await asyncssh.connect("127.0.0.1", self.port, config=None, agent_path=None, **{**given, **how})
 
     def entries(self, kind=None):
         """What is on record by now."""

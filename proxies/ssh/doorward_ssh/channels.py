@@ -35,7 +35,7 @@ from doorward_ssh import refusals
 from doorward_ssh.ends import WIRE, ClientEnd, Ends, Relay
 from doorward_ssh.inside import TargetConnection
 from doorward_ssh.loops import Bridge, in_asyncio
-from doorward_ssh.operations import ChannelRequest, Kind, Reading, read
+from doorward_ssh.operations import NOT_TEXT, ChannelRequest, Kind, Reading, read
 from doorward_ssh.recorder import Recorder
 from doorward_ssh.sftp_relay import SftpRelay
 from doorward_ssh.streams import StreamRelay
@@ -145,6 +145,8 @@ class Channel:
         strict = any(mask.strict and mask.detect for mask in self.door.masks)
         if strict and self.request.pty is not None:
             return await self.door.refuse(reading.operation, refusals.STRICT_PTY)
+        if self.request.not_text:
+            return await self.door.refuse(reading.operation, NOT_TEXT)
         scope = trio.CancelScope()
         self.holding.add(scope)
         try:

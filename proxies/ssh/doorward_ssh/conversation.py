@@ -44,6 +44,7 @@ from doorward_ssh.upstream import Dialer
 SOFTWARE_CHARS: Final = 128  # of what a client calls itself
 GOODBYE_S: Final = 2.0  # for asyncssh to close a leg; then it is cut
 MAX_CARRIED: Final = 32  # through one jump at a time; a client opens one for each login
+MAX_REFUSING: Final = 64  # refusals that wait for their record; a client asks for an agent and X11 once
 WORDS_CHARS: Final = 400  # of a disconnect message
 
 log = structlog.get_logger()
@@ -84,6 +85,7 @@ class Conversation:
         self._jumps = False  # it carries others, and does nothing else
         self._carried: set[Conversation] = set()
         self._seq = 0
+        self._refusing = 0
         self._lost = trio.Event()
         self._idle = trio.Event()
         self._error: Exception | None = None
@@ -273,7 +275,7 @@ class Conversation:
         if self._door is None or self.draining:
             words = refusals.line(refusals.ONLY_JUMPS if self._jumps else refusals.GOING_DOWN)
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, words)
-        return ClientEnd(self._requested)
+        return ClientEnd(self._requested, lambda kind: self.never(Opening(kind, "")))
 
     async def forward(self, opening: Opening) -> Leg:
         """Connect somewhere through the target, or to a resource through a jump. Raises asyncssh.ChannelOpenError."""
@@ -286,8 +288,24 @@ class Conversation:
         return await self._forwards.open(opening)
 
     async def listen(self, opening: Opening) -> bool:
-        """Have the target listen."""
-        return self._door is not None and await self._forwards.refuse_listening(opening)
+        """Have the target listen: never, and on record before the client hears of it."""
+        if self._door is not None:
+            await self.bridge.ask(self._forwards.refuse, opening)
+        return False
+
+    def never(self, opening: Opening) -> None:
+        """Put on record that something was asked for which is refused in any case."""
+        if self._refusing >= MAX_REFUSING:
+            raise asyncssh.ProtocolError("too many requests that are refused")
+        if self._door is not None:
+            self._refusing += 1
+            self.bridge.start(self._refuse, opening)
+
+    async def _refuse(self, opening: Opening) -> None:
+        try:
+            await self._forwards.refuse(opening)
+        finally:
+            self._refusing -= 1
 
     # --- connections through this one --------------------------------------------------------------------------------
 

@@ -159,9 +159,16 @@ class Ends:
 
 
 class ClientEnd(asyncssh.SSHServerSession[bytes]):
-    """A session channel of the client. `on_request` is called once, when it says what it is to be."""
+    """A session channel of the client.
 
-    def __init__(self, on_request: Callable[["ClientEnd", ChannelRequest], None]) -> None:
+    `on_request` is called once, when it says what it is to be; `on_never` with what it asks for and never gets.
+    """
+
+    def __init__(
+        self, on_request: Callable[["ClientEnd", ChannelRequest], None], on_never: Callable[[str], None]
+    ) -> None:
+        self.on_never = on_never
+        self.not_text = False  # the command that was asked for is not UTF-8
         self.channel: ClientChannel | None = None
         self.side = Side()
         self.ends: Ends | None = None
@@ -217,7 +224,8 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         kind, text = self._kind
         self.side.stop(DECIDING)
         variables = self.channel.get_environment()
-        self._on_request(self, ChannelRequest(kind, text, self._pty, tuple(sorted(variables.items()))))
+        around = tuple(sorted(variables.items()))
+        self._on_request(self, ChannelRequest(kind, text, self._pty, around, not_text=self.not_text))
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Pass on; what comes before the decision waits, and nothing more is read."""

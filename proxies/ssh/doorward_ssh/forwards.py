@@ -2,8 +2,8 @@
 
 What it is: `Forwards`, which answers a client that asks for a direct connection to an address or a Unix socket, or for
 the target to listen; the trio side of `legs`.
-What it will not do: look at what passes, look a name up, or forward an agent, X11 or a tunnel: those are refused before
-they get here, whatever policy says.
+What it will not do: look at what passes, look a name up, or have a target listen, or forward an agent, X11 or a tunnel:
+those are put on record and refused, whatever policy says.
 
 Source: RFC 4254 section 7; OpenSSH's PROTOCOL file, section 2.4 (streamlocal).
 
@@ -16,7 +16,9 @@ Invariants:
 import hashlib
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import asyncssh
@@ -30,6 +32,7 @@ from doorward_ssh.addresses import BadAddress, canonical, forward_atoms, socket_
 from doorward_ssh.channels import Talk
 from doorward_ssh.legs import Leg, Pair
 from doorward_ssh.loops import in_asyncio
+from doorward_ssh.operations import AGENT, X11
 
 MAX_FORWARDS: Final = 128  # of one connection at a time: a browser through a forward opens some dozens
 SHOWN_CHARS: Final = 200  # of what cannot be read, for people
@@ -37,12 +40,23 @@ PASSING: Final = "forwarded connections were not looked at"
 DIRECT: Final = "direct-tcpip"
 STREAM: Final = "direct-streamlocal"
 LISTEN: Final = "tcpip-forward"
-LISTENER: Final = "listener"
+LISTEN_STREAM: Final = "streamlocal-forward"
+TUNNEL: Final = "tun"
+NEVER: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {  # the target's kind in the record, and the words
+        LISTEN: ("listener", "a target does not listen for a client here"),
+        LISTEN_STREAM: ("listener", "a target does not listen for a client here"),
+        TUNNEL: ("tunnel", "no tunnel is made here"),
+        AGENT: ("agent", "an agent is never forwarded: the target could sign with its keys"),
+        X11: ("x11", "X11 is never forwarded"),
+    }
+)
+"""What is refused whatever policy says, and put on record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a client asks for: a host and a port, or the path of a socket."""
+    """What a client asks for: a host and a port, the path of a socket, or one of `NEVER` by its verb."""
 
     verb: str
     host: str
@@ -74,10 +88,10 @@ class Forwards:
             return found.client
         raise found
 
-    async def refuse_listening(self, opening: Opening) -> bool:
-        """Whether the target may listen: decided and on record; and not done, which a permit is told."""
-        await self._talk.bridge.ask(self._refuse, opening)
-        return False
+    async def refuse(self, opening: Opening) -> None:
+        """Put on record that one of `NEVER` was asked for. Raises RecordError."""
+        _, operation = self._read(opening)
+        await self._talk.door.refuse(operation, NEVER[opening.verb][1])
 
     def throttle_target(self, reason: str, *, stop: bool) -> None:
         """The client does not read, or reads again."""
@@ -157,10 +171,6 @@ class Forwards:
             )
             self._talk.door.finish(permit, outcome)
 
-    async def _refuse(self, opening: Opening) -> None:
-        _, operation = self._read(opening)
-        await self._talk.door.refuse(operation, "a target does not listen for a client here")
-
     async def _decide(self, operation: Operation) -> Permit | Denial | None:
         scope = trio.CancelScope()
         self._holding.add(scope)
@@ -179,15 +189,16 @@ class Forwards:
         try:
             if opening.verb == STREAM:
                 atoms = socket_atoms(host)
-            elif opening.verb == LISTEN:
-                atoms = (Atom(Action.FORWARD, Target(LISTENER, f"{host[:SHOWN_CHARS]}:{opening.port}")),)
+            elif opening.verb in NEVER:
+                name = f"{host[:SHOWN_CHARS]}:{opening.port}" if opening.verb == LISTEN else host[:SHOWN_CHARS]
+                atoms = (Atom(Action.FORWARD, Target(NEVER[opening.verb][0], name)),)
             else:
                 host = canonical(host)
                 atoms = forward_atoms(host, opening.port)
         except BadAddress as error:
             problem = str(error)
         found = Opening(opening.verb, host, opening.port, opening.origin)
-        where = host[:SHOWN_CHARS] if opening.verb == STREAM else f"{host[:SHOWN_CHARS]} port {opening.port}"
+        where = f"{host[:SHOWN_CHARS]} port {opening.port}" if opening.verb in {DIRECT, LISTEN} else host[:SHOWN_CHARS]
         account = self._talk.door.session.account
         parts = ("doorward-ssh/forward/1", account, found.verb, host, str(found.port))
         sha = hashlib.sha256()
@@ -200,7 +211,7 @@ class Forwards:
             action=Action.FORWARD,
             verb=found.verb,
             atoms=atoms,
-            text=f"{found.verb} {where}",
+            text=f"{found.verb} {where}".rstrip(),
             digest=sha.digest(),
             complete=not problem,
             unseen=("stream",),

@@ -19,6 +19,7 @@ from asyncssh.constants import MSG_CHANNEL_WINDOW_ADJUST
 from asyncssh.packet import SSHPacket, UInt32
 
 from doorward_core.shell.environment import harmless_variable
+from doorward_ssh.operations import AGENT, X11
 
 VARIABLES: Final = 64  # of one channel
 PACKET_BYTES_LEAST: Final = 1024  # that a peer must take in one piece
@@ -90,6 +91,7 @@ class ClientChannel(Bounded, asyncssh.SSHServerChannel[bytes]):
     """A session channel of a client."""
 
     refused_variables = 0
+    _refused: frozenset[str] = frozenset()
 
     def _process_env_request(self, packet: SSHPacket) -> bool:
         name, value = packet.get_string(), packet.get_string()
@@ -105,11 +107,30 @@ class ClientChannel(Bounded, asyncssh.SSHServerChannel[bytes]):
         self._env[name] = value
         return True
 
+    def _process_exec_request(self, packet: SSHPacket) -> bool:
+        # asyncssh says no without a word, and asks nobody; here it is refused with words, and on record.
+        command = packet.get_string()
+        packet.check_end()
+        text = command.decode("utf-8", "backslashreplace")
+        session: Any = self._session
+        if session is not None:
+            session.not_text = text.encode("utf-8") != command
+        return bool(self._start_session(command=text))
+
     def _process_x11_req_request(self, packet: SSHPacket) -> bool:
+        self._never(X11)
         return False
 
     def _process_auth_agent_req_at_openssh_dot_com_request(self, packet: SSHPacket) -> None:
+        self._never(AGENT)
         self._loop.call_soon(self._report_response, False)
+
+    def _never(self, kind: str) -> None:
+        """Tell once that it was asked for."""
+        session: Any = self._session  # a `ends.ClientEnd`, until the channel is gone
+        if session is not None and kind not in self._refused:
+            self._refused |= {kind}
+            session.on_never(kind)
 
     def _process_pty_req_request(self, packet: SSHPacket) -> bool:
         return not self._session_started and bool(super()._process_pty_req_request(packet))

@@ -23,6 +23,9 @@ from doorward_core.shell.nouns import Transfer
 
 TEXT_CHARS: Final = 32 * 1024  # of a command, for people; the shell room reads no more than this many bytes either
 STDIN: Final = "stdin"
+NOT_TEXT: Final = "the command is not UTF-8, and what its bytes mean is for the target's shell to say"
+AGENT: Final = "agent"  # what a channel may ask for, and never gets
+X11: Final = "x11"
 
 
 class Kind(StrEnum):
@@ -49,13 +52,15 @@ class Pty:
 class ChannelRequest:
     """What a client asks to start on one channel, with all that came before it there.
 
-    `text` is the command line or the subsystem's name; empty for a shell.
+    `text` is the command line or the subsystem's name; empty for a shell. Where `not_text`, it is not what was sent: it
+    shows bytes that are no UTF-8 as escapes, and must go nowhere.
     """
 
     kind: Kind
     text: str = ""
     pty: Pty | None = None
     environment: tuple[tuple[str, str], ...] = ()
+    not_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)

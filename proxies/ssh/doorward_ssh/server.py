@@ -18,7 +18,7 @@ from asyncssh.kex import get_kex_algs
 from doorward_core.model import Secret
 from doorward_ssh import algorithms, refusals
 from doorward_ssh.ends import ClientEnd
-from doorward_ssh.forwards import DIRECT, LISTEN, STREAM, Opening
+from doorward_ssh.forwards import DIRECT, LISTEN, LISTEN_STREAM, STREAM, TUNNEL, Opening
 from doorward_ssh.hostkeys import HostKey
 from doorward_ssh.inside import PACKET_BYTES, WINDOW_BYTES, ClientConnection, available
 from doorward_ssh.legs import Leg
@@ -59,6 +59,9 @@ class Desk(Protocol):
 
     async def listen(self, opening: Opening) -> bool:
         """Have the target listen."""
+
+    def never(self, opening: Opening) -> None:
+        """Put on record that something was asked for which is refused in any case."""
 
 
 class Doorman(asyncssh.SSHServer):
@@ -139,6 +142,20 @@ class Doorman(asyncssh.SSHServer):
     async def server_requested(self, listen_host: str, listen_port: int) -> bool:
         """Have the target listen: put on record, and refused."""
         return await self._desk.listen(Opening(LISTEN, listen_host, listen_port))
+
+    async def unix_server_requested(self, listen_path: str) -> bool:
+        """The same, on a Unix socket."""
+        return await self._desk.listen(Opening(LISTEN_STREAM, listen_path))
+
+    def tun_requested(self, unit: int | None) -> bool:
+        """Tunnel packets: put on record, and refused."""
+        self._desk.never(Opening(TUNNEL, "tun"))
+        return False
+
+    def tap_requested(self, unit: int | None) -> bool:
+        """Tunnel frames: the same."""
+        self._desk.never(Opening(TUNNEL, "tap"))
+        return False
 
 
 def server_options(host_key: HostKey) -> asyncssh.SSHServerConnectionOptions:

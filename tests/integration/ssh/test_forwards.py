@@ -9,6 +9,7 @@ import time
 import pytest
 import ssh_stack
 
+from doorward_core.event import EventKind
 from doorward_core.record.reader import LogReader
 from doorward_demo.postgres import free_port
 
@@ -169,14 +170,30 @@ def test_a_unix_socket_is_reached_where_a_rule_names_it(gateway):
 
 @pytest.mark.parametrize(
     "options",
-    [("-R", "0:127.0.0.1:1"), ("-R", "/tmp/doorward-remote:127.0.0.1:1"), ("-w", "any")],
-    ids=["remote", "remote socket", "tunnel"],
+    [("-R", "0:127.0.0.1:1"), ("-R", "/tmp/doorward-remote:127.0.0.1:1")],
+    ids=["remote", "remote socket"],
 )
-def test_a_target_neither_listens_nor_tunnels(gateway, options):
+def test_a_target_does_not_listen_and_that_it_was_asked_is_on_record(gateway, options):
+    known = len(refused(gateway))
     done = gateway.ssh(
         options=("-N", "-o", "ExitOnForwardFailure=yes", *options), groups=("wide", "forwarders"), timeout=30
     )
     assert done.returncode != 0
+    (entry,) = refused(gateway)[known:]
+    assert (entry.payload["atoms"][0]["action"], entry.payload["atoms"][0]["kind"]) == ("forward", "listener")
+    assert "does not listen" in entry.payload["advice"]
+
+
+def test_no_tunnel_is_made(gateway):
+    done = gateway.ssh(
+        options=("-N", "-o", "ExitOnForwardFailure=yes", "-w", "any"), groups=("wide", "forwarders"), timeout=30
+    )
+    assert done.returncode != 0
+
+
+def refused(gateway):
+    """The entries of what was refused, so far."""
+    return [item for item in gateway.entries(EventKind.OPERATION_DECIDED) if item.header["verdict"] == "deny"]
 
 
 def test_neither_an_agent_nor_x11_is_forwarded(own_ssh_gateway):
