@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from doorward_core.config import Config
     from doorward_core.model import Identity, Mask, Operation, Resource
     from doorward_core.policy.decide import Policy
-    from doorward_core.policy.test_cases import CaseResult
+    from doorward_core.policy.test_cases import Asked, CaseResult
     from doorward_core.sql.catalog import Catalog
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check, explain and test a policy.")
@@ -96,15 +96,14 @@ def explain(
     if sum((bool(sql), bool(request), bool(command), bool(do), connect)) != 1:
         output.fail("give exactly one of --sql, --request, --command, --do and --connect")
     loaded, settings = _load(policy, config)
-    protocol = "ssh" if command else "http" if request else "postgres"
-    place = _place(resource, settings, label or [], account, protocol=protocol)
+    place = _place(resource, settings, label or [], account, protocol=_protocol(command, request))
     identity = _identity(subject, issuer or _known_issuer(settings), kind, group or [], attribute or [])
     operation = None
     if do:
         operation = _deed(do, on)
     elif request or command:
-        line = _for(command, place) if command else request
-        operation = _request(line, _pairs(header or []), _given(body), loaded, settings, _folder(config), place)
+        asked = _asked(request, command, header or [], _given(body), place)
+        operation = _request(asked, loaded, settings, _folder(config), place)
     elif sql:
         source = None if offline else settings
         masks = loaded.masks(identity, place, time.time_ns())
@@ -252,29 +251,27 @@ def _deed(do: str, on: str) -> "Operation":
     return Operation(b"", 0, atom.action, do.upper(), (atom,), "", b"")
 
 
-def _for(command: str, place: "Resource") -> str:
-    """A command for a host; anywhere else it would be read as something that it is not."""
-    if place.protocol != "ssh":
+def _protocol(command: str, request: str) -> str:
+    """What a resource is reached by that no configuration describes."""
+    return "ssh" if command else "http" if request else "postgres"
+
+
+def _asked(request: str, command: str, headers: list[str], body: str, place: "Resource") -> "Asked":
+    """A request, or a command for a host; anywhere else that would be read as something that it is not."""
+    from doorward_core.policy.test_cases import Asked  # noqa: PLC0415 - pydantic takes a while to load
+
+    if command and place.protocol != "ssh":
         output.fail(f"{place.name} is reached by {place.protocol}: --command is for hosts")
-    return command
+    return Asked(command or request, _pairs(headers), body)
 
 
-def _request(  # noqa: PLR0917 - passed on as they are
-    line: str,
-    headers: dict[str, str],
-    body: str,
-    policy: "Policy",
-    config: "Config | None",
-    folder: Path,
-    place: "Resource",
-) -> "Operation":
+def _request(asked: "Asked", policy: "Policy", config: "Config | None", folder: Path, place: "Resource") -> "Operation":
     """Read a request as the gateway of its protocol would."""
     from doorward_console.requests import request_reader  # noqa: PLC0415 - pydantic takes a while to load
     from doorward_core.errors import ConfigError  # noqa: PLC0415 - as above
-    from doorward_core.policy.test_cases import Asked  # noqa: PLC0415 - as above
 
     with output.failing(ConfigError):
-        return request_reader(policy, config, folder)(Asked(line, headers, body), place)
+        return request_reader(policy, config, folder)(asked, place)
 
 
 def _read(
