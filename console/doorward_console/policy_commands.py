@@ -98,10 +98,8 @@ def explain(
     loaded, settings = _load(policy, config)
     place = _place(resource, settings, label or [], account, protocol=_protocol(command, request))
     identity = _identity(subject, issuer or _known_issuer(settings), kind, group or [], attribute or [])
-    operation = None
-    if do:
-        operation = _deed(do, on)
-    elif request or command:
+    operation = _deed(do, on) if do else None
+    if request or command:
         asked = _asked(request, command, header or [], _given(body), place)
         operation = _request(asked, loaded, settings, _folder(config), place)
     elif sql:
