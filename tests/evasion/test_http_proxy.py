@@ -150,6 +150,8 @@ def test_h_04_no_field_changes_the_method(http, target, media, body):
     answer = _ask(http, f"POST {target} HTTP/1.1", f"Content-Type: {media}", body=body)
     assert not answer or _status(answer) in REFUSED, answer
     assert http.crm.seen == []  # a long one is cut before it is whole, so that the target runs nothing
+    if len(body) > 1 << 20:
+        http.recorder.settle()  # what of it was under way is none of the next test's
 
 
 @pytest.mark.parametrize(
