@@ -33,6 +33,7 @@ from doorward_ssh import refusals
 from doorward_ssh.channels import Channel
 from doorward_ssh.ends import WIRE, ClientEnd
 from doorward_ssh.forwards import DIRECT, Forwards, Opening
+from doorward_ssh.idle import until_idle
 from doorward_ssh.inside import ClientConnection, TargetConnection
 from doorward_ssh.legs import Leg
 from doorward_ssh.loops import Bridge, in_asyncio
@@ -44,7 +45,6 @@ from doorward_ssh.upstream import Dialer
 SOFTWARE_CHARS: Final = 128  # of what a client calls itself
 GOODBYE_S: Final = 2.0  # for asyncssh to close a leg; then it is cut
 MAX_CARRIED: Final = 32  # through one jump at a time; a client opens one for each login
-MAX_REFUSING: Final = 64  # refusals that wait for their record; a client asks for an agent and X11 once
 WORDS_CHARS: Final = 400  # of a disconnect message
 
 log = structlog.get_logger()
@@ -65,10 +65,12 @@ class Conversation:
         options: Callable[[str], asyncssh.SSHServerConnectionOptions],
         mask_key: bytes,
         *,
+        idle_s: float,
         carried: str = "",
     ) -> None:
         self.gate = gate
         self.mask_key = mask_key
+        self._idle_s = idle_s
         self.draining = False
         self.client_full = False
         self._connection = connection
@@ -85,7 +87,6 @@ class Conversation:
         self._jumps = False  # it carries others, and does nothing else
         self._carried: set[Conversation] = set()
         self._seq = 0
-        self._refusing = 0
         self._lost = trio.Event()
         self._idle = trio.Event()
         self._error: Exception | None = None
@@ -100,6 +101,7 @@ class Conversation:
             async with trio.open_nursery() as nursery:
                 self.bridge, self._nursery = Bridge(nursery), nursery
                 nursery.start_soon(self._drain)
+                nursery.start_soon(self._until_idle)
                 try:
                     if self._resource:
                         options = self._options(self._resource)
@@ -168,9 +170,13 @@ class Conversation:
         while self._channels or self._carried:
             self._idle = trio.Event()
             await self._idle.wait()
-        if self._client is not None:
-            self._client.disconnect(asyncssh.DISC_BY_APPLICATION, refusals.GOING_DOWN)
-        self._lost.set()
+        self._part(refusals.GOING_DOWN)
+
+    async def _until_idle(self) -> None:
+        """It carries nothing; one that is carried ends with what carries it, or by itself."""
+        await until_idle(lambda: self._client is not None and self._client.carries, self._idle_s)
+        self._over = "idle for too long"
+        self._part(refusals.line(refusals.IDLE))
 
     async def _until_over(self, door: SessionGate) -> None:
         """An operator ends the session, or its credential does: nothing that is open outlives it."""
@@ -180,6 +186,9 @@ class Conversation:
         for channel in tuple(self._channels):
             channel.withdraw()
             channel.end.say(words)
+        self._part(words)
+
+    def _part(self, words: str) -> None:
         if self._client is not None:
             self._client.disconnect(asyncssh.DISC_BY_APPLICATION, words[:WORDS_CHARS])
         self._lost.set()
@@ -295,17 +304,8 @@ class Conversation:
 
     def never(self, opening: Opening) -> None:
         """Put on record that something was asked for which is refused in any case."""
-        if self._refusing >= MAX_REFUSING:
-            raise asyncssh.ProtocolError("too many requests that are refused")
         if self._door is not None:
-            self._refusing += 1
-            self.bridge.start(self._refuse, opening)
-
-    async def _refuse(self, opening: Opening) -> None:
-        try:
-            await self._forwards.refuse(opening)
-        finally:
-            self._refusing -= 1
+            self._forwards.never(opening)
 
     # --- connections through this one --------------------------------------------------------------------------------
 
@@ -315,7 +315,8 @@ class Conversation:
         if not name or len(self._carried) >= MAX_CARRIED:
             words = "too many connections" if name else "a jump leads to resources alone, by their names"
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, refusals.line(words))
-        inner = Conversation(self._connection, self.gate, self._targets, self._options, self.mask_key, carried=name)
+        about = (self._connection, self.gate, self._targets, self._options, self.mask_key)
+        inner = Conversation(*about, idle_s=self._idle_s, carried=name)
         self._carried.add(inner)
         client: ClientConnection = await self.bridge.ask(self._nursery.start, self._run_carried, inner)
         return cast("Leg", client)  # to asyncssh a connection is a session as well: its own tunnels are made so

@@ -35,6 +35,7 @@ from doorward_ssh.loops import in_asyncio
 from doorward_ssh.operations import AGENT, X11
 
 MAX_FORWARDS: Final = 128  # of one connection at a time: a browser through a forward opens some dozens
+MAX_REFUSING: Final = 64  # refusals that wait for their record; a client asks for an agent and X11 once
 SHOWN_CHARS: Final = 200  # of what cannot be read, for people
 PASSING: Final = "forwarded connections were not looked at"
 DIRECT: Final = "direct-tcpip"
@@ -71,6 +72,7 @@ class Forwards:
         self._talk = talk
         self._pairs: set[Pair] = set()
         self._count = 0
+        self._refusing = 0
         self._holding: set[trio.CancelScope] = set()
 
     # --- what asyncssh asks ------------------------------------------------------------------------------------------
@@ -92,6 +94,19 @@ class Forwards:
         """Put on record that one of `NEVER` was asked for. Raises RecordError."""
         _, operation = self._read(opening)
         await self._talk.door.refuse(operation, NEVER[opening.verb][1])
+
+    def never(self, opening: Opening) -> None:
+        """The same for what is answered at once: its record follows, and how many do is bounded."""
+        if self._refusing >= MAX_REFUSING:
+            raise asyncssh.ProtocolError("too many requests that are refused")
+        self._refusing += 1
+        self._talk.bridge.start(self._never, opening)
+
+    async def _never(self, opening: Opening) -> None:
+        try:
+            await self.refuse(opening)
+        finally:
+            self._refusing -= 1
 
     def throttle_target(self, reason: str, *, stop: bool) -> None:
         """The client does not read, or reads again."""

@@ -17,9 +17,9 @@ REFUSED = b"doorward: the target is not available: "
 class Target:
     """An SSH server in a thread that says by what somebody has logged in, and what it was given as a secret."""
 
-    def __init__(self, host_keys, authorized=None):
+    def __init__(self, host_keys, authorized=None, **how):
         self.ready = threading.Event()
-        self.host_keys, self.authorized = host_keys, authorized
+        self.host_keys, self.authorized, self.how = host_keys, authorized, how
         self.thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self.thread.start()
         assert self.ready.wait(20)
@@ -54,7 +54,7 @@ class Target:
             process.exit(0)
 
         server = await asyncssh.listen(
-            "127.0.0.1", 0, server_factory=Server, process_factory=shell, server_host_keys=self.host_keys
+            "127.0.0.1", 0, server_factory=Server, process_factory=shell, server_host_keys=self.host_keys, **self.how
         )
         self.port = server.get_port()
         self.ready.set()
@@ -104,6 +104,19 @@ def test_a_password_logs_in_and_is_not_shown_to_anybody(reached):
     key = keyed()
     done = reached(Target([key]), f"host_key: {line(key)}")
     assert (done.returncode, done.stdout) == (0, b"in, with [masked:secret].\n")
+
+
+def test_a_target_that_has_a_post_quantum_exchange_alone_is_reached(reached):
+    key = keyed()
+    done = reached(Target([key], kex_algs=["mlkem768x25519-sha256"]), f"host_key: {line(key)}")
+    assert done.returncode == 0, done
+
+
+def test_a_target_without_a_sound_exchange_is_not_talked_to(reached):
+    key = keyed()
+    done = reached(Target([key], kex_algs=["diffie-hellman-group14-sha1"]), f"host_key: {line(key)}")
+    assert done.returncode == 255
+    assert done.stderr.startswith(REFUSED)
 
 
 def test_a_wrong_password_is_said_to_be_refused(reached):
