@@ -240,8 +240,9 @@ class Engine:
         Crash after the flush of the bundles, or before the old segment is gone: both segments are there and agree.
         """
         kept = self._publisher.bundle
-        assert (self.size - len(kept)) % TILE_WIDTH == 0
-        self._journal.start(self.size - len(kept), kept)
+        first = self._journal.written - len(kept)  # what was added since then is in neither yet
+        assert first % TILE_WIDTH == 0
+        self._journal.start(first, kept)
         self._journal.drop_older()
 
     def close(self, now_unix_ns: int) -> None:

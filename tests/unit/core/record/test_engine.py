@@ -90,6 +90,22 @@ def test_a_segment_ends_even_where_bundles_fill_as_fast_as_they_are_flushed(work
     verified(workshop)
 
 
+def test_a_segment_ends_with_entries_at_hand_that_were_not_written_yet(workshop, monkeypatch):
+    """Between a flush and what follows it more may have come: it belongs to the next segment, in order."""
+    monkeypatch.setattr("doorward_core.record.engine.SEGMENT_BYTES", 20_000)
+    engine, segments = workshop.open(), set()
+    for _ in range(40):
+        workshop.add(engine, 97)
+        engine.flush()
+        workshop.add(engine, 3)
+        engine.publish()
+        segments |= {path.name for path in (workshop.folder / "journal").iterdir()}
+    engine.close(workshop.now)
+    assert len(segments) > 3
+    assert [entry.index for entry in LogReader(workshop.folder).entries()] == list(range(engine.size))
+    verified(workshop)
+
+
 def test_the_copy_of_the_checkpoint_is_the_checkpoint(workshop):
     mirror = workshop.root / "second" / "place"
     engine = workshop.open(mirror=mirror)
