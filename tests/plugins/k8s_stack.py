@@ -91,6 +91,7 @@ identity:
     - issuer: {issuer}
       audience: [doorward]
       max_age: 1h
+      skew: {skew}
 record: {{folder: log, keys: keys, level: {level}, checkpoint_interval: 1s}}
 policy: policy.yaml
 resources:
@@ -259,7 +260,9 @@ def fill(cluster):
 
 
 @contextlib.contextmanager
-def k8s_started(folder, *, policy=POLICY, level="shape", hold="30s", more="", target=None, password=PASSWORD):
+def k8s_started(
+    folder, *, policy=POLICY, level="shape", hold="30s", more="", target=None, password=PASSWORD, skew="60s"
+):
     """Start a cluster and a gateway with a state folder of its own, and stop both at the end."""
     sockets = Path(tempfile.mkdtemp(prefix="dw-"))
     write_certificates(folder / "tls")
@@ -280,6 +283,7 @@ def k8s_started(folder, *, policy=POLICY, level="shape", hold="30s", more="", ta
                 hold=hold,
                 more=more,
                 password=password,
+                skew=skew,
             )
         )
         gateway.environment = {"CLUSTER_TOKEN": GATEWAY}

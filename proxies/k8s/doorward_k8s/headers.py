@@ -1,6 +1,6 @@
 """Which headers go on, in either direction: those that the API knows, and no other.
 
-What it is: `for_cluster` and `for_client`; `token_of`, the one token that a client shows; `offered`, the streams that
+What it is: `for_cluster` and `for_client`; `token_of`, the one token that a client shows; `spoken`, the streams that
 it speaks.
 What it will not do: frame a message (`doorward_core.http` does), or add a credential.
 
@@ -15,7 +15,7 @@ import binascii
 from typing import Final
 
 from doorward_core.http.fields import end_to_end
-from doorward_core.http.messages import BadRequest, Headers, get, get_all
+from doorward_core.http.messages import Headers, get, get_all
 from doorward_core.http.websocket import subprotocols
 from doorward_core.model import Secret
 
@@ -77,13 +77,6 @@ def token_of(headers: Headers, tokens: tuple[bytes, ...]) -> tuple[Secret | None
     return Secret(found[0].decode("latin-1")), True
 
 
-def offered(headers: Headers, sub: str) -> Headers:
-    """The subprotocol headers to ask the cluster with: of what the client offers, what is spoken here.
-
-    Raises BadRequest where that is nothing.
-    """
-    spoken = [name for name in subprotocols(headers) if name in STREAMS[sub]]
-    if not spoken:
-        known = ", ".join(name.decode("ascii") for name in STREAMS[sub])
-        raise BadRequest(f"this stream's protocol is not spoken here; it must be one of {known}")
-    return ((b"sec-websocket-protocol", b", ".join(spoken)),)
+def spoken(headers: Headers, sub: str) -> tuple[bytes, ...]:
+    """Of the subprotocols that a client offers for a stream, those that are spoken here. Raises BadRequest."""
+    return tuple(name for name in subprotocols(headers) if name in STREAMS[sub])

@@ -34,7 +34,7 @@ from doorward_k8s import protobuf, refusals
 from doorward_k8s.accept import JSON
 from doorward_k8s.calls import read_call
 from doorward_k8s.documents import Unreadable
-from doorward_k8s.headers import offered, token_of, without_token
+from doorward_k8s.headers import token_of, without_token
 from doorward_k8s.masking import Owing
 from doorward_k8s.object_paths import Resource
 from doorward_k8s.operations import Request, read
@@ -165,8 +165,6 @@ class K8sProxy:
         call = read_call(head.method, target.path, target.query)
         if head.upgrade == PROTOCOL:
             check_request(head)
-            if call.streams:
-                offered(head.headers, call.sub)
         body = await _body(exchange, cluster.settings.body_bytes)
         media = (get(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower().decode("latin-1")
         if get_all(head.headers, b"content-encoding"):

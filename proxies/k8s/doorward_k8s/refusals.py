@@ -34,6 +34,8 @@ SPDY: Final = (
     "streams come over WebSocket here: use kubectl 1.31 or newer; in 1.29 and 1.30 set"
     " KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true (from 1.30 on KUBECTL_PORT_FORWARD_WEBSOCKETS=true for port-forward)"
 )
+NO_STREAM: Final = "WebSockets are for exec, attach and portforward here; watch over plain HTTP"
+CHANNELS: Final = "this stream's protocol is not spoken here; it must be one of "
 STRICT_TTY: Final = "a terminal cannot be masked as strictly as policy demands; run it without --tty"
 REMEMBERED_S: Final = 60  # kubectl asks again at once
 MAX_REMEMBERED: Final = 1024

@@ -43,7 +43,7 @@ from doorward_k8s import refusals
 from doorward_k8s.accept import NotAcceptable
 from doorward_k8s.calls import Kind
 from doorward_k8s.channels import Channels
-from doorward_k8s.headers import V5, for_client, for_cluster, offered
+from doorward_k8s.headers import STREAMS, V5, for_client, for_cluster, spoken
 from doorward_k8s.impersonation import NotImpersonable, claims_identity, impersonation
 from doorward_k8s.masking import Masking, Owing, Withheld
 from doorward_k8s.object_paths import Resource
@@ -111,18 +111,17 @@ class Serving:
     def _objection(self, request: Request, reading: Reading) -> tuple[int, str] | None:
         """What keeps this from being served here, whatever policy says: a status, and words."""
         call, head = request.call, request.head
-        if claims_identity(head.headers):
-            return 403, refusals.NO_IMPERSONATION
-        if writes_hidden(request.body):
-            return 403, refusals.HIDDEN
-        if head.upgrade == PROTOCOL and not call.streams:
-            return 400, "WebSockets are for exec, attach and portforward; watch over plain HTTP"
-        if call.streams and head.upgrade != PROTOCOL:
-            return 400, refusals.SPDY
         strict = any(mask.strict and mask.detect for mask in self._door.gate.masks)
-        if strict and reading.query.tty:
-            return 403, refusals.STRICT_TTY
-        return None
+        spoken_here = ", ".join(name.decode("ascii") for name in STREAMS.get(call.sub, ()))
+        found = (
+            (claims_identity(head.headers), 403, refusals.NO_IMPERSONATION),
+            (writes_hidden(request.body), 403, refusals.HIDDEN),
+            (head.upgrade == PROTOCOL and not call.streams, 400, refusals.NO_STREAM),
+            (call.streams and head.upgrade != PROTOCOL, 400, refusals.SPDY),
+            (call.streams and not spoken(head.headers, call.sub), 400, refusals.CHANNELS + spoken_here),
+            (strict and reading.query.tty, 403, refusals.STRICT_TTY),
+        )
+        return next(((status, words) for stands, status, words in found if stands), None)
 
     async def _refuse(self, objection: tuple[int, str], reading: Reading) -> Refusal:
         """Refuse, on record. Policy's own refusal goes first: its words help more than those about how one asked."""
@@ -261,7 +260,8 @@ class Serving:
     ) -> Refusal | None:
         """Leave HTTP, if the cluster agrees; else its answer is one like any other."""
         theirs, ours = check_request(request.head), base64.b64encode(secrets.token_bytes(KEY_BYTES))
-        lines = (*head.headers, *offered(request.head.headers, request.call.sub))
+        names = spoken(request.head.headers, request.call.sub)
+        lines = (*head.headers, (b"sec-websocket-protocol", b", ".join(names)))
         head = replace(
             head, method="GET", headers=request_headers(lines, ours), body="none", length=-1, upgrade=PROTOCOL
         )

@@ -68,6 +68,7 @@ def test_a_terminal_has_its_size_and_is_recorded_as_it_was_seen(k8s):
         os.close(near)
     assert process.wait(20) == 4
     assert b"33 91" in seen
+    k8s.until_recorded(EventKind.OPERATION_FINISHED, "with stdin and tty")
     chunks = k8s.until_recorded(EventKind.STREAM_CHUNK, "with stdin and tty")
     taped = b"".join(one.payload["data"] for one in chunks if one.header["stream"] == "stdout")
     assert b"done-2" in taped
