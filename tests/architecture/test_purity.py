@@ -82,6 +82,7 @@ SHELLS = {
     "doorward_ssh.ends": "asyncssh's session callbacks",
     "doorward_ssh.forwards": "waits for decisions, people and the target",
     "doorward_ssh.hostkeys": "reads the host key's file, draws serial numbers",
+    "doorward_ssh.idle": "lets time pass",
     "doorward_ssh.inside": "asyncssh's connections",
     "doorward_ssh.inside_packets": "asyncssh's packets, sent when their loop says",
     "doorward_ssh.loops": "runs trio as asyncio's guest",

@@ -89,6 +89,11 @@ class ClientConnection(_Leg, SSHServerConnection):
         self._stopped = False
         self._rekeys: list[float] = []
 
+    @property
+    def carries(self) -> bool:
+        """Whether a channel is open, of any kind."""
+        return bool(self._channels)
+
     async def reload_config(self) -> None:
         """There is no file to look into again for each user name."""
 

@@ -67,7 +67,8 @@ class SshProxy:
         """Serve one connection to its end. Raises what ends it abnormally; the supervisor of `listen` records that."""
         room = self._room
         try:
-            await Conversation(connection, room.gate, self._targets, self._options_for, room.mask_key).run()
+            about = (connection, room.gate, self._targets, self._options_for, room.mask_key)
+            await Conversation(*about, idle_s=room.config.limits.idle).run()
         except BaseExceptionGroup as group:
             unrecorded = group.subgroup(RecordError)
             if unrecorded is None:

@@ -24,6 +24,7 @@ STRICT_PTY: Final = (
     "values must be masked here, and in a terminal that can only be done as far as it goes; "
     "run the command without a terminal (ssh -T)"
 )
+IDLE: Final = "nothing was asked for on this connection for too long"
 EXPIRED: Final = "the credential of this session has expired; log in again"
 OBSERVED: Final = "doorward: observe mode: what is refused or held elsewhere is let through and recorded"
 

@@ -91,3 +91,24 @@ def test_a_connection_ends_with_the_token_that_opened_it_and_so_does_what_runs(o
         assert time.monotonic() < end
         time.sleep(0.05)
     assert closed[0].header["reason"] == "the credential expired"
+
+
+def test_a_connection_that_carries_nothing_is_ended_and_one_that_does_is_not(own_ssh_gateway):
+    gateway = own_ssh_gateway(config=CONFIG + "limits: {{idle: 2s}}\n")
+    token = long_token(gateway)
+
+    async def run():
+        async with connected(gateway, token) as busy, connected(gateway, token) as idle:
+            process = await busy.create_process("read word; echo $word")
+            await idle.wait_closed()
+            await asyncio.sleep(2)
+            process.stdin.write("still\n")
+            assert await process.stdout.readline() == "still\n"
+            await busy.wait_closed()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    end = time.monotonic() + 10
+    while len(closed := gateway.entries("session.closed")) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert [entry.header["reason"] for entry in closed] == ["idle for too long"] * 2
