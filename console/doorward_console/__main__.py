@@ -12,6 +12,7 @@ from doorward_console import (
     export_commands,
     http_commands,
     init_commands,
+    kube_commands,
     log_commands,
     policy_commands,
     replay_commands,
@@ -37,6 +38,7 @@ app.command("replay")(replay_commands.replay)
 app.command("export")(export_commands.export)
 app.add_typer(session_commands.app, name="sessions")
 app.command("token")(token_command.token)
+app.command("kubeconfig")(kube_commands.kubeconfig)
 app.command("ssh-login")(ssh_commands.ssh_login)
 app.command("ssh-config")(ssh_commands.ssh_config)
 

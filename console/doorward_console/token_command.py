@@ -1,4 +1,4 @@
-"""`doorward token`: a token from the development issuer (RFC 6749 section 4.4, client credentials).
+"""`doorward token`: a token from the development issuer (RFC 6749 section 4.4, client credentials), or from a file.
 
 It is for trying things out: real users and agents get theirs from the organisation's identity provider.
 The secrets file is what the development issuer wrote: `{"token_endpoint": ..., "clients": {subject: secret}}`.
@@ -17,20 +17,31 @@ MAX_ANSWER_BYTES = 64 * 1024
 
 
 def token(
-    subject: Annotated[str, typer.Argument(help="Whose token: a subject that the development issuer knows.")],
+    subject: Annotated[str, typer.Argument(help="Whose token: a subject that the development issuer knows.")] = "",
     *,
     secrets: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--secrets", envvar="DOORWARD_ISSUER_SECRETS", help="The issuer's file of client secrets.", dir_okay=False
         ),
-    ],
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="Print the token of this file and ask nobody.", dir_okay=False)
+    ] = None,
     audience: Annotated[str, typer.Option(help="For whom the token is; the issuer has a default.")] = "",
     lifetime: Annotated[int, typer.Option(min=0, help="In seconds; 0 takes the issuer's default.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
+    exec_credential: Annotated[
+        bool, typer.Option("--exec-credential", help="Print it as kubectl takes it from a credential plugin.")
+    ] = False,
 ) -> None:
     """Get a token from the development issuer."""
     with output.failing(OSError, ValueError):
+        if token_file is not None:
+            _show(token_file.read_text(encoding="utf-8").strip(), exec_credential=exec_credential)
+            return
+        if not subject or secrets is None:
+            raise ValueError("say whose token, and give the issuer's file of secrets (--secrets); or --token-file")
         endpoint, clients = _known(secrets)
         if subject not in clients:
             output.fail(f"the issuer knows no {subject}; it knows {', '.join(sorted(clients))}", output.NO)
@@ -43,7 +54,16 @@ def token(
     if as_json:
         output.emit(answer)
     else:
-        output.say(str(answer["access_token"]))
+        _show(str(answer["access_token"]), exec_credential=exec_credential)
+
+
+def _show(token: str, *, exec_credential: bool) -> None:
+    if not exec_credential:
+        output.say(token)
+        return
+    from doorward_console.kube_commands import exec_credential as credential  # noqa: PLC0415 - loaded when asked for
+
+    output.emit(credential(token))
 
 
 def _known(secrets: Path) -> tuple[str, dict[str, str]]:

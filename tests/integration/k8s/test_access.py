@@ -1,5 +1,10 @@
 """How the gateway reaches its cluster: settings, kubeconfigs, certificates that are verified, credentials that change."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from k8s_stack import POLICY
 
@@ -65,3 +70,20 @@ def test_a_policy_is_about_this_protocol_by_name(own_k8s):
         policy=POLICY.replace("resource: prod\n    do: [read]", "resource: {protocols: [k8s]}\n    do: [read]")
     )
     assert "web-0" in k8s.kubectl("get", "pods", "-n", "shop").out
+
+
+def test_a_kubeconfig_of_ours_has_kubectl_ask_for_its_token(k8s, tmp_path):
+    program = Path(sys.executable).parent / "doorward"
+    if not program.exists():
+        pytest.skip("the doorward command is not installed")
+    (tmp_path / "token").write_text(k8s.token())
+    words = ["kubeconfig", "--cluster", "prod", "--server", k8s.url(), "--ca-file", str(k8s.state / "tls/ca.crt")]
+    made = subprocess.run(
+        [program, *words, "--token-file", str(tmp_path / "token")], capture_output=True, text=True, check=True
+    )
+    (tmp_path / "config").write_text(made.stdout)
+    (tmp_path / "config").chmod(0o600)
+    assert k8s.token() not in made.stdout
+    path = f"{program.parent}:{os.environ['PATH']}"
+    told = k8s.kubectl("get", "pods", "-n", "shop", config=tmp_path / "config", environment={"PATH": path})
+    assert "web-0" in told.out
