@@ -61,6 +61,9 @@ class Talk(Protocol):
     def next_seq(self) -> int:
         """Number an operation."""
 
+    def tell(self, words: str) -> None:
+        """Say something that belongs to no channel."""
+
     async def upstream(self) -> TargetConnection:
         """The connection to the target, made when it is first asked for. Raises UpstreamUnavailable."""
 

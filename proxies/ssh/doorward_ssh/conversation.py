@@ -206,6 +206,13 @@ class Conversation:
         self._seq += 1
         return self._seq
 
+    def tell(self, words: str) -> None:
+        """Say something that belongs to no channel: on stderr of those that are open, and where `ssh -v` shows it."""
+        for channel in self._channels:
+            channel.end.say(words)
+        if self._client is not None:
+            self._client.send_debug(words, always_display=True)
+
     async def upstream(self) -> TargetConnection:
         """The connection to the target, made when it is first asked for. Raises UpstreamUnavailable."""
         async with self._dialing:

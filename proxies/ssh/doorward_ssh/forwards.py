@@ -125,14 +125,15 @@ class Forwards:
         for pair in tuple(self._pairs):
             pair.close()
 
-    # --- how it waits (doorward_core.gate.Waiter): there is no channel yet to say anything in -------------------------
+    # --- how it waits (doorward_core.gate.Waiter) --------------------------------------------------------------------
 
     async def prepare(self) -> str:
         """Nothing of it has begun: it can be held."""
         return refusals.GOING_DOWN if self._talk.draining else ""
 
     async def notify(self, request_id: str, advice: str, within_s: int) -> None:
-        """It waits in silence."""
+        """There is no channel yet to say it in: it is said in those that are open, and to a client's own log."""
+        self._talk.tell(refusals.held(request_id, advice, within_s))
 
     # --- trio's side -------------------------------------------------------------------------------------------------
 

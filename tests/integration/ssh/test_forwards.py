@@ -75,6 +75,7 @@ rules:
     resource: web1
     do: [forward]
     targets: {{address: ["*"]}}
+  - {{id: sleeps, effect: allow, who: {{groups: [wide]}}, resource: web1, do: [execute], commands: ["sleep *"]}}
   - id: ask-first
     effect: hold
     who: {{groups: [askers]}}
@@ -141,12 +142,32 @@ def test_a_service_that_is_not_there_is_an_error_at_once(gateway):
 
 
 def test_a_held_connection_waits_for_people(gateway, echo):
-    client = gateway.popen(options=("-W", f"127.0.0.1:{echo.port}"), groups=("askers",))
+    options = ("-W", f"127.0.0.1:{echo.port}", "-v")
+    client = gateway.popen(options=options, groups=("askers",))
     request = gateway.waiting()[0]
     assert request["verb"] == "direct-tcpip"
     assert gateway.vote(request["id"])[0] == 200
-    out, _ = client.communicate(b"abc\n", timeout=30)
+    out, said = client.communicate(b"abc\n", timeout=30)
     assert out == b"hello\nABC\n"
+    assert f"waiting at most 599 s [{request['id']}]".encode() in said
+
+
+def test_a_held_connection_is_told_in_the_command_beside_it(gateway, echo):
+    port = free_port()
+    client = gateway.popen("sleep", "30", options=("-L", f"{port}:127.0.0.1:{echo.port}"), groups=("askers", "wide"))
+    with _connected(port):
+        request = gateway.waiting()[0]
+        assert f"[{request['id']}]".encode() in client.stderr.readline()
+
+
+def _connected(port):
+    """A connection to where ssh listens, once it does."""
+    end = time.monotonic() + 20
+    while True:
+        with contextlib.suppress(OSError):
+            return socket.create_connection(("127.0.0.1", port), timeout=20)
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_unix_socket_is_reached_where_a_rule_names_it(gateway):
