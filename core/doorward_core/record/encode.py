@@ -136,7 +136,7 @@ class Messages:
             use_list=False, raw=False, max_buffer_size=bound_bytes, max_ext_len=0, max_map_len=0
         )
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes | memoryview) -> None:
         """Take a chunk as it came."""
         self._unpacker.feed(chunk)
 

@@ -29,8 +29,8 @@ SETTINGS, EVENT, FLUSH, CLOSE = 0, 1, 2, 3
 # writer to gateway
 OPENED, DURABLE, FAILED, MIRROR, CLOSED = 0, 1, 2, 3, 4
 
-_CHUNK = 1024 * 1024
-BACKLOG_BYTES = MAX_PAYLOAD + 4 * _CHUNK
+_CHUNK = 256 * 1024  # what a socket holds
+BACKLOG_BYTES = MAX_PAYLOAD + 4 * 1024 * 1024
 # How long a flush may wait for others to share it, where the last one took longer than that.
 GATHER_S = 0.0005
 # A closed session is covered within this, and a hundred that close together share one signature.
@@ -50,6 +50,7 @@ class _Loop:
         self._engine = engine
         self._interval_s = interval_s
         self._messages = messages
+        self._buffer = memoryview(bytearray(_CHUNK))
         self._wanted = 0
         self._taken = False  # there is something that was not written yet
         self._askers = 0  # since the last flush
@@ -87,11 +88,11 @@ class _Loop:
 
     def _hear(self) -> bool:
         """Take what has come; False where the gateway is gone."""
-        chunk = os.read(_SOCKET, _CHUNK)
-        self._take(chunk)
-        return bool(chunk)
+        count = os.readv(_SOCKET, (self._buffer,))  # a new object of this size for each read costs more than the read
+        self._take(self._buffer[:count])
+        return count > 0
 
-    def _take(self, chunk: bytes) -> None:
+    def _take(self, chunk: bytes | memoryview) -> None:
         if not self._engine.unsigned:
             self._due = time.monotonic() + self._interval_s
         self._taken = True
