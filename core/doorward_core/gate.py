@@ -37,6 +37,7 @@ from doorward_core.model import (
     Denial,
     Effect,
     Identity,
+    Limit,
     Mask,
     Obligation,
     Operation,
@@ -277,9 +278,8 @@ class SessionGate:
         if known is not None:
             return known
         session, now = self.session, self._gate.clock()
-        decision = policy.decide(
-            session.identity, session.resource, operation, now, granted, discharges=self._gate.discharges
-        )
+        discharges = self._gate.discharges | {Limit} if operation.stoppable else self._gate.discharges
+        decision = policy.decide(session.identity, session.resource, operation, now, granted, discharges=discharges)
         if not granted and policy.repeatable(decision):
             memo[policy.digest] = decision
         return decision

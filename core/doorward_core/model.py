@@ -204,6 +204,7 @@ class Operation:
     known, one without values is absent.
     `retry` says that clients of this protocol give up waiting before people decide: where a rule that holds it does not
     say, one identical retry is let through once it is granted.
+    `stoppable` says that the proxy itself ends it, or what it opens, at a `Limit` of bytes, rows and seconds.
     """
 
     id: bytes
@@ -222,6 +223,7 @@ class Operation:
     attributes: Mapping[str, str] = field(default_factory=_empty)
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=_no_facts)
     retry: bool = False
+    stoppable: bool = False
 
     @property
     def changes(self) -> bool:

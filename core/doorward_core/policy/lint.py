@@ -34,7 +34,7 @@ def _about_rule(rule: CompiledRule, policy: Policy, resources: Mapping[str, Reso
         found.append("has ended (`until`) and does nothing any more")
     if rule.limit is not None:
         found.append(
-            "has `limit`, which the PostgreSQL gateway cannot keep to yet: there it refuses what this rule would allow"
+            "has `limit`, which only files over SFTP are kept to: all else that this rule would allow is refused"
         )
     if rule.effect is Effect.DENY:
         if not rule.blanket:

@@ -250,6 +250,7 @@ class SftpRelay:
             digest=sha.digest(),
             complete=not facts.doubt,
             pure=facts.pure and not facts.doubt,
+            stoppable=True,
             unseen=(CONTENT,) if facts.verb.startswith("sftp open-") and facts.action is Action.WRITE else (),
             attributes={"problem": facts.doubt} if facts.doubt else {},
         )

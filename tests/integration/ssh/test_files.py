@@ -44,6 +44,15 @@ rules:
     do: [write]
     targets: {{path: ["{data}/release/*"]}}
     approve: {{by: {{groups: [dba]}}, quorum: 1, within: 10m, grant: 5m}}
+  - {{id: pieces-connect, effect: allow, who: {{groups: [pieces]}}, resource: web1, do: [execute], targets: {{subsystem: [sftp]}}}}
+  - id: pieces
+    effect: allow
+    who: {{groups: [pieces]}}
+    resource: web1
+    do: [execute, read, write]
+    commands: ["scp *"]
+    targets: {{path: ["{data}", "{data}/*"]}}
+    limit: {{bytes: 64KiB}}
   - id: transfers
     effect: allow
     who: {{groups: [transfers]}}
@@ -217,6 +226,19 @@ def test_a_held_upload_waits_and_then_goes_on(gateway, data, tmp_path):
     assert b"eld for approval" in err
     assert request["id"].encode() in err
     assert _digest(gateway.data / "release" / "new") == _digest(source)
+
+
+def test_a_file_ends_at_its_limit_and_what_cannot_be_limited_is_refused(gateway, data, tmp_path):
+    small, large = _random(data / "small", 60_000), _random(data / "large", 300_000)
+    got = tmp_path / "got"
+    done = _sftp(gateway, f"get {small} {got}", groups=("pieces",))
+    assert (done.returncode, _digest(got)) == (0, _digest(small)), done.stderr
+    assert _sftp(gateway, f"get {large} {got}", groups=("pieces",)).returncode == 1
+    assert got.stat().st_size <= 65536
+    assert _sftp(gateway, f"put {large} {data}/new", groups=("pieces",)).returncode == 1
+    assert (data / "new").stat().st_size <= 65536
+    whole = gateway.ssh("scp", "-f", str(small), groups=("pieces",))
+    assert (whole.returncode, b"Policy demands `limit` here" in whole.stderr) == (126, True), whole
 
 
 def test_a_rejected_upload_is_refused(gateway, data, tmp_path):

@@ -332,6 +332,7 @@ async def test_an_obligation_that_the_proxy_cannot_honour_is_a_denial(houses, op
     assert isinstance(verdict, Denial)
     assert verdict.reason is ReasonCode.OBLIGATION_UNSUPPORTED
     assert house.verdicts == ["deny obligation-unsupported"]
+    assert isinstance(await house.ask(door, op("read", stoppable=True)), Permit)
 
 
 async def test_what_the_proxy_itself_cannot_discharge_is_refused_and_recorded(house, op):

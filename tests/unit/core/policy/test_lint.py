@@ -27,7 +27,7 @@ RESOURCES = {"app-db": Resource("app-db", "postgres")}
         ("masks: [{id: m, resource: app-db, columns: ['*.a'], probe: {other: allow}}]", "bit by bit"),
         (
             "rules: [{id: a, effect: allow, resource: app-db, do: [read], limit: {rows: 5}}]",
-            "a: has `limit`, which the PostgreSQL gateway cannot keep to yet",
+            "a: has `limit`, which only files over SFTP are kept to",
         ),
         ("masks: [{id: m, resource: app, columns: ['*.a']}]", "`app`"),
     ],
