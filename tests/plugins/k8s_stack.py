@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import ssl
 import subprocess
 import tempfile
@@ -217,6 +218,15 @@ class K8sGateway(Gateway):
                 return found
             time.sleep(0.05)
         raise AssertionError(f"no {kind} on record")
+
+
+def other_kubectl(version):
+    """Another version of kubectl, where one stands beside the one on the path; else the test is skipped."""
+    found = shutil.which(f"kubectl.{version}")
+    beside = Path(shutil.which("kubectl") or "/kubectl").resolve().parent / f"kubectl.{version}"
+    if found is None and not beside.exists():
+        pytest.skip(f"kubectl {version} is not on this machine")
+    return found or str(beside)
 
 
 def pod(name, namespace="shop", **more):

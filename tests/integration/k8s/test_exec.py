@@ -4,10 +4,9 @@ import os
 import pty
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
-from k8s_stack import MASKS, POLICY
+from k8s_stack import MASKS, POLICY, other_kubectl
 
 from doorward_core.event import EventKind
 
@@ -105,9 +104,7 @@ def test_one_attaches_to_what_runs(k8s):
 
 @pytest.mark.parametrize("version", ["1.27", "1.28", "1.29"])
 def test_a_kubectl_that_speaks_spdy_is_told_what_helps(k8s, version):
-    program = f"/usr/lib/google-cloud-sdk/bin/kubectl.{version}"
-    if not Path(program).exists():
-        pytest.skip(f"kubectl {version} is not on this machine")
+    program = other_kubectl(version)
     told = k8s.kubectl("exec", "-n", "shop", "web-0", "--", "ls", program=program, check=False)
     assert "use kubectl 1.31 or newer" in told.said
     assert not k8s.reached("/exec")
@@ -117,9 +114,7 @@ def test_a_kubectl_that_speaks_spdy_is_told_what_helps(k8s, version):
 
 @pytest.mark.parametrize(("version", "setting"), [("1.29", "true"), ("1.30", "true"), ("1.31", ""), ("1.33", "")])
 def test_newer_ones_stream_over_websocket(k8s, version, setting):
-    program = f"/usr/lib/google-cloud-sdk/bin/kubectl.{version}"
-    if not Path(program).exists():
-        pytest.skip(f"kubectl {version} is not on this machine")
+    program = other_kubectl(version)
     environment = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": setting} if setting else {}
     told = k8s.kubectl("exec", "-n", "shop", "web-0", "--", "echo", "hi", program=program, environment=environment)
     assert told.out == "hi\n"

@@ -1,10 +1,9 @@
 """What a person with kubectl sees: allowed, masked, refused, recorded."""
 
 import json
-import subprocess
 
 import pytest
-from k8s_stack import MASKS, POLICY
+from k8s_stack import MASKS, POLICY, other_kubectl
 
 from doorward_core.event import EventKind
 
@@ -193,8 +192,6 @@ def test_what_was_shown_masked_is_not_written_back(own_k8s):
 
 @pytest.mark.parametrize("version", ["1.27", "1.28", "1.29", "1.30", "1.31", "1.33"])
 def test_other_versions_of_kubectl_read_and_are_refused_in_the_same_words(k8s, version):
-    program = subprocess.run(["bash", "-c", f"ls /usr/lib/google-cloud-sdk/bin/kubectl.{version} /usr/local/bin/kubectl.{version} 2>/dev/null | head -1"], capture_output=True, text=True, check=False).stdout.strip()  # fmt: skip
-    if not program:
-        pytest.skip(f"kubectl {version} is not on this machine")
+    program = other_kubectl(version)
     assert "web-0" in k8s.kubectl("get", "pods", "-n", "shop", program=program).out
     assert "No rule allows" in k8s.kubectl("delete", "pod", "till-0", "-n", "store", program=program, check=False).said
