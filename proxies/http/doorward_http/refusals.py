@@ -14,12 +14,15 @@ from urllib.parse import quote
 
 from doorward_core import entries
 from doorward_core.approvals.request import RequestState
-from doorward_core.http.messages import Headers, ResponseHead
+from doorward_core.http.messages import Headers, ResponseHead, get
 from doorward_core.http.problem import problem, reason
 from doorward_core.model import Denial, ReasonCode
 from doorward_core.policy.advise import readable
 from doorward_http.operations import GRPC
 
+FAILED: Final = 400
+LAST_STATUS: Final = 599
+CHALLENGES: Final = frozenset({401, 407})  # they ask for credentials, which are the gateway's to show
 RETRY_AFTER_S: Final = 5  # people need longer, and a client that asks again waits on the same request for `hold`
 STATUSES: Final = {ReasonCode.EXPIRED: 401, ReasonCode.UNAVAILABLE: 503, ReasonCode.LIMIT: 429}
 # https://grpc.github.io/grpc/core/md_doc_statuscodes.html
@@ -70,6 +73,8 @@ class Refusal:
         return ResponseHead(200, ((b"content-type", GRPC.encode()), *again)), b"", trailers
 
 
+_STATES: Final = {ReasonCode.HELD: RequestState.PENDING, ReasonCode.REJECTED: RequestState.REJECTED}
+
 _TITLES: Final = {
     "refused": "Refused by policy",
     "held": "Waiting for approval",
@@ -110,7 +115,7 @@ def denied(denial: Denial, *, method: str, link: str = "") -> Refusal:
     if denial.retry:
         headers = ((b"retry-after", str(RETRY_AFTER_S).encode()),)
     if denial.request_id:
-        extra["approval"] = approval(denial.request_id, link)
+        extra["approval"] = approval(denial.request_id, link, _STATES.get(denial.reason))
     if denial.reason is ReasonCode.HELD:
         detail = (
             f"doorward held {method} for approval, request {denial.request_id}: nobody has decided yet."
@@ -121,17 +126,25 @@ def denied(denial: Denial, *, method: str, link: str = "") -> Refusal:
     return Refusal(STATUSES.get(denial.reason, 403), code, detail, extra, headers)
 
 
-def unmaskable(why: str) -> Refusal:
-    """A mask is owed and cannot be applied: nothing of what owes it goes on."""
-    words = f"a mask is owed that cannot be applied: {why}"
-    return refusal(502, "unmaskable", words, extra={"retry": False})
+def unmaskable(why: str, answered: ResponseHead | None = None) -> Refusal:
+    """A mask is owed and cannot be applied: nothing of what owes it goes on. A failure of the target stays one.
+
+    What it failed with is a number that says nothing of a value, and whether to try again hangs on it.
+    """
+    status = 502 if answered is None else answered.status
+    if answered is None or not FAILED <= status <= LAST_STATUS or status in CHALLENGES:
+        return refusal(502, "unmaskable", f"a mask that is owed cannot be applied: {why}", extra={"retry": False})
+    words = f"the target answered {status}; a mask is owed on its words that cannot be applied: {why}"
+    later = get(answered.headers, b"retry-after")
+    headers = ((b"retry-after", later),) if later is not None and later.isdigit() else ()
+    return refusal(status, "unmaskable", words, headers=headers, extra={"retry": False})
 
 
-def approval(request_id: str, link: str) -> dict[str, object]:
-    """Where people decide."""
-    told: dict[str, object] = {
-        "id": request_id,
-        "state": str(RequestState.PENDING),
-        "command": f"doorward approvals approve {request_id}",
-    }
+def approval(request_id: str, link: str, state: RequestState | None) -> dict[str, object]:
+    """What became of the request to approve it, where that is known, and where people decide while they still can."""
+    told: dict[str, object] = {"id": request_id}
+    if state is not None:
+        told["state"] = str(state)
+    if state is RequestState.PENDING:
+        told["command"] = f"doorward approvals approve {request_id}"
     return {**told, "link": link.replace("{id}", request_id)} if link else told

@@ -78,6 +78,7 @@ class Serving:
         self._began_ns = means.clock()
         self._sent_up = 0
         self._outcome: Outcome | None = None
+        self._answered_with: ResponseHead | None = None
         self._kept: Kept | None = None
         self._overrides: Overrides | None = None
 
@@ -149,7 +150,7 @@ class Serving:
                 await self._instead(self._ended(), started=self._exchange.started)
         except Withheld as owed:
             await self._door.gate.released(permit.entry)
-            await self._instead(refusals.unmaskable(str(owed)), started=self._exchange.started)
+            await self._instead(refusals.unmaskable(str(owed), self._answered_with), started=self._exchange.started)
         except (UpstreamUnavailable, UpstreamProtocolError) as error:
             await self._door.gate.released(permit.entry)
             await self._door.gate.failed(f"target: {error}")
@@ -166,6 +167,7 @@ class Serving:
 
     async def _answered(self, before: Before, response: UpstreamResponse, masking: Masking, permit: Permit) -> None:
         """Carry the answer to the client. Raises Withheld."""
+        self._answered_with = response.head
         answer = self._answer(before, response.head, masking)
         await self._door.gate.released(permit.entry)
         if isinstance(answer, Refusal):

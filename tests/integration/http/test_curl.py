@@ -191,6 +191,12 @@ def test_a_body_that_cannot_be_masked_is_withheld(own_http):
     answer = http.curl("/crm/scan")
     assert (answer.status, answer.json["type"]) == (502, "urn:doorward:unmaskable")
     assert b"ada@example.com" not in answer.body
+    http.crm.scripts["GET", "/gone"] = lambda crm, _: crm.send(
+        404, b"%PDF-1.7 ada@example.com", ("content-type", "application/pdf")
+    )
+    gone = http.curl("/crm/gone")
+    assert (gone.status, gone.json["type"]) == (404, "urn:doorward:unmaskable")
+    assert b"ada@example.com" not in gone.body
     http.crm.scripts["GET", "/cut"] = lambda crm, _: crm.send(
         200, b'{"email": "ada@exam', ("content-type", "application/json")
     )

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from doorward_core.http.messages import ResponseHead
 from doorward_core.model import Action, Atom, Denial, Operation, ReasonCode, Target
 from doorward_http import refusals
 
@@ -47,6 +48,11 @@ def test_what_still_waits_says_how_to_come_back():
     assert "the very same request" in problem["detail"]
 
 
+def test_what_was_rejected_no_longer_says_how_to_approve_it():
+    _, problem = told(ReasonCode.REJECTED, request_id="ap-1")
+    assert problem["approval"] == {"id": "ap-1", "state": "rejected", "link": "https://desk.example/ap-1"}
+
+
 @pytest.mark.parametrize(
     ("reason", "status"),
     [(ReasonCode.EXPIRED, 401), (ReasonCode.UNAVAILABLE, 503), (ReasonCode.LIMIT, 429), (ReasonCode.REJECTED, 403)],
@@ -73,5 +79,21 @@ def test_grpc_is_told_in_its_own_way(status, code):
     assert dict(trailers)[b"grpc-message"] == b"not %C3%A9, 100%25"
 
 
-def test_an_answer_that_is_withheld_is_a_502():
-    assert refusals.unmaskable("no reader").status == 502
+@pytest.mark.parametrize("answered", [None, 200, 206, 302, 401, 407, 600])
+def test_an_answer_that_is_withheld_is_a_502(answered):
+    head = None if answered is None else ResponseHead(answered, ())
+    assert refusals.unmaskable("no reader", head).status == 502
+
+
+@pytest.mark.parametrize("answered", [400, 404, 429, 500, 503, 599])
+def test_a_failure_that_is_withheld_stays_the_failure_that_it_was(answered):
+    lines = ((b"retry-after", b"7"), (b"x-why", b"ada@example.com"))
+    head, body, _ = refusals.unmaskable("no reader", ResponseHead(answered, lines)).answer()
+    assert (head.status, json.loads(body)["type"]) == (answered, "urn:doorward:unmaskable")
+    assert dict(head.headers)[b"retry-after"] == b"7"
+    assert b"ada" not in body + repr(head).encode()
+
+
+def test_when_to_come_back_is_a_number_or_not_said():
+    head = refusals.unmaskable("no reader", ResponseHead(503, ((b"retry-after", b"ask ada"),))).answer()[0]
+    assert b"retry-after" not in dict(head.headers)
