@@ -15,6 +15,8 @@ from pathlib import Path
 import kubectl_stand
 import pytest
 
+_MAX_NAME_CHARS = 60
+
 pytest_plugins = ["gateway_stack", "http_stack", "k8s_stack", "ssh_stack"]
 
 
@@ -95,6 +97,16 @@ NEEDS = {
 def pytest_configure(config: pytest.Config) -> None:
     for marker, need in NEEDS.items():
         config.addinivalue_line("markers", f"{marker}: needs {need.what}")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes and long texts by their argument: what is made anew in each process (keys) must not be in a name.
+
+    pytest numbers equal names; every worker has to collect the same ones.
+    """
+    if isinstance(val, bytes) or (isinstance(val, str) and len(val) > _MAX_NAME_CHARS):
+        return argname
+    return None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
