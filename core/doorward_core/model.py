@@ -200,10 +200,8 @@ class Operation:
     `complete` is False where it could not be read whole; policy then sees `unknown` besides the atoms.
     `pure` is True only where every atom is proved free of side effects (section "Durability" of ARCHITECTURE.md).
     `unseen` names input that will stream in afterwards and is not decided on (`copy-data`, `stdin`).
-    `facts` are values of the whole operation that policy asked for (`query.limit`); one that is not among them is not
-    known, one without values is absent.
-    `retry` says that clients of this protocol give up waiting before people decide: where a rule that holds it does not
-    say, one identical retry is let through once it is granted.
+    `facts` are values that policy asked for (`query.limit`); one that is missing is not known, an empty one is absent.
+    `retry`: clients give up before people decide; where its rule does not say, one identical retry is let through.
     `stoppable` says that the proxy itself ends it, or what it opens, at a `Limit` of bytes, rows and seconds.
     """
 
