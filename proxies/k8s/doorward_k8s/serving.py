@@ -114,7 +114,7 @@ class Serving:
         strict = any(mask.strict and mask.detect for mask in self._door.gate.masks)
         spoken_here = ", ".join(name.decode("ascii") for name in STREAMS.get(call.sub, ()))
         found = (
-            # What there is is told all the same, without them: kubectl asks first, and shows no words of a refusal there.
+            # What there is may be asked for all the same, without them: of a refusal there kubectl shows no words.
             (claims_identity(head.headers) and call.kind is not Kind.DISCOVERY, 403, refusals.NO_IMPERSONATION),
             (writes_hidden(request.body), 403, refusals.HIDDEN),
             (head.upgrade == PROTOCOL and not call.streams, 400, refusals.NO_STREAM),
