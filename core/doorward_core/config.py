@@ -299,6 +299,7 @@ class Limits(Strict):
     drain: Seconds = 30.0
     statement_bytes: Bytes = 16 * _MIB
     buffer_bytes: Bytes = 16 * _MIB
+    bodies: Bytes = 256 * _MIB
 
 
 class Config(Strict):

@@ -18,6 +18,7 @@ import trio
 
 from doorward_core.doors import Doors
 from doorward_core.errors import AdmissionRefused, AuthenticationError, ConfigError, RecordError
+from doorward_core.http.budget import Budget, NoRoom
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.messages import BadRequest, Headers, ResponseHead, get_all
 from doorward_core.http.paths import CanonicalTarget, canonical, refuse_overrides
@@ -52,6 +53,7 @@ MAX_TOKEN_BYTES: Final = 16 * 1024
 OPERATION_ID_BYTES: Final = 16
 # They show what was sent to whoever asks, our credential included, or make the gateway a tunnel.
 NOT_OFFERED: Final = frozenset({"TRACE", "TRACK", "CONNECT"})
+NO_ROOM: Final = refusal(503, "no-room", refusals.NO_ROOM, headers=((b"retry-after", b"5"),), extra={"retry": True})
 NOTHING_HERE: Final = refusal(404, "nothing-here", refusals.NOTHING_HERE, extra={"retry": False})
 BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -65,7 +67,7 @@ class HttpProxy:
         self._room = room
         link = room.config.approvals.link or ""
         assertion = Assertion(key_file(room.config.record.keys / "assertion.key"), room.config.origin)
-        self._means = Means(assertion, Owing(room.mask_key), link, room.gate.clock)
+        self._means = Means(assertion, Owing(room.mask_key), link, Budget(room.config.limits.bodies), room.gate.clock)
         self._served = self._all()
         self._routes = Routes({name: served.settings.at for name, served in self._served.items()})
         conflicts = self._routes.conflicts()
@@ -114,6 +116,8 @@ class HttpProxy:
     async def _handle(self, exchange: Exchange, line: Line) -> None:
         try:
             refused = await self._serve(exchange, line)
+        except NoRoom:
+            refused = NO_ROOM
         except RecordError:
             if exchange.started:
                 exchange.cut()
@@ -207,10 +211,12 @@ class HttpProxy:
             if self._denies_unread(door, unread.operation):
                 await serving.run(unread, unread.operation, b"")
                 return
-        body, rest = await serving.read_body(headers)
-        before = asked(body)
-        line.before = before if head.body == "none" and not head.upgrade else None
-        await serving.run(before, before.operation, rest)
+        asks = door.gate.session.identity
+        with self._means.bodies.share((asks.issuer, asks.subject)) as share:
+            body, rest = await serving.read_body(headers, share)
+            before = asked(body)
+            line.before = before if head.body == "none" and not head.upgrade else None
+            await serving.run(before, before.operation, rest)
 
     def _denies_unread(self, door: HttpDoor, operation: Operation) -> bool:
         """Whether policy refuses this whatever its body is; the decision, and its record, are still to be made."""

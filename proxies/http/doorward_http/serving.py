@@ -19,6 +19,7 @@ import trio
 from doorward_core.doors import NS_PER_S
 from doorward_core.errors import UpstreamProtocolError, UpstreamUnavailable
 from doorward_core.event import Outcome, Status
+from doorward_core.http.budget import Budget, Share
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.kept import SHOWN_BYTES, SHOWN_WHOLE_BYTES, Kept
 from doorward_core.http.messages import BadRequest, Head, Headers, ResponseHead, UpstreamTimeout, get
@@ -63,6 +64,7 @@ class Means:
     assertion: Assertion
     owing: Owing
     link: str
+    bodies: Budget
     clock: Callable[[], int]
 
 
@@ -84,8 +86,8 @@ class Serving:
 
     # --- what is asked -----------------------------------------------------------------------------------------------
 
-    async def read_body(self, headers: Headers) -> tuple[Body, bytes]:
-        """The body as far as it is decided on, and what was read of a longer one. Raises BadRequest."""
+    async def read_body(self, headers: Headers, share: Share) -> tuple[Body, bytes]:
+        """The body as far as it is decided on, and what was read of a longer one. Raises BadRequest, NoRoom."""
         head, settings = self._exchange.head, self._served.settings
         media, coded, bound = media_type(headers), is_coded(headers), settings.decided_bytes
         if head.body == "none":
@@ -95,8 +97,10 @@ class Serving:
         if media.startswith(GRPC) or head.length > bound:
             return Body(None, media, coded), b""
         read = bytearray()
+        share.hold(head.length)
         while piece := await self._read():
             read += piece
+            share.hold(len(read))
             if len(read) > bound:
                 return Body(None, media, coded), bytes(read)
         return Body(bytes(read), media, coded), b""

@@ -255,3 +255,20 @@ def test_a_session_that_an_operator_ends_ends_what_it_waits_for(own_http):
     assert (answer.status, answer.json["type"]) == (403, "urn:doorward:ended")
     assert "enough for today" in answer.json["detail"]
     assert gateway.crm.seen == []
+
+
+def test_h_08_bodies_that_are_kept_leave_room_for_others(own_http):
+    http = own_http(config=CONFIG + "limits: {{bodies: 4KiB}}\n")
+    waiting = http.curling("/crm/orders", "-d", "x" * 900)
+    http.until_recorded(EventKind.OPERATION_HELD)
+    crowded = http.curl("/crm/files/a", "-X", "POST", "-d", "x" * 200)
+    assert (crowded.status, crowded.json["type"]) == (503, "urn:doorward:no-room")
+    assert crowded.headers["retry-after"] == "5"
+    dripped = http.curl("/crm/files/a", "-T", "-", stdin=b"x" * 200)  # says no length
+    assert dripped.status == 503, dripped
+    assert http.crm.seen == []
+    assert http.curl("/crm/files/a", "-d", "x" * 200, subject="crew-2").status == 200
+    assert http.curl("/crm/customers").status == 200
+    waiting.kill()
+    again = ("/crm/files/a", "-d", "x" * 200)
+    assert any(http.curl(*again).status == 200 for _ in range(100))  # once the gateway has seen who went
