@@ -32,7 +32,16 @@ class WantedHttp(Gateway):
 def config_text(wanted: WantedHttp) -> str:
     """`doorward.yaml`."""
     clients = f"with a token in Authorization, below {comment(wanted.at)}"
-    return f"{common(wanted, wanted.place, POLICY, clients=clients, tls=True)}\n{_resources(wanted)}"
+    first = common(wanted, wanted.place, POLICY, clients=clients, tls=True)
+    return f"{first}\n{_operators(wanted)}{_resources(wanted)}"
+
+
+def _operators(wanted: WantedHttp) -> str:
+    return f"""\
+# Whose people may see which sessions are open, watch them and end them.
+operators: {{groups: {listing((wanted.approvers,))}}}
+
+"""
 
 
 def _resources(wanted: WantedHttp) -> str:

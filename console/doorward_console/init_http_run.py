@@ -202,3 +202,6 @@ def _tell_next(folder: Path, wanted: WantedHttp, path: str) -> None:
     output.say(f"Decide what waits, as a member of {output.line(wanted.approvers)}:")
     control = f"https://{host}:{wanted.approvals_at[1]}"
     output.say(f'  DOORWARD_TOKEN="$TOKEN" {program("doorward")} approvals list --gateway {control} --ca-file {root}')
+    log = shlex.quote(str(folder / "state" / "log"))
+    output.say("See what was asked and answered, and prove that nothing of it was changed:")
+    output.say(f"  {program('doorward')} replay last --log {log}; {program('doorward')} verify {log}")

@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -34,6 +34,7 @@ from doorward_core.identity.authenticate import BearerToken
 from doorward_core.model import Identity, Obligation, Peer, Secret
 from doorward_core.net import listen
 from doorward_core.net.control import ControlServer, Route, probes
+from doorward_core.net.secrets import missing
 from doorward_core.net.tls import ServerTls
 from doorward_core.operators import session_routes
 from doorward_core.policy.lint import remarks
@@ -150,7 +151,7 @@ class Gateway:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             for server in (*doors, control, admin):
                 await background.start(server.serve)
-            for words in (*self._proxy.warnings(), *remarks(self._room.gate.policy, config.nouns(), time.time_ns())):
+            for words in (*self._proxy.warnings(), *self._remarks()):
                 log.warning("gateway.warning", words=words)
             self._state.listening(doors)
             log.info("gateway.ready", origin=config.origin, listeners=len(doors))
@@ -170,6 +171,15 @@ class Gateway:
             # What a second signal left is cut, and its end recorded, before the log is closed.
             for server in (*doors, control):
                 await server.drain(0)
+
+    def _remarks(self) -> Iterator[str]:
+        """What would show only when somebody asks: rules that say nothing, credentials that are not there."""
+        yield from remarks(self._room.gate.policy, self._config.nouns(), time.time_ns())
+        for name, resource in self._config.resources.items():
+            for account, login in resource.accounts.items():
+                problem = "" if login.password is None else missing(login.password)
+                if problem:
+                    yield f"resource {name}: account {account}: {problem}; until then nothing reaches the target"
 
     @staticmethod
     async def _cut_at_second(signals: AsyncIterator[int], ending: trio.Nursery) -> None:

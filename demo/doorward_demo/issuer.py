@@ -73,6 +73,7 @@ DEMO_PRINCIPALS: Final = (
     ),
     Principal(subject="maria", kind="human", groups=("crew-owners",), name="Maria Keller"),
     Principal(subject="dba-tom", kind="human", groups=("dba",), name="Tom Berger"),
+    Principal(subject="olga", kind="human", groups=("api-owners", "ops"), name="Olga Brandt"),
     Principal(subject="privacy-ana", kind="human", groups=("privacy-office",), name="Ana Costa"),
 )
 

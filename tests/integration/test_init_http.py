@@ -87,6 +87,10 @@ def test_from_an_api_to_masked_answers_and_a_refusal_that_helps(made):
     assert (status, json.loads(body)["type"]) == (403, "urn:doorward:refused")
     assert "Ask the API's owners" in json.loads(body)["detail"]
     assert len(crm.seen) == before
+    look = next(row for row in said.splitlines() if " replay last " in row)
+    told = subprocess.run(["sh", "-c", look], capture_output=True, text=True, timeout=60, check=False)
+    assert "403" in told.stdout or "DELETE: DENIED" in told.stdout, told
+    assert told.stdout.rstrip().endswith("signature"), told
     exported = doorward("export", "last", "--har", "--log", folder / "state/log")
     (entry,) = json.loads(exported.stdout)["log"]["entries"]
     assert (entry["request"]["method"], entry["response"]["status"]) == ("DELETE", 403)

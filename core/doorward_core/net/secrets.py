@@ -65,6 +65,15 @@ async def resolve_secret(source: SecretSource) -> Secret:
     raise UpstreamUnavailable("a secret cannot be had: no source is configured")
 
 
+def missing(source: SecretSource) -> str:
+    """What keeps a secret from being had, as far as one can see without having it; empty where nothing does."""
+    if source.env is not None and source.env not in os.environ:
+        return f"environment variable {source.env} is not set"
+    if source.file is not None and not os.access(source.file, os.R_OK):
+        return f"file {source.file} cannot be read"
+    return ""
+
+
 class SecretKeeper:
     """Remembers what a source gave for its `ttl`. `clock` gives nanoseconds since the epoch."""
 

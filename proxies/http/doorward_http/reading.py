@@ -14,7 +14,7 @@ from doorward_core.errors import ConfigError
 from doorward_core.http.messages import BadRequest, Head, Headers
 from doorward_core.http.paths import canonical, refuse_overrides
 from doorward_core.http.routes import Destination, Found
-from doorward_core.model import Action, Atom, Operation, Resource, Target
+from doorward_core.model import Action, Operation, Resource
 from doorward_core.policy.test_cases import Asked
 from doorward_http.facts import Body
 from doorward_http.headers import for_target
@@ -37,15 +37,16 @@ def read_request(
     settings = _NOWHERE if target is None else _settings(target, folder or Path())
     known, actions = described(settings)
     method, _, rest = asked.line.partition(" ")
+    if not rest.startswith(("/", "*")):
+        raise ConfigError((f"`{asked.line}` is no request: that is a method and a path, such as `GET /customers/42`",))
     try:
         where = canonical(quote(rest, safe=_KEPT).encode("ascii"), encoded_slash=settings.encoded_slashes)
         headers = _headers(asked)
         if settings.overrides == "refuse":
             refuse_overrides(headers, where)
     except BadRequest as error:
-        atom = Atom(Action.UNKNOWN, Target("opaque", method))
         problem = {"problem": f"a gateway answers 400: {error}"}
-        return Operation(b"", 0, Action.UNKNOWN, method, (atom,), asked.line, b"", complete=False, attributes=problem)
+        return Operation(b"", 0, Action.UNKNOWN, method, (), asked.line, b"", complete=False, attributes=problem)
     head = Head(method, where.target, "gateway.invalid", "https", headers)
     taken = (settings.send.header.name.encode(),) if settings.send.header is not None else ()
     kept = for_target(headers, cookies=settings.cookies, taken=taken)

@@ -272,3 +272,12 @@ def test_h_08_bodies_that_are_kept_leave_room_for_others(own_http):
     waiting.kill()
     again = ("/crm/files/a", "-d", "x" * 200)
     assert any(http.curl(*again).status == 200 for _ in range(100))  # once the gateway has seen who went
+
+
+def test_a_credential_that_is_not_there_is_told_at_the_start_and_to_whoever_asks(own_http):
+    http = own_http(config=CONFIG.replace("env: CRM_TOKEN", "env: NO_SUCH_TOKEN"))
+    words = "resource crm: account app: environment variable NO_SUCH_TOKEN is not set"
+    assert words in (http.state / "gateway.log").read_text()
+    answer = http.curl("/crm/customers")
+    assert (answer.status, answer.json["type"]) == (502, "urn:doorward:target")
+    assert http.crm.seen == []

@@ -31,11 +31,18 @@ def test_a_line_is_an_operation(line, target, action, name):
     assert operation.atoms[0].target.name == name
 
 
-@pytest.mark.parametrize("line", ["GET /a/../b", "GET /%2e%2e/b", "GET", "POST /x?_method=DELETE", "GET customers"])
+@pytest.mark.parametrize("line", ["GET /a/../b", "GET /%2e%2e/b", "POST /x?_method=DELETE"])
 def test_what_a_gateway_would_not_read_is_not_complete_and_says_why(line):
     operation = read(line)
     assert not operation.complete
     assert operation.attributes["problem"].startswith("a gateway answers 400")
+    assert operation.atoms == ()  # it stands for itself, once
+
+
+@pytest.mark.parametrize("line", ["GET", "GET customers", "/customers", "https://crm.internal/customers"])
+def test_what_is_no_request_says_what_one_is(line):
+    with pytest.raises(ConfigError, match="such as `GET /customers/42`"):
+        read(line)
 
 
 def test_facts_are_found_in_all_of_it():

@@ -8,7 +8,7 @@ import trio
 from doorward_core import config
 from doorward_core.errors import UpstreamUnavailable
 from doorward_core.net import secrets
-from doorward_core.net.secrets import SecretKeeper, SecretSource, resolve_secret
+from doorward_core.net.secrets import SecretKeeper, SecretSource, missing, resolve_secret
 
 CANARY = "hunter2-canary"
 
@@ -172,3 +172,15 @@ async def test_one_who_gives_up_waiting_ends_the_program_and_leaves_the_keeper_w
         await keeper.get(slow)
     assert scope.cancelled_caught
     assert not keeper._asking[id(slow)].locked()
+
+
+def test_what_is_missing_is_seen_without_having_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("APP_PASSWORD", raising=False)
+    assert missing(Source(env="APP_PASSWORD")) == "environment variable APP_PASSWORD is not set"
+    monkeypatch.setenv("APP_PASSWORD", CANARY)
+    assert missing(Source(env="APP_PASSWORD")) == ""
+    gone = tmp_path / "app.secret"
+    assert missing(Source(file=gone)) == f"file {gone} cannot be read"
+    gone.write_text(CANARY)
+    assert missing(Source(file=gone)) == ""
+    assert missing(program("raise SystemExit(1)")) == ""  # nothing is run for it
