@@ -16,12 +16,14 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from doorward_demo import api, dataset, host, postgres, programs, stack
+from doorward_demo import api, dataset, host, postgres, prod, programs, stack
 from doorward_demo.api import Api
 from doorward_demo.api_story import ApiStory, curl_version
 from doorward_demo.host import Host
 from doorward_demo.host_story import HostStory
 from doorward_demo.postgres import DemoError
+from doorward_demo.prod import Prod
+from doorward_demo.prod_story import ProdStory
 from doorward_demo.programs import PsqlProgram
 from doorward_demo.stack import AGENT, APPROVER, Stack
 from doorward_demo.story import Story
@@ -61,9 +63,9 @@ def _run(screen: Screen, *, once: bool) -> None:
     state = Path(os.environ.get("STATE") or DEFAULT_STATE)
     with contextlib.ExitStack() as everything:
         try:
-            place, crm, web = _play(everything, screen, state, started)
+            place, crm, web, cluster = _play(everything, screen, state, started)
             if not once:
-                _stay(screen, place, crm, web, _find_psql(None))
+                _stay(screen, place, crm, web, cluster)
         finally:
             _deaf()
     screen.say(f"Everything that was started is stopped. The record of it all stays in {place.log}")
@@ -71,7 +73,7 @@ def _run(screen: Screen, *, once: bool) -> None:
 
 def _play(
     everything: contextlib.ExitStack, screen: Screen, state: Path, started: float
-) -> tuple[Stack, Api, Host | None]:
+) -> tuple[Stack, Api, Host | None, Prod | None]:
     """Start everything and play the story; `everything` stops it."""
     with _progress(screen.console) as progress:
         psql, sshd = _find_psql(progress), _find_sshd(progress)
@@ -81,22 +83,35 @@ def _play(
             crm = everything.enter_context(api.running(place))
         with _step(progress, "starting a host, and a gateway before it"):
             web = everything.enter_context(host.running(place, sshd)) if programs.has_ssh() else None
+        with _step(progress, "starting a cluster, and a gateway before it"):
+            cluster = everything.enter_context(prod.running(place)) if prod.streams() else None
     took_s = time.monotonic() - started
     screen.say(
-        f"PostgreSQL, an API, a host, the issuer and the gateways are up after {took_s:.1f} s; state: {place.state}"
+        f"PostgreSQL, an API, a host, a cluster and the gateways are up after {took_s:.1f} s; state: {place.state}"
     )
     story = Story(screen, place, server, psql)
     story.play()
-    if curl_version():
-        ApiStory(screen, place, crm, story.approver).play()
-    else:
-        screen.say("\n[yellow]The API's part of the story is left out[/]: curl is not installed here.")
-    if web is not None:
-        HostStory(screen, place, web, story.approver).play()
-    else:
-        screen.say("\n[yellow]The host's part of the story is left out[/]: ssh is not installed here.")
+    _go_on(story, crm, web, cluster)
     screen.say(f"\n[bold green]The story is told, in {time.monotonic() - started:.0f} s, and every check held.[/]")
-    return place, crm, web
+    return place, crm, web, cluster
+
+
+def _go_on(story: Story, crm: Api, web: Host | None, cluster: Prod | None) -> None:
+    """Play the parts whose programs are on this machine; say which are left out."""
+    screen, place, approver = story.screen, story.stack, story.approver
+    left_out = "\n[yellow]The {}'s part of the story is left out[/]: {} is not installed here."
+    if curl_version():
+        ApiStory(screen, place, crm, approver).play()
+    else:
+        screen.say(left_out.format("API", "curl"))
+    if web is not None:
+        HostStory(screen, place, web, approver).play()
+    else:
+        screen.say(left_out.format("host", "ssh"))
+    if cluster is not None:
+        ProdStory(screen, place, cluster, approver).play()
+    else:
+        screen.say(left_out.format("cluster", "kubectl, 1.31 or newer,"))
 
 
 def _start(everything: contextlib.ExitStack, progress: Progress, folder: Path) -> tuple[postgres.Server, Stack]:
@@ -141,7 +156,7 @@ def _step(progress: Progress, what: str) -> Iterator[None]:
     progress.update(task, completed=1, total=1)
 
 
-def _stay(screen: Screen, place: Stack, crm: Api, web: Host | None, psql: PsqlProgram) -> None:
+def _stay(screen: Screen, place: Stack, crm: Api, web: Host | None, cluster: Prod | None) -> None:
     """Say how to go on by hand, and wait for Ctrl-C."""
     token = place.token_file(AGENT)
     command = "doorward" if _on_path() else str(Path(sys.executable).with_name("doorward"))
@@ -149,9 +164,10 @@ def _stay(screen: Screen, place: Stack, crm: Api, web: Host | None, psql: PsqlPr
     screen.say("")
     screen.console.print(Panel("Now it is yours.", expand=False, style="bold cyan"))
     for title, line in (
-        ("be the agent; the token is good for an hour", _psql_line(place, psql, token)),
+        ("be the agent; the token is good for an hour", _psql_line(place, _find_psql(None), token)),
         ("", f"{_curl_line(place, token)} {crm.url('/customers/42')}"),
         *((("", web.command("uptime")),) if web else ()),
+        *((("", cluster.command("get pods -n shop")),) if cluster else ()),
         ("a new token, when that one has expired", f"{command} token {AGENT} {_secrets(place)} > {token}"),
         ("be the approver", f"{command} approvals list {reach}"),
         ("", f"{command} approvals approve REQUEST {reach}"),
@@ -165,7 +181,7 @@ def _stay(screen: Screen, place: Stack, crm: Api, web: Host | None, psql: PsqlPr
         ("", f"{command} replay last --log {place.log}"),
         ("", f"{command} replay last --log {crm.log}"),
         ("", f"{command} export last --har --log {crm.log} -o session.har    # for a browser's developer tools"),
-        *((("", f"{command} replay last --log {web.log}"),) if web else ()),
+        *(("", f"{command} replay last --log {one.log}") for one in (web, cluster) if one),
         ("the rules; edit them, check them, and have them loaded", str(place.state / "policy.yaml")),
         ("", f"{command} policy check --config {place.state / 'gateway.yaml'}"),
         ("", f"kill -HUP $(cat {place.state / stack.PID_FILE})    # what came of it: {place.state / 'gateway.log'}"),
