@@ -92,3 +92,41 @@ def test_what_is_no_form_is_not_looked_at():
 def test_a_form_that_others_may_read_differently_is_refused(headers, coded):
     with pytest.raises(BadRequest):
         Overrides(headers, coded=coded)
+
+
+JSON = ((b"content-type", b"application/vnd.api+json"),)
+MEMBERS = [
+    b'{"_method": "DELETE"}',
+    b'{"a": 1, "_METHOD"\n:"DELETE"}',
+    b'{"\\u005fmethod": "DELETE"}',
+    b'{"_\\u004D\\u0065thod": "DELETE"}',
+    b'{"\\u005F\\u006d\\u0045\\u0074\\u0048\\u006f\\u0064": "DELETE"}',
+    b'{"a": "' + b"x" * 5000 + b'", "_method": "DELETE"}',
+]
+OTHER_MEMBERS = [
+    b'{"method": "card"}',
+    b'{"payment_method": 1}',
+    b'{"a": "say \\"_method\\": no"}',
+    b'{"_method_": 1}',
+    b"[]",
+]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("body", MEMBERS)
+def test_h_04_a_member_of_json_that_changes_the_method_is_seen(body, cut):
+    with pytest.raises(BadRequest):
+        look(JSON, body, cut)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("body", OTHER_MEMBERS)
+def test_members_that_change_nothing_pass(body, cut):
+    look(JSON, body, cut)
+
+
+def test_a_type_that_is_two_is_looked_at_as_both():
+    both = ((b"content-type", b"multipart/form-data; boundary=json"),)
+    for body in (MEMBERS[0], part(NAMES[0])):
+        with pytest.raises(BadRequest):
+            look(both, body, 7)
