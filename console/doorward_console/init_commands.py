@@ -41,6 +41,15 @@ CredentialVariableOption = Annotated[
 CredentialFileOption = Annotated[
     Path | None, typer.Option("--credential-file", help="Instead: a file that holds it and nothing else.")
 ]
+KubeconfigOption = Annotated[
+    Path, typer.Option("--kubeconfig", help="A kubeconfig that knows the cluster.", dir_okay=False)
+]
+ContextOption = Annotated[str, typer.Option("--context", help="Which of its contexts; else the current one.")]
+TokenVariableOption = Annotated[
+    str,
+    typer.Option("--credential-env", help="The variable of the gateway's token; else the kubeconfig's own user is it."),
+]
+AtPathOption = Annotated[str, typer.Option("--at", help="Where it is offered: /prod; else by the cluster's name.")]
 SampleOption = Annotated[
     list[str] | None,
     typer.Option("--sample", help="A path whose JSON may be looked at: /customers?limit=50; repeatable"),
@@ -172,3 +181,38 @@ def http(
         doors = Doors(listen, approvals, admin, certificate, key)
         names = Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
         init_http_run.make(folder, way, doors, names, ask=not yes, force=force)
+
+
+@app.command("k8s")
+def k8s(
+    *,
+    kubeconfig: KubeconfigOption,
+    issuer: IssuerOption,
+    audience: AudienceOption = None,
+    context: ContextOption = "",
+    credential_env: TokenVariableOption = "",
+    credential_file: CredentialFileOption = None,
+    at: AtPathOption = "",
+    folder: FolderOption = Path(),
+    readers: ReadersOption = "crew-operators",
+    approvers: ApproversOption = "platform",
+    resource: ResourceOption = "",
+    origin: OriginOption = "",
+    listen: ListenOption = "127.0.0.1:8443",
+    approvals: ApprovalsOption = "127.0.0.1:9465",
+    admin: AdminOption = "127.0.0.1:9464",
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    force: ForceOption = False,
+) -> None:
+    """Before a Kubernetes cluster. Read a kubeconfig's context, write files that start at once, print the RBAC."""
+    from doorward_console import init_k8s_run  # noqa: PLC0415 - pydantic, loaded where used
+    from doorward_console.init_doors import CannotInit, Doors, Names  # noqa: PLC0415 - as above
+    from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
+    from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
+
+    with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError):
+        way = init_k8s_run.Way(kubeconfig, context, credential_env, credential_file, at)
+        doors = Doors(listen, approvals, admin, certificate, key)
+        names = Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
+        init_k8s_run.make(folder, way, doors, names, default_variable=CREDENTIAL_VARIABLE, force=force)
