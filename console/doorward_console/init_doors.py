@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from doorward_console.init_certificate import names_for, self_signed
 from doorward_console.init_folder import CERTIFICATE, KEY, NAMES, in_the_way, kept_certificate
-from doorward_core.config import Url
+from doorward_core.config_identity import Url
 
 MAX_PORT = 65535
 _UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")

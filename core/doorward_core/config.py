@@ -11,11 +11,11 @@ file is refused, and never repeated in a message; relative paths are relative to
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from doorward_core.config_identity import IdentitySettings, https
 from doorward_core.config_types import (
     Bytes,
     ExistingFile,
@@ -26,7 +26,6 @@ from doorward_core.config_types import (
     Some,
     Strict,
     UnixNs,
-    WholeSeconds,
     fault,
     frozen_lists,
     nearest,
@@ -35,12 +34,11 @@ from doorward_core.config_types import (
 )
 from doorward_core.config_yaml import Document, Problem, read_document
 from doorward_core.errors import ConfigError
-from doorward_core.model import PrincipalKind, RecordLevel, Resource
+from doorward_core.model import RecordLevel, Resource
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MIB = 1024 * 1024
 NEEDS_TLS = "needs `tls: {certificate: PATH, key: PATH}`: credentials arrive here; or use `unix: PATH`"
 
@@ -57,26 +55,14 @@ def _origin(value: str) -> str:
     return value
 
 
-def _issuer_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        raise fault("expected an https:// address") from None
-    local = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    if not (parts.scheme == "https" or local) or not parts.hostname or "@" in parts.netloc:
-        raise fault("expected an https:// address (http:// is for loopback alone), without a user name")
-    return value
-
-
 def _link(value: str) -> str:
     """Where a person decides; `{id}` stands for the request."""
     if value.count("{id}") != 1:
         raise fault("expected an address with `{id}` in it, such as `https://desk.example/approvals/{id}`")
-    return _issuer_url(value.replace("{id}", "id")) and value
+    return https(value.replace("{id}", "id")) and value
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Url = Annotated[str, AfterValidator(_issuer_url)]
 Link = Annotated[str, AfterValidator(_link)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -169,54 +155,6 @@ class Operators(Strict):
     """Whose people may look at sessions that are open, and end them; agents never may."""
 
     groups: Some
-
-
-class Issuer(Strict):
-    """One identity provider. What is left out has the default of `doorward_core.identity.token.IssuerSettings`."""
-
-    issuer: Url
-    audience: Some
-    tolerated_audiences: tuple[str, ...] | None = None
-    jwks_uri: Url | None = None
-    ca_file: ExistingFile | None = None
-    algorithms: Some | None = None
-    typ: tuple[str, ...] | None = None
-    max_age: WholeSeconds | None = None
-    skew: WholeSeconds | None = None
-    subject_claim: str | None = None
-    groups_claim: str | None = None
-    kind: PrincipalKind | None = None
-    kind_claim: str | None = None
-    kind_values: dict[str, PrincipalKind] | None = None
-    agent_clients: tuple[str, ...] | None = None
-    human_clients: tuple[str, ...] | None = None
-    sponsor_claim: str | None = None
-    require_sponsor: bool | None = None
-    display_claim: str | None = None
-    attributes: tuple[str, ...] | None = None
-    clients: Some | None = None
-    accept_id_tokens: bool | None = None
-    replay: Literal["allow", "same-source", "once"] | None = None
-
-    def settings(self) -> dict[str, Any]:
-        """Keyword arguments for `IssuerSettings`, of what was given; `replay` is its value as text."""
-        renamed = {"audience": "audiences", "max_age": "max_age_s", "skew": "skew_s"}
-        sets = {"audience", "tolerated_audiences", "typ", "clients"}
-        given = {key: getattr(self, key) for key in type(self).model_fields if getattr(self, key) is not None}
-        return {renamed.get(key, key): frozenset(value) if key in sets else value for key, value in given.items()}
-
-
-class IdentitySettings(Strict):
-    """Who is believed about who somebody is."""
-
-    issuers: Annotated[tuple[Issuer, ...], NotEmpty]
-
-    @model_validator(mode="after")
-    def _distinct(self) -> "IdentitySettings":
-        seen = [item.issuer for item in self.issuers]
-        if len(set(seen)) != len(seen):
-            raise fault("an issuer stands here twice; put both audiences into one entry")
-        return self
 
 
 class RecordSettings(Strict):

@@ -22,7 +22,8 @@ import trio
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.sshsig import parse_allowed_signers
 from doorward_core.approvals.store import SqliteStore
-from doorward_core.config import Config, Issuer
+from doorward_core.config import Config
+from doorward_core.config_identity import Issuer
 from doorward_core.config_types import Strict
 from doorward_core.errors import ConfigError, RecordError
 from doorward_core.event import Event

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from doorward_core.config import Issuer, load_config
+from doorward_core.config import load_config
+from doorward_core.config_identity import Issuer
 from doorward_core.config_types import FilePath, Strict
 from doorward_core.errors import ConfigError
 from doorward_core.identity.token import IssuerSettings

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from doorward_core.config import Config, Issuer, Limits, RecordSettings, ResourceSettings, load_config
+from doorward_core.config import Config, Limits, RecordSettings, ResourceSettings, load_config
+from doorward_core.config_identity import Issuer
 from doorward_core.model import Action
 from doorward_core.policy.lint import remarks
 from doorward_core.policy.load import parse_policy

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from doorward_core.config import IdentitySettings
+from doorward_core.config_identity import IdentitySettings
 from doorward_core.config_types import validate
 from doorward_core.config_yaml import read_document
 from doorward_core.identity.token import IssuerSettings
