@@ -156,6 +156,10 @@ class Policy:
         """The masks in force for what this identity gets from this resource."""
         return self._view(identity, resource).masks
 
+    def inputs(self, identity: Identity, resource: Resource) -> tuple[MaskInput, ...]:
+        """The masks in force for what this identity sends to this resource."""
+        return tuple(item for item in self._view(identity, resource).owed if isinstance(item, MaskInput))
+
     def judge(
         self,
         identity: Identity,

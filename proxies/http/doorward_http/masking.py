@@ -51,6 +51,10 @@ class Owing:
             known = self._decided[id(owed)] = owed, out, into
         return Masking(known[1], known[2])
 
+    def going_up(self, inputs: tuple[MaskInput, ...]) -> "Masking | None":
+        """The masks of what is sent alone; None where there are none."""
+        return Masking(self._compiled(()), self._compiled(tuple(item.mask for item in inputs))) if inputs else None
+
     def _compiled(self, masks: tuple[Mask, ...]) -> Owed:
         found = self._known.get(masks)
         if found is None:

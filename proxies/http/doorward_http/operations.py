@@ -95,13 +95,23 @@ class Reader:
         )
         self._classed: dict[tuple[str, bool], tuple[Action, str, tuple[Atom, ...]]] = {}
 
-    def read(self, request: Request, *, identifier: bytes, seq: int, account: str, wanted: Iterable[str]) -> Operation:
-        """The operation that a request is."""
+    def read(
+        self,
+        request: Request,
+        *,
+        identifier: bytes,
+        seq: int,
+        account: str,
+        wanted: Iterable[str],
+        told: Request | None = None,
+    ) -> Operation:
+        """The operation that a request is. `told` is how people and the record are shown it, where that differs."""
         action, problem, atoms = self._class(request)
         found = facts(wanted, request.target.query, request.headers, request.body)
-        text, truncated = shown(request)
+        text, truncated = shown(request if told is None else told)
+        seen = found if told is None else facts(wanted, told.target.query, told.headers, told.body)
         where = {"authority": request.head.authority, "place": request.found.place}
-        attributes = {**readable(found), **where, "target": self._destination.authority}
+        attributes = {**readable(seen), **where, "target": self._destination.authority}
         return Operation(
             id=identifier,
             seq=seq,

@@ -42,6 +42,7 @@ from doorward_http.facts import Body, about_bodies, is_coded
 from doorward_http.headers import for_target
 from doorward_http.masking import Owing
 from doorward_http.operations import WEBSOCKET, Request, again, media_type
+from doorward_http.recorded import as_sent
 from doorward_http.refusals import Refusal, refusal
 from doorward_http.served import Served, serve_resource
 from doorward_http.serving import Means, Serving
@@ -198,11 +199,15 @@ class HttpProxy:
         wanted = served.wanted(self._room.gate.policy)
 
         identifier, number = secrets.token_bytes(OPERATION_ID_BYTES), door.number()
-        account = door.gate.session.account
+        session = door.gate.session
 
         def asked(body: Body) -> Before:
             request = Request(head, target, found, headers, body)
-            operation = served.reader.read(request, identifier=identifier, seq=number, account=account, wanted=wanted)
+            up = self._means.owing.going_up(self._room.gate.policy.inputs(session.identity, session.resource))
+            told = None if up is None else as_sent(request, up)
+            operation = served.reader.read(
+                request, identifier=identifier, seq=number, account=session.account, wanted=wanted, told=told
+            )
             return Before(served, door, request, operation, wanted, door.memo(operation))
 
         if head.expect_continue and not door.gate.observe:
@@ -211,8 +216,7 @@ class HttpProxy:
             if self._denies_unread(door, unread.operation):
                 await serving.run(unread, unread.operation, b"")
                 return
-        asks = door.gate.session.identity
-        with self._means.bodies.share((asks.issuer, asks.subject)) as share:
+        with self._means.bodies.share((session.identity.issuer, session.identity.subject)) as share:
             body, rest = await serving.read_body(headers, share)
             before = asked(body)
             line.before = before if head.body == "none" and not head.upgrade else None

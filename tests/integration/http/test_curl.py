@@ -88,6 +88,9 @@ def test_a_body_is_decided_on_by_path(http, body, status):
     assert [seen.body for seen in http.crm.seen] == ([body.encode()] if status == 200 else [])
 
 
+AS_JSON = ("-H", "content-type: application/json")
+
+
 def test_a_held_request_is_approved_and_answered_on_the_same_connection(http):
     waiting = http.curling("/crm/orders", "-d", '{"customer": 42}', "-H", "content-type: application/json")
     (asked,) = http.waiting()
@@ -100,6 +103,21 @@ def test_a_held_request_is_approved_and_answered_on_the_same_connection(http):
     assert (answer.status, answer.json) == (201, {"order": 7})
     assert answer.headers["location"] == "/crm/orders/7"
     assert [seen.body for seen in http.crm.seen] == [b'{"customer": 42}']
+
+
+def test_what_is_masked_on_its_way_up_is_masked_for_approvers_and_on_record_too(own_http):
+    up = "masks: [{id: up, resource: crm, detect: [card], flow: in, with: partial}]\n"
+    http = own_http(policy=POLICY + up)
+    waiting = http.curling("/crm/orders?ref=4111111111111111", "-d", '{"pay": "4111111111111111"}', *AS_JSON)
+    (asked,) = http.waiting()
+    shown = json.dumps(http.call("GET", f"/v1/approvals/{asked['id']}", http.approver()))
+    assert "************1111" in shown
+    assert "4111111111111111" not in shown
+    assert http.vote(asked["id"])[0] == 200
+    assert http.finished(waiting).status == 201
+    assert [seen.body for seen in http.crm.seen] == [b'{"pay": "************1111"}']
+    http.until_recorded(EventKind.OPERATION_FINISHED)
+    assert not [entry for entry in http.entries() if b"4111111111111111" in repr(entry.payload).encode()]
 
 
 def test_a_rejected_request_says_who_would_not_and_does_not_run(http):
