@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 WHOLE_ID = 32
 LAST = "last"  # the one that was opened last: to be looked at, and not to be ended
+REQUESTS = frozenset({"http", "postgres"})  # protocols of which no session has a terminal
 OVER = 404  # the gateway's answer about a session that is not there any more
 
 app = typer.Typer(rich_markup_mode=None, help="List sessions; watch one that is open, or end it.")
@@ -83,6 +84,8 @@ def watch(
     player = Player(speed=1.0, idle_s=0.0)
     number = _number(ask(reached, f"/v1/sessions/{name}/stream"), "from")
     output.say(f"watching {name[:12]}; that you do is on record")
+    if _protocol(reached, name) in REQUESTS:
+        output.say("! it has no terminal to watch: what it asks is in the record, and `doorward replay` tells it")
     try:
         while True:
             answer = _asked(reached, f"/v1/sessions/{name}/stream?after={number}")
@@ -227,6 +230,10 @@ def _whole(gateway: "Gateway", wanted: str) -> str:
     if len(found) != 1 or len(found[0]) != WHOLE_ID or not found[0].isalnum():
         output.fail(f"{len(found) or 'no'} open sessions begin with {wanted}", output.NO)
     return found[0]
+
+
+def _protocol(gateway: "Gateway", name: str) -> str:
+    return next((str(item.get("protocol")) for item in _open(gateway) if item.get("session") == name), "")
 
 
 def _asked(gateway: "Gateway", path: str) -> dict[str, object]:

@@ -3,10 +3,12 @@
 import base64
 import http.client
 import json
+import os
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
 
 import pytest
@@ -250,7 +252,14 @@ def test_a_session_that_an_operator_ends_ends_what_it_waits_for(own_http):
     gateway = own_http(config=config)
     waiting = gateway.curling("/crm/orders", "-d", "x=1")
     gateway.waiting()
-    _end_session(gateway)
+    watch = [sys.executable, "-m", "doorward_console", "sessions", "watch", "last"]
+    watch += ["--gateway", f"unix:{gateway.sockets}/approvals.sock"]
+    environment = {**os.environ, "DOORWARD_TOKEN": gateway.issuer.issue("eve", "human", ("operators",))}
+    with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True, env=environment) as watching:
+        assert "that you do is on record" in watching.stdout.readline()
+        assert "no terminal to watch" in watching.stdout.readline()
+        _end_session(gateway)
+        assert "enough for today" in watching.communicate(timeout=30)[0]
     answer = gateway.finished(waiting)
     assert (answer.status, answer.json["type"]) == (403, "urn:doorward:ended")
     assert "enough for today" in answer.json["detail"]
