@@ -1,6 +1,7 @@
 """`make bench`: direct, pgbouncer and Doorward in one run, alternating; bench/README.md says how to read it.
 
-QUICK=1 makes a run of a few minutes, whose figures are rougher. ONLY=pgbench,bulk,connect,log,http,ssh chooses parts.
+QUICK=1 makes a run of a few minutes, whose figures are rougher.
+ONLY=pgbench,bulk,connect,log,http,ssh,k8s chooses parts.
 """
 
 import os
@@ -12,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import event_log, http_part, ssh_part
+from bench import event_log, http_part, k8s_part, ssh_part
 from bench.measure import Bulk, Run, bulk, flush_us, pgbench, resident_mb, rss_mb
 from bench.places import ROOT, Doorward, Place, connect, everything, programs, write_json
 from bench.table import table
@@ -20,7 +21,7 @@ from bench.table import table
 QUICK = os.environ.get("QUICK", "") not in {"", "0"}
 ONLY = frozenset(filter(None, os.environ.get("ONLY", "").split(",")))
 POSTGRES = frozenset({"pgbench", "connect", "bulk"})
-PARTS = POSTGRES | {"log", "http", "ssh"}
+PARTS = POSTGRES | {"log", "http", "ssh", "k8s"}
 LEGS = frozenset({"plain", "tls"})
 ROUNDS, SECONDS = (1, 1.0) if QUICK else (2, 2.0)
 SCALE = 2 if QUICK else 10
@@ -151,6 +152,8 @@ def measured(folder: Path) -> dict[str, Any]:
     if wanted("ssh", PARTS):
         print("bench: SSH", flush=True)
         results["ssh"] = ssh_part.measure(folder / "ssh", quick=QUICK)
+    if wanted("k8s", PARTS):
+        results["k8s"] = k8s_part.measure(folder / "k8s", quick=QUICK)
     return results
 
 

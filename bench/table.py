@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.http_table import http_lines, http_targets
+from bench.k8s_table import k8s_lines, k8s_targets
 from bench.ssh_table import ssh_lines, ssh_targets
 
 Results = dict[str, Any]
@@ -24,10 +25,9 @@ def _lines(results: Results) -> Iterator[str]:
             yield from _connect(part.get("connect", {}))
             yield from _bulk(part.get("bulk", {}))
     yield from _log(results)
-    if "http" in results:
-        yield from http_lines(results["http"])
-    if "ssh" in results:
-        yield from ssh_lines(results["ssh"])
+    for name, lines in (("http", http_lines), ("ssh", ssh_lines), ("k8s", k8s_lines)):
+        if name in results:
+            yield from lines(results[name])
     if "idle_mb" in results:
         yield "\n== memory (resident MB, the log's writer included; what both share counted once)"
     for name, megabytes in results.get("idle_mb", {}).items():
@@ -115,10 +115,9 @@ def _targets(results: Results) -> Iterator[tuple[str, float, float, bool]]:
     if "log" in results:
         yield "log: events appended a second", results["log"]["events_s"], 100_000, False
         yield "log: entries verified a second", results["log"]["verified_s"], 100_000, False
-    if "http" in results:
-        yield from http_targets(results["http"])
-    if "ssh" in results:
-        yield from ssh_targets(results["ssh"])
+    for name, targets in (("http", http_targets), ("ssh", ssh_targets), ("k8s", k8s_targets)):
+        if name in results:
+            yield from targets(results[name])
     if "idle_mb" in results:
         yield "idle gateway, MB", results["idle_mb"]["doorward"], 100, True
 
