@@ -28,6 +28,10 @@ EXEC_TIMEOUT_S = 15.0
 _NS_PER_S = 1_000_000_000
 
 
+class SecretUnavailable(UpstreamUnavailable):
+    """A secret cannot be had. The message is for operators: it says where the secret should have been."""
+
+
 class SecretSource(Protocol):
     """Where a secret is to be had: exactly one of `env`, `file` and `exec` is set; `ttl` is in seconds.
 
@@ -56,13 +60,13 @@ async def resolve_secret(source: SecretSource) -> Secret:
     if source.env is not None:
         value = os.environ.get(source.env)
         if value is None:
-            raise UpstreamUnavailable(f"a secret cannot be had: environment variable {source.env} is not set")
+            raise SecretUnavailable(f"a secret cannot be had: environment variable {source.env} is not set")
         return _checked(value, f"environment variable {source.env}")
     if source.file is not None:
         return _decoded(await _from_file(source.file), f"file {source.file}")
     if source.exec is not None:
         return _decoded(await _from_program(source.exec), f"program {source.exec[0]}")
-    raise UpstreamUnavailable("a secret cannot be had: no source is configured")
+    raise SecretUnavailable("a secret cannot be had: no source is configured")
 
 
 def missing(source: SecretSource) -> str:
@@ -117,7 +121,7 @@ async def _from_file(path: Path) -> bytes:
         async with await trio.open_file(path, "rb") as file:
             data: bytes = await file.read(MAX_SECRET_BYTES + 1)
     except OSError as error:
-        raise UpstreamUnavailable(f"a secret cannot be had: file {path}: {error.strerror}") from None
+        raise SecretUnavailable(f"a secret cannot be had: file {path}: {error.strerror}") from None
     return data
 
 
@@ -140,11 +144,11 @@ async def _from_program(argv: tuple[str, ...]) -> bytes:
     except* OSError as group:
         first = _first(group)
         reason = first.strerror if isinstance(first, OSError) else str(first)
-        raise UpstreamUnavailable(f"{what}: {reason}") from None
+        raise SecretUnavailable(f"{what}: {reason}") from None
     except* trio.TooSlowError:
-        raise UpstreamUnavailable(f"{what} took longer than {EXEC_TIMEOUT_S:g} seconds") from None
+        raise SecretUnavailable(f"{what} took longer than {EXEC_TIMEOUT_S:g} seconds") from None
     if len(data) <= MAX_SECRET_BYTES and process.returncode != 0:
-        raise UpstreamUnavailable(f"{what} ended with {process.returncode}")
+        raise SecretUnavailable(f"{what} ended with {process.returncode}")
     return bytes(data)
 
 
@@ -169,16 +173,16 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 def _decoded(data: bytes, where: str) -> Secret:
     if len(data) > MAX_SECRET_BYTES:
-        raise UpstreamUnavailable(f"a secret cannot be had: {where} gives more than {MAX_SECRET_BYTES} bytes")
+        raise SecretUnavailable(f"a secret cannot be had: {where} gives more than {MAX_SECRET_BYTES} bytes")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise UpstreamUnavailable(f"a secret cannot be had: {where} does not give UTF-8 text") from None
+        raise SecretUnavailable(f"a secret cannot be had: {where} does not give UTF-8 text") from None
     text = text.removesuffix("\n").removesuffix("\r")
     return _checked(text, where)
 
 
 def _checked(text: str, where: str) -> Secret:
     if not text or "\x00" in text:
-        raise UpstreamUnavailable(f"a secret cannot be had: {where} gives none")
+        raise SecretUnavailable(f"a secret cannot be had: {where} gives none")
     return Secret(text)

@@ -36,6 +36,7 @@ NO_TOKEN: Final = "an access token is needed: `Authorization: Bearer TOKEN`"  # 
 BAD_TOKEN: Final = "the access token was not accepted; get a new one"  # noqa: S105 - words
 NOTHING_HERE: Final = "nothing is offered at this address"
 NO_ROOM: Final = "the gateway keeps as many bodies of requests as it may; send it again"
+NO_CREDENTIAL: Final = "the gateway has no credential for it; its operators can see why"
 GOING_DOWN: Final = "the gateway is going down; send it again"
 NO_RECORD: Final = "the gateway cannot write its record, and lets nothing pass without one"
 

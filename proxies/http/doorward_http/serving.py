@@ -36,6 +36,7 @@ from doorward_core.http.websocket import (
 )
 from doorward_core.identity.assertion import Assertion
 from doorward_core.model import Denial, Operation, Permit, Record, RecordLevel
+from doorward_core.net.secrets import SecretUnavailable
 from doorward_http import refusals
 from doorward_http.before import Before
 from doorward_http.doors import HttpDoor
@@ -159,7 +160,8 @@ class Serving:
             await self._door.gate.released(permit.entry)
             await self._door.gate.failed(f"target: {error}")
             status = 504 if isinstance(error, UpstreamTimeout) else 502
-            words = f"the target could not be used: {error}"
+            hidden = isinstance(error, SecretUnavailable)
+            words = f"the target could not be used: {refusals.NO_CREDENTIAL if hidden else error}"
             await self._instead(refusal(status, "target", words), started=self._exchange.started)
         finally:
             self._finish(permit, masking)

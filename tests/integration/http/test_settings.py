@@ -289,4 +289,6 @@ def test_a_credential_that_is_not_there_is_told_at_the_start_and_to_whoever_asks
     assert words in (http.state / "gateway.log").read_text()
     answer = http.curl("/crm/customers")
     assert (answer.status, answer.json["type"]) == (502, "urn:doorward:target")
+    assert "NO_SUCH_TOKEN" not in answer.json["detail"]  # where secrets are kept is not the client's to know
+    assert "NO_SUCH_TOKEN" in str([entry.header for entry in http.entries(EventKind.GATEWAY_ERROR)])
     assert http.crm.seen == []
