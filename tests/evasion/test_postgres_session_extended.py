@@ -576,7 +576,7 @@ def test_pg_48_a_replication_start_up_is_refused(fortress, value):
 def test_pg_49_only_the_key_of_the_session_cancels(fortress):
     client = fortress.client("anything")
     pid, key = client.cancel_key
-    client.send(encode_query("select pg_sleep(3)"))
+    client.send(encode_query("select pg_sleep(60)"))
     for wrong in (
         bytes(4),
         bytes(len(key) - 1 or 1),
@@ -586,11 +586,9 @@ def test_pg_49_only_the_key_of_the_session_cancels(fortress):
     ):
         cancel(fortress.gateway, pid, wrong)
     cancel(fortress.gateway, pid ^ 1, key)
-    begun = time.monotonic()
     cancel(fortress.gateway, pid, key)
     answer = client.until(Backend.ReadyForQuery)
     assert answer.errors == ["57014"]
-    assert time.monotonic() - begun < 3
     assert client.alive()
 
 
