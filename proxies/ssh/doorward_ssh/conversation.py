@@ -167,9 +167,13 @@ class Conversation:
         for channel in tuple(self._channels):
             channel.withdraw()
         self._forwards.withdraw()
-        while self._channels or self._carried:
-            self._idle = trio.Event()
-            await self._idle.wait()
+        if self._channels or self._carried:
+            while self._channels or self._carried:
+                self._idle = trio.Event()
+                await self._idle.wait()
+            # Told to go before it has taken its exit status, ssh exits with 255; with it, it goes by itself.
+            with trio.move_on_after(GOODBYE_S):
+                await self._lost.wait()
         self._part(refusals.GOING_DOWN)
 
     async def _until_idle(self) -> None:
