@@ -167,13 +167,12 @@ class Conversation:
         for channel in tuple(self._channels):
             channel.withdraw()
         self._forwards.withdraw()
-        if self._channels or self._carried:
-            while self._channels or self._carried:
-                self._idle = trio.Event()
-                await self._idle.wait()
-            # Told to go before it has taken its exit status, ssh exits with 255; with it, it goes by itself.
-            with trio.move_on_after(GOODBYE_S):
-                await self._lost.wait()
+        patience_s = 0.0  # told to go before it has taken its exit status, ssh exits with 255: with it, it goes itself
+        while self._channels or self._carried:
+            patience_s, self._idle = GOODBYE_S, trio.Event()
+            await self._idle.wait()
+        with trio.move_on_after(patience_s):
+            await self._lost.wait()
         self._part(refusals.GOING_DOWN)
 
     async def _until_idle(self) -> None:
