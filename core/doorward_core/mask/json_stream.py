@@ -31,6 +31,7 @@ _WHOLE: Final = re.compile(rb'(?:[^"]++|' + STRING + rb")*+", re.DOTALL)
 _TAIL: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 # All that may belong to a number, a word or the blanks around it: what is not a bracket, comma, colon or quote.
 _LOOSE: Final = bytes(byte for byte in range(256) if byte not in b'{}[],:"')
+_BLANKS: Final = b" \t\r\n"
 
 
 class TokenCutter:
@@ -143,12 +144,15 @@ class JsonMasker:
         return b"".join([*out, piece[position:]])
 
     def _back(self, end: int) -> int:
-        """The end of the last token that cannot go on: after a bracket, a comma, a colon or a string."""
+        """The end of the last token that cannot go on, a bracket, comma, colon or string, and of the blanks behind it.
+
+        The blanks are no part of what comes next, and who reads line by line waits for them.
+        """
         loose = bytes(memoryview(self._held)[max(0, end - _MAX_LOOSE_BYTES) : end])
         kept = len(loose.rstrip(_LOOSE))
         if not kept and len(loose) == _MAX_LOOSE_BYTES:
             raise UnreadableBody("the body is not the JSON that it says it is")
-        return end - (len(loose) - kept)
+        return end - len(loose[kept:].lstrip(_BLANKS))
 
     def _replaced(self, piece: bytes) -> list[Replacement]:
         """By path first: what a path hides, no detector need look at."""

@@ -194,3 +194,13 @@ def test_the_variables_of_containers_are_hidden_wherever_a_kind_has_them(
 def test_an_annotation_that_is_no_object_is_looked_at_where_nothing_but_a_detector_is_owed() -> None:
     found = through(owed(find("email")), annotated("to jane@example.org"))
     assert found["metadata"]["annotations"][LAST_APPLIED] == "to [masked:email]"
+
+
+@pytest.mark.parametrize("masks", [(find("email"),), (hide("secrets"),), (hide("secrets"), find("email"))])
+def test_the_newline_behind_an_event_does_not_wait_for_the_next(masks: tuple[Mask, ...]) -> None:
+    masker = owed(*masks).json()
+    event = b'{"type":"ADDED","object":{"kind":"Secret"}}'
+    assert masker.feed(event + b"\n") == event + b"\n"
+    assert masker.feed(event) == event
+    assert masker.feed(b"\n") == b"\n"
+    assert masker.end() == b""

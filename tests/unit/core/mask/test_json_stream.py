@@ -33,10 +33,25 @@ def test_what_is_whole_leaves_at_once() -> None:
     assert masker.feed(b'"}\n') == b'"email":"[masked:pii]"}\n'
 
 
+@pytest.mark.parametrize("detectors", [DETECTORS, None])
+@pytest.mark.parametrize("paths", [EMAIL, NONE])
+@pytest.mark.parametrize("value", [b'{"a":1}', b"[1]", b'["a"]'])
+def test_the_newline_behind_a_value_leaves_with_it(paths: Paths, detectors: Detectors | None, value: bytes) -> None:
+    masker = JsonMasker(paths, detectors, KEY)
+    for end in (b"\n", b"\r\n", b" \n\n"):
+        assert masker.feed(value + end) == value + end
+        assert masker.feed(value) == value
+        assert masker.feed(end) == end
+    assert masker.end() == b""
+
+
 def test_half_a_number_is_held_where_detectors_look() -> None:
     masker = JsonMasker(NONE, DETECTORS, KEY)
     assert masker.feed(b'{"a":41111111') == b'{"a":'
     assert masker.feed(b"11111111}") == b"0}"
+    assert masker.feed(b'\n{"a": 41111111') == b'\n{"a": '
+    assert masker.feed(b"11111111 ") == b""
+    assert masker.feed(b"}") == b"0 }"
 
 
 @pytest.mark.parametrize("paths", [EMAIL, NONE])
@@ -71,11 +86,17 @@ def test_text_that_says_it_is_json_is_not_let_through_by_detectors_alone() -> No
         masked(JsonMasker(NONE, DETECTORS, KEY), b"write to jane@example.com today", 3)
 
 
-def test_blanks_without_an_end_are_refused_rather_than_held() -> None:
+def test_digits_without_an_end_are_refused_rather_than_held() -> None:
     masker = JsonMasker(NONE, DETECTORS, KEY)
     with pytest.raises(UnreadableBody):
         for _ in range(20):
-            masker.feed(b" " * 10_000)
+            masker.feed(b"1" * 10_000)
+
+
+def test_blanks_without_an_end_are_not_held() -> None:
+    masker = JsonMasker(NONE, DETECTORS, KEY)
+    for _ in range(20):
+        assert masker.feed(b" " * 10_000) == b" " * 10_000
 
 
 def test_an_empty_body_stays_empty() -> None:
