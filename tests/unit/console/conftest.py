@@ -163,8 +163,8 @@ def control(tmp_path):
 
 @pytest.fixture
 def run() -> Callable[..., Result]:
-    """Run the command; its output is what a terminal would get."""
-    runner = CliRunner()
+    """Run the command; its output is what a program gets that reads it, however wide the terminal of the tests is."""
+    runner = CliRunner(env={"COLUMNS": None})
 
     def call(*arguments: object, **options) -> Result:
         return runner.invoke(app, [str(argument) for argument in arguments], **options)
