@@ -86,7 +86,7 @@ class H1Connection:
             raise
         except trio.BrokenResourceError:
             raise
-        except Exception:
+        except Exception:  # told to the client, and raised again: the supervisor of the connection has it
             if not exchange.started:
                 await exchange.respond(*problem(500, "the gateway could not do this", headers=(_CLOSE,)))
             raise
