@@ -19,16 +19,13 @@ import secrets
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 
-import trio
-
 from doorward_core import entries
 from doorward_core.again import Standing
-from doorward_core.approvals.codec import card_bytes
 from doorward_core.approvals.desk import Desk
-from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, RequestState, binding, request_for
-from doorward_core.approvals.store import RequestRefused
-from doorward_core.errors import AdmissionRefused, AuthenticationError, RecordError, StoreError
+from doorward_core.approvals.request import NS_PER_S, ApprovalRequest
+from doorward_core.errors import AdmissionRefused, AuthenticationError, RecordError
 from doorward_core.event import Event, Outcome
+from doorward_core.holding import Holding
 from doorward_core.identity.authenticate import Authenticator, Credential
 from doorward_core.live import Live
 from doorward_core.model import (
@@ -51,7 +48,7 @@ from doorward_core.policy.decide import Policy
 from doorward_core.policy.rate import RateCounter
 from doorward_core.record.log import EventLog
 from doorward_core.scribe import Scribe
-from doorward_core.terms import EXPIRED_WORDS, INTERRUPTED, OBSERVE_WORDS, REFUSED_WORDS, Setting, Waiter
+from doorward_core.terms import EXPIRED_WORDS, INTERRUPTED, OBSERVE_WORDS, Setting, Waiter
 
 Memo = MutableMapping[bytes, Decision]  # policy digest -> decision, kept by a proxy beside what it decides again
 
@@ -146,6 +143,7 @@ class SessionGate:
         self._gate = gate
         self._generation = gate.log.generation
         self._scribe = Scribe(session)
+        self._holding = Holding(session, gate.desk, gate.log, gate.binding_key, gate.clock, lambda: self._count("held"))
         self._coverage: dict[str, None] = {OBSERVE_WORDS: None} if observe else {}
         self._totals: dict[str, int] = {"permitted": 0, "denied": 0, "held": 0, "rows": 0, "masked": 0}
 
@@ -324,64 +322,11 @@ class SessionGate:
         objection = await waiter.prepare()
         if objection:
             return await self._deny(operation, self._no(ReasonCode.WITHDRAWN, objection, decision))
-        digest = binding(self._gate.binding_key, self.session, operation)
-        try:
-            earlier = await self._gate.desk.redeem(digest, self.session.identity, self._gate.clock())
-            if earlier is not None:
-                return await self._granted(operation, earlier)
-            waiting = await self._gate.desk.rejoin(digest, self.session.identity, decision.approvals)
-            request = waiting or request_for(
-                self.session,
-                operation,
-                decision.approvals,
-                name=self._gate.desk.new_id(),
-                digest=digest,
-                reason=decision.advice,
-                now_unix_ns=self._gate.clock(),
-            )
-            event = entries.held(
-                self.session,
-                operation,
-                decision,
-                request_id=request.id,
-                expires_unix_ns=request.expires_unix_ns,
-                card=card_bytes(request),
-            )
-            await self._gate.log.durable(self._gate.log.append(event, self._gate.clock()))
-            self._count("held")
-            if waiting is None:
-                await self._gate.desk.open(request)
-            return await self._wait(operation, decision, request, waiter)
-        except RequestRefused as error:
-            return await self._deny(operation, self._no(ReasonCode.LIMIT, str(error), decision))
-        except StoreError:
-            words = "approvals cannot be reached just now; nothing was run, try again later"
-            return await self._deny(operation, self._no(ReasonCode.UNAVAILABLE, words, decision), retry=True)
-
-    async def _wait(
-        self, operation: Operation, decision: Decision, request: ApprovalRequest, waiter: Waiter
-    ) -> Permit | Denial:
-        within_s = max(0, (request.expires_unix_ns - self._gate.clock()) // NS_PER_S)
-        settled = False
-        try:
-            until = await waiter.notify(request.id, decision.advice, within_s)
-            state = await self._gate.desk.wait(request.id, until)
-            if state is RequestState.GRANTED and await self._gate.desk.use(request.id):
-                settled = True
-                return await self._granted(operation, request)
-            settled = state is not RequestState.PENDING
-        finally:
-            # The client hung up, cancelled, or the gateway drains: an undecided request does not outlive its asker.
-            if not settled and request.retry:
-                self._gate.desk.leave(request.id)
-            elif not settled:
-                with trio.CancelScope(shield=True):
-                    await self._gate.desk.withdraw(request.id)
-                state = RequestState.WITHDRAWN
-        code, words, retry = REFUSED_WORDS.get(state, (ReasonCode.WITHDRAWN, "the request was withdrawn", True))
-        reason = await self._gate.desk.reason(request.id)
-        advice = f"{words}: {reason}" if reason else words
-        return await self._deny(operation, self._no(code, advice, decision), request.id, retry=retry)
+        answer = await self._holding.ask(operation, decision, waiter)
+        if answer.granted is not None:
+            return await self._granted(operation, answer.granted)
+        refusal = self._no(answer.reason, answer.words, decision)
+        return await self._deny(operation, refusal, answer.request_id, retry=answer.retry)
 
     async def _granted(self, operation: Operation, request: ApprovalRequest) -> Permit | Denial:
         # Decide again, with the grant as input: the token may have expired, a rule may have changed or begun to block.

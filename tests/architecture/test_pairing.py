@@ -19,6 +19,7 @@ UNIT = {
 # module -> (the file that tests it, why that is not a unit file of its own name).
 ELSEWHERE: dict[str, tuple[str, str]] = {
     "doorward_core.errors": ("tests/architecture/test_shape.py", "holds no code: names and docstrings"),
+    "doorward_core.holding": ("tests/unit/core/test_gate.py", "the gate's own waiting: only the gate asks it"),
     "doorward_core.http.exchange": (
         "tests/unit/core/http/test_server_h1.py",
         "the promises of a protocol; the two that keep them are tested",
