@@ -72,6 +72,9 @@ class EventKind(StrEnum):
     APPROVAL_EXPIRED = "approval.expired"
     APPROVAL_WITHDRAWN = "approval.withdrawn"
     STREAM_CHUNK = "stream.chunk"
+    DESK_LOGIN = "desk.login"
+    DESK_REFUSED = "desk.refused"
+    DESK_READ = "desk.read"
     GATEWAY_ERROR = "gateway.error"
 
 
