@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -36,7 +36,7 @@ from doorward_core.net import listen
 from doorward_core.net.control import ControlServer, Route, probes
 from doorward_core.net.secrets import missing
 from doorward_core.net.tls import ServerTls
-from doorward_core.operators import session_routes
+from doorward_core.operators import is_operator, session_routes
 from doorward_core.policy.lint import remarks
 from doorward_core.policy.load import load_policy
 from doorward_core.rooms import Room, opened
@@ -198,9 +198,13 @@ class Gateway:
         return listen.Server([_open(settings)], handle, on_error=self._on_error, limits=limits)
 
     def _control_server(self, settings: Listener) -> listen.Server:
-        operators = self._config.operators
-        watching = session_routes(self._room.gate, frozenset(operators.groups if operators else ()))
-        routes = (*approval_routes(self._room.gate.desk), *watching, *self._proxy.routes())
+        operators = frozenset(self._config.operators.groups if self._config.operators else ())
+
+        def facts(who: Identity) -> Mapping[str, object]:
+            return {"operator": is_operator(who, operators)}
+
+        watching = session_routes(self._room.gate, operators)
+        routes = (*approval_routes(self._room.gate.desk, facts), *watching, *self._proxy.routes())
         server = ControlServer(routes, self._authenticate, self._server_tls(settings, ()))
         return server.server([_open(settings)], self._on_error)
 

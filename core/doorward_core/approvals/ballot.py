@@ -7,6 +7,7 @@ It is pure: the identity was verified before, the time and the keys are argument
 import hashlib
 import unicodedata
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from doorward_core.approvals import sshsig
 from doorward_core.approvals.request import NS_PER_S, Case, Verdict, Vote
@@ -32,6 +33,10 @@ class SshProof:
 
     armour: bytes
     cast_unix_ns: int
+
+
+Proof: TypeAlias = SshProof
+"""What an approver may send beside a verdict."""
 
 
 def cast(

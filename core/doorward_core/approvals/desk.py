@@ -22,7 +22,8 @@ from typing import TypeVar
 import trio
 
 from doorward_core.approvals import events, sshsig
-from doorward_core.approvals.ballot import SshProof, cast
+from doorward_core.approvals.ballot import Proof, cast
+from doorward_core.approvals.changes import Changes
 from doorward_core.approvals.request import (
     ID_RANDOM_BYTES,
     NS_PER_S,
@@ -70,6 +71,7 @@ class Desk:
         self._signers = signers
         self.problem = ""
         """Why the last round of `run` failed; empty while all is well. For readiness to look at."""
+        self.changes = Changes(clock())
         self._thread = trio.CapacityLimiter(1)
         # One thing at a time: votes, endings and withdrawals are rare, and their order is what the log must show.
         self._turn = trio.Lock()
@@ -124,6 +126,7 @@ class Desk:
         """Keep a request, undecided. RequestRefused if one too many waits, StoreError if it cannot be kept."""
         await self._call(self._store.open, request)
         self._held[request.id] = _last_moment(request)
+        self.changes.made()
 
     async def wait(self, request_id: str, until_unix_ns: int | None = None) -> RequestState:
         """Wait until a request is decided, expires, or is withdrawn, and give its state.
@@ -140,7 +143,7 @@ class Desk:
             self._wake(request_id)
 
     async def vote(
-        self, identity: Identity, request_id: str, verdict: Verdict, reason: str, proof: SshProof | None = None
+        self, identity: Identity, request_id: str, verdict: Verdict, reason: str, proof: Proof | None = None
     ) -> VoteOutcome:
         """Take the vote of a verified identity, and decide the request if it was the last one needed.
 
@@ -183,6 +186,7 @@ class Desk:
         used = await self._call(self._store.transition, request_id, RequestState.GRANTED, RequestState.USED, now)
         if used and case is not None:
             self._used[request_id] = _last_moment(case.request)
+            self.changes.made()
         return used
 
     async def redeem(self, digest: bytes, identity: Identity, now_unix_ns: int) -> ApprovalRequest | None:
@@ -191,6 +195,7 @@ class Desk:
         request = await self._call(self._store.use_grant, digest, identity.subject, identity.issuer, now_unix_ns, taken)
         if request is not None:
             self._used[request.id] = _last_moment(request)
+            self.changes.made()
         return request
 
     async def rejoin(self, digest: bytes, identity: Identity, holds: tuple[Approve, ...]) -> ApprovalRequest | None:
@@ -211,9 +216,15 @@ class Desk:
         """One request as it stands."""
         return await self._call(self._store.get, request_id)
 
-    async def list(self, state: RequestState | None = None, limit: int = -1) -> tuple[Case, ...]:
-        """Requests, newest first."""
-        return await self._call(self._store.list, state, limit)
+    async def list(
+        self, state: RequestState | None = None, limit: int = -1, before: tuple[int, str] | None = None
+    ) -> tuple[Case, ...]:
+        """Requests, newest first; `before` is the time and the id of the one that the list goes on after."""
+        return await self._call(self._store.list, state, limit, before)
+
+    def now_unix_ns(self) -> int:
+        """The desk's own time, which a vote that is to be signed names."""
+        return self._clock()
 
     async def reason(self, request_id: str) -> str:
         """What those who rejected a request said, for its requester to read; "" if nothing was said."""
@@ -256,6 +267,7 @@ class Desk:
                     changed = await self._call(change, self._clock())
                 finally:
                     self._wake(request_id)
+                    self.changes.made()
         return changed
 
     async def _settle(self) -> None:
@@ -270,6 +282,7 @@ class Desk:
         """Keep a vote that is on record, and end the request if it was the last one needed; holding the turn."""
         if not await self._call(self._store.add_vote, vote):
             raise StoreError("the vote could not be kept")
+        self.changes.made()
         state = tally(case.request, (*case.votes, vote), vote.cast_unix_ns)
         if state is not RequestState.PENDING:
             await self._end(case.request.id, state, "")

@@ -26,6 +26,7 @@ _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 _BLANK_LETTERS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and marks that draw nothing: Hangul fillers, Khmer inherent vowels, the empty Braille pattern."""
 _PLAIN_CONTROLS = frozenset("\n\t")
+_LAYOUT = str.maketrans("", "", "\n\t")
 
 
 class FlagKind(StrEnum):
@@ -64,7 +65,7 @@ class Flag:
 
 def flags(text: str) -> tuple[Flag, ...]:
     """Say what may mislead a reader of this text, worst first; each character counts once, for its worst kind."""
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.translate(_LAYOUT).isprintable():
         return ()
     found: dict[FlagKind, list[int]] = {}
     confusable = _mixed_words(text)

@@ -58,7 +58,11 @@ BUSY_TIMEOUT_S = 5.0
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """A request carries one statement's text, which the proxies bound well below this."""
 MIN_KEY_BYTES = 32
+MAX_KNOWN = 4096
+MAX_KNOWN_BYTES = 16 * 1024
+"""How many requests are kept decoded, and of what size: 64 MiB at the very most, a few in practice."""
 _NO_LIMIT = -1
+_LAST = 2**63 - 1  # SQLite's largest integer: later than any request
 
 _Row = tuple[str, bytes, str, str, int, int, int, int, bytes, bytes]
 _COLUMNS = "id, binding, principal, state, opened, expires, changed, granted_until, body, mac"
@@ -88,6 +92,7 @@ class SqliteStore:
         self._key = hmac.digest(key, b"doorward-approvals-store/1", "sha256")
         self._quota = quota or Quota()
         self._lock = threading.Lock()
+        self._known: dict[str, tuple[bytes, ApprovalRequest]] = {}
         self.altered = 0
         """How many rows were met that someone else had altered since the start."""
         try:
@@ -147,14 +152,20 @@ class SqliteStore:
             raise StoreError(f"the approvals store was altered: {request_id} cannot be believed")
         return case
 
-    def list(self, state: RequestState | None = None, limit: int = _NO_LIMIT) -> tuple[Case, ...]:
-        """All requests, or those in one state, newest first; altered rows are left out and counted."""
-        where, values = ("WHERE state = ?", (state.value,)) if state else ("", ())
+    def list(
+        self, state: RequestState | None = None, limit: int = _NO_LIMIT, before: tuple[int, str] | None = None
+    ) -> tuple[Case, ...]:
+        """All requests, or those in one state, newest first; altered rows are left out and counted.
+
+        `before` is the time at which one was opened, and its id: only what comes behind it.
+        """
+        opened, name = before or (_LAST, "")
+        query = f"SELECT {_COLUMNS} FROM request WHERE opened <= ? AND (opened < ? OR id > ?)"  # noqa: S608 - a constant
+        values: tuple[object, ...] = (opened, opened, name)
+        if state is not None:
+            query, values = f"{query} AND state = ?", (*values, state.value)
         with self._transaction() as database:
-            rows = database.execute(
-                f"SELECT {_COLUMNS} FROM request {where} ORDER BY opened DESC, id LIMIT ?",  # noqa: S608 - constants
-                (*values, limit),
-            ).fetchall()
+            rows = database.execute(f"{query} ORDER BY opened DESC, id LIMIT ?", (*values, limit)).fetchall()
             cases = [self._case(database, row) for row in rows]
         return tuple(case for case in cases if case is not None)
 
@@ -258,7 +269,7 @@ class SqliteStore:
         """Read one row and its votes, and believe neither unless its HMAC fits."""
         (identifier, digest, _, state, _, expires, changed, granted_until, body, mac) = row
         try:
-            request = decode_request(body)
+            request = self._decoded(identifier, body)
             case = Case(request, RequestState(state), changed, granted_until)
         except ValueError:
             self.altered += 1
@@ -276,6 +287,18 @@ class SqliteStore:
             else:
                 self.altered += 1
         return Case(request, case.state, changed, granted_until, tuple(votes))
+
+    def _decoded(self, identifier: str, body: bytes) -> ApprovalRequest:
+        """A request never changes: what waits is read again and again, and decoded once."""
+        known = self._known.get(identifier)
+        if known is not None and known[0] == body:
+            return known[1]
+        request = decode_request(body)
+        if len(body) <= MAX_KNOWN_BYTES:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[identifier] = body, request
+        return request
 
     def _seal(self, body: bytes, case: Case) -> bytes:
         state = f"{case.state.value} {case.changed_unix_ns} {case.granted_until_unix_ns}".encode("ascii")

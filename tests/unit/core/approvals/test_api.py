@@ -1,24 +1,30 @@
 """The approver's side of the control API: who sees what, and what a vote must look like."""
 
+import base64
+import hashlib
 import json
 
 import pytest
+import trio
 
+from doorward_core.approvals import api as api_module
 from doorward_core.approvals import codec
 from doorward_core.approvals.api import approval_routes
-from doorward_core.approvals.request import HeldRule, RequestState
+from doorward_core.approvals.changes import MAX_WAITING
+from doorward_core.approvals.request import HeldRule, RequestState, request_id
 from doorward_core.model import Peer, PrincipalKind
 from doorward_core.net.control import Call, Problem
 
 NAME = "ap-0123456789ab"
 PEER = Peer("::1")
+START = 1_800_000_000 * 10**9
 
 
 class Api:
     """The routes, called without a socket."""
 
-    def __init__(self, room) -> None:
-        self.routes = {(route.method, route.path): route.handler for route in approval_routes(room.desk)}
+    def __init__(self, room, **more) -> None:
+        self.routes = {(route.method, route.path): route.handler for route in approval_routes(room.desk, **more)}
 
     async def __call__(self, who, method, path, name="", *, query=None, body=None):
         call = Call(method, path, query or {}, json.dumps(body).encode(), PEER, {"id": name}, who)
@@ -80,7 +86,9 @@ async def test_a_list_has_the_state_that_was_asked_for(api, room, a_request, per
     assert len((await api.list(person(), state="withdrawn"))["approvals"]) == 1
 
 
-@pytest.mark.parametrize("query", [{"state": "unheard-of"}, {"filter": "x"}])
+@pytest.mark.parametrize(
+    "query", [{"state": "unheard-of"}, {"filter": "x"}, {"after": "-1"}, {"wait": "5"}, {"before": "1"}]
+)
 async def test_a_list_has_no_other_filters(api, person, query):
     await _refused(400, "no other filter", api.list(person(), **query))
 
@@ -145,3 +153,97 @@ async def test_a_vote_of_another_shape_is_refused(api, room, a_request, person, 
     await room.desk.open(a_request())
     await _refused(400, "a (vote|proof) has", api.vote(person(), body))
     assert room.events == []
+
+
+async def test_a_list_goes_on_where_it_left_off(api, room, a_request, person, monkeypatch):
+    monkeypatch.setattr(api_module, "MAX_LISTED", 4)
+    names = [request_id(number.to_bytes(8, "big")) for number in range(15)]
+    for at, name in enumerate(names):
+        await room.desk.open(a_request(name, opened_unix_ns=START + at // 2))
+    seen, query = [], {}
+    while not seen or query:
+        answer = await api.list(person(), **query)
+        seen += [item["id"] for item in answer["approvals"]]
+        query = {"before": answer["next"]} if answer["next"] else {}
+    assert len(seen) == len(set(seen)) == 15
+    assert set(seen) == set(names)
+    assert seen[0] == names[14]
+
+
+async def test_who_waits_is_told_of_an_opening_a_vote_and_an_end(api, room, a_request, person):
+    version = (await api.list(person()))["version"]
+    seen = []
+
+    async def watch():
+        nonlocal version
+        for _ in range(3):
+            answer = await api.list(person(), after=str(version), wait="20", state="all")
+            assert answer["changed"]
+            assert answer["version"] != version
+            version = answer["version"]
+            seen.append((answer["approvals"][0]["state"], answer["approvals"][0]["voted"]))
+
+    two = (HeldRule("writes", b"h" * 32, frozenset({"dba"}), 2),)
+
+    async def waiting():
+        while not room.desk.changes.waiting:
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        await waiting()
+        await room.desk.open(a_request(rules=two))
+        await waiting()
+        await api.vote(person(), {"verdict": "approve"})
+        await waiting()
+        await room.desk.withdraw(NAME)
+    assert seen == [("pending", []), ("pending", ["dora"]), ("withdrawn", ["dora"])]
+
+
+async def test_who_waits_in_vain_is_told_that_nothing_changed(api, room, person, autojump_clock):
+    version = room.desk.changes.version
+    assert await api.list(person(), after=str(version), wait="20") == {"version": version, "changed": False}
+    assert room.desk.changes.waiting == 0
+
+
+@pytest.mark.parametrize("after", ["0", "1"])
+async def test_who_comes_with_another_version_is_answered_at_once(api, person, after):
+    assert (await api.list(person(), after=after, wait="20"))["changed"]
+
+
+async def test_a_restart_has_another_version(api, room, person):
+    before = room.desk.changes.version
+    room.now += 10**9
+    room.restart()
+    assert room.desk.changes.version != before
+
+
+async def test_one_more_waiter_than_may_wait_is_told_to_come_again(api, room, person):
+    room.desk.changes.waiting = MAX_WAITING
+    await _refused(429, "in a few seconds", api.list(person(), after=str(room.desk.changes.version), wait="1"))
+
+
+async def test_a_statement_is_what_the_vote_will_have_to_sign(api, room, a_request, person):
+    await room.desk.open(a_request())
+    path = "/v1/approvals/{id}/statement"
+    answer = await api(person(), "POST", path, NAME, body={"verdict": "approve", "reason": "fine"})
+    text = answer["statement"].encode()
+    assert base64.urlsafe_b64decode(answer["challenge"] + "=") == hashlib.sha256(text).digest()
+    assert (b'approver: "dora"' in text, b"verdict: approve" in text, b'reason: "fine"' in text) == (True,) * 3
+    assert f"cast_unix_ns: {answer['cast_unix_ns']}" in answer["statement"]
+    assert f"sha256:{answer['content']}" in answer["statement"]
+    assert room.events == []
+
+
+async def test_no_statement_is_made_of_what_is_none_of_ones_business_or_of_a_vote(api, room, a_request, person):
+    await room.desk.open(a_request())
+    path = "/v1/approvals/{id}/statement"
+    for body in ({"verdict": "yes"}, {"verdict": "approve", "proof": {}}, {}):
+        await _refused(400, "verdict", api(person(), "POST", path, NAME, body=body))
+    stranger = person(groups=("sales",))
+    await _refused(404, "no such", api(stranger, "POST", path, NAME, body={"verdict": "approve"}))
+
+
+async def test_what_a_gateway_says_of_somebody_is_in_whoami(room, person):
+    room_api = Api(room, facts=lambda who: {"operator": "dba" in who.groups})
+    assert (await room_api(person(), "GET", "/v1/whoami"))["operator"] is True

@@ -1,0 +1,94 @@
+"""What approvers send to the control API, read strictly: a ballot, its proof, and which part of the list is wanted.
+
+It is pure; whatever is not exactly of that shape is a ValueError, in words for the one who sent it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from doorward_core.approvals.ballot import Proof, SshProof
+from doorward_core.approvals.request import RequestState, Verdict, canonical_id
+
+MAX_WAIT_S: Final = 20
+"""Of one question: the control port gives a handler 30 seconds."""
+MAX_DIGITS: Final = 18
+_LISTING: Final = (
+    f"state is one of all, {', '.join(RequestState)}; after is a version, wait is whole seconds up to {MAX_WAIT_S},"
+    " before is what `next` said; there is no other filter"
+)
+_BALLOT: Final = "a vote has a verdict (approve or reject), a reason, and at most a proof and a content"
+_PROOF: Final = "a proof has a kind (sshsig), a signature and a cast_unix_ns"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which part of the list: of one state or of all, older than a place, once it is no longer of this version."""
+
+    state: RequestState | None
+    before: tuple[int, str] | None
+    after: int | None
+    wait_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A vote as it was sent; `content` is the digest of the card that its caster saw, "" where none was said."""
+
+    verdict: Verdict
+    reason: str
+    proof: Proof | None = None
+    content: str = ""
+
+
+def read_listing(query: Mapping[str, str]) -> Listing:
+    """Read the query of `GET /v1/approvals`."""
+    wanted = query.get("state", "pending")
+    if set(query) - {"state", "before", "after", "wait"} or (wanted != "all" and wanted not in set(RequestState)):
+        raise ValueError(_LISTING)
+    state = None if wanted == "all" else RequestState(wanted)
+    after, wait = _number(query.get("after")), _number(query.get("wait"))
+    if (wait or 0) > MAX_WAIT_S or (wait is not None and after is None):
+        raise ValueError(_LISTING)
+    return Listing(state, _place(query["before"]) if "before" in query else None, after, wait or 0)
+
+
+def place(opened_unix_ns: int, request_id: str) -> str:
+    """Where a list goes on, for `before`."""
+    return f"{opened_unix_ns}.{request_id}"
+
+
+def read_ballot(body: Mapping[str, object], *, drafted: bool = False) -> Ballot:
+    """Read a vote; `drafted` is one that is only asked about, and has neither proof nor content."""
+    members = {"verdict", "reason"} if drafted else {"verdict", "reason", "proof", "content"}
+    verdict, reason, content = body.get("verdict"), body.get("reason", ""), body.get("content", "")
+    texts = isinstance(verdict, str) and isinstance(reason, str) and isinstance(content, str)
+    if set(body) - members or not texts or verdict not in set(Verdict):
+        raise ValueError("what is asked about has a verdict and a reason" if drafted else _BALLOT)
+    return Ballot(Verdict(str(verdict)), str(reason), _proof(body.get("proof")), str(content))
+
+
+def _proof(given: object) -> Proof | None:
+    if given is None:
+        return None
+    if isinstance(given, dict) and set(given) == {"kind", "signature", "cast_unix_ns"} and given["kind"] == "sshsig":
+        signature, cast = given["signature"], given["cast_unix_ns"]
+        if isinstance(signature, str) and signature.isascii() and type(cast) is int and cast > 0:
+            return SshProof(signature.encode("ascii"), cast)
+    raise ValueError(_PROOF)
+
+
+def _number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise ValueError(_LISTING)
+    return int(text)
+
+
+def _place(text: str) -> tuple[int, str]:
+    opened, _, name = text.partition(".")
+    identifier, number = canonical_id(name), opened.isascii() and opened.isdigit() and len(opened) <= MAX_DIGITS + 1
+    if identifier is None or not number:
+        raise ValueError(_LISTING)
+    return int(opened), identifier
