@@ -52,6 +52,13 @@ class RecordError(GatewayError):
     """The log could not be written: traffic stops, readiness goes red."""
 
 
+class TrafficStopped(AdmissionRefused, RecordError):
+    """The log is well, and takes nothing that begins: a limit of its archive, its witnesses or its disk is passed.
+
+    The message says which, in words for the client.
+    """
+
+
 class StoreError(GatewayError):
     """The approvals store could not be read or written: what is held stays held."""
 

@@ -46,6 +46,8 @@ class State:
         """Why no traffic is taken; "" while it is."""
         if self._gate.log.failed:
             return f"the log cannot be written: {self._gate.log.failed}"
+        if self._gate.log.limits.problem:
+            return self._gate.log.limits.problem
         if self.draining:
             return "draining"
         if self._gate.desk.problem:

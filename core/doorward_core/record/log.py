@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from doorward_core.event import Event
+from doorward_core.record.limits import Limits
 
 
 class EventLog(Protocol):
@@ -17,6 +18,10 @@ class EventLog(Protocol):
         """Why the log cannot be written any more, or None; readiness looks at it."""
 
     @property
+    def limits(self) -> Limits:
+        """What stops traffic though the log is well; readiness looks at it."""
+
+    @property
     def generation(self) -> int:
         """How often the log was opened: an index from before the last time may be lost, and given out again."""
 
@@ -25,7 +30,7 @@ class EventLog(Protocol):
         """Entries with an index below this are on stable storage."""
 
     def append(self, event: Event, now_unix_ns: int) -> int:
-        """Put `event` in the log and give its index; raises RecordError."""
+        """Put `event` in the log and give its index; raises RecordError, TrafficStopped where `limits` refuse it."""
 
     def soon(self, index: int) -> None:
         """Begin to make the event at `index` durable, without waiting."""

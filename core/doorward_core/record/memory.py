@@ -12,6 +12,7 @@ import trio.lowlevel
 from doorward_core.errors import RecordError
 from doorward_core.event import Event
 from doorward_core.record.entry import EntryError, pack_parts, parts_of
+from doorward_core.record.limits import Limits
 
 
 class MemoryLog:
@@ -21,6 +22,7 @@ class MemoryLog:
         self.events: list[Event] = []
         self.times: list[int] = []
         self.closed = False
+        self.limits = Limits()
         self._generation = 1
         self._failed: str | None = None
         self._hold = False
@@ -83,6 +85,7 @@ class MemoryLog:
         """Keep `event` and give its index."""
         if self._failed is not None or self.closed:
             raise RecordError(self._failed or "the log is closed")
+        self.limits.check(event.kind)
         try:
             _, body = pack_parts(event.header, event.payload)
         except EntryError as error:

@@ -30,6 +30,7 @@ from doorward_core.record import process
 from doorward_core.record.encode import Messages, pack_message
 from doorward_core.record.engine import Settings
 from doorward_core.record.entry import ID_BYTES, EntryError, check_origin, pack_parts, parts_of
+from doorward_core.record.limits import Limits
 
 # What may wait for the writer. Beyond the first, `room` waits; beyond the second, `append` refuses.
 ROOM_BYTES = 8 * 1024 * 1024
@@ -53,6 +54,7 @@ class Log:
         self._interval_s = interval_s
         self._nursery = nursery
         self._sealed = bool(settings.recipients)
+        self.limits = Limits()
         self._waiters: list[tuple[int, int, Callable[[], None]]] = []
         self._waiter_count = 0
         self._room = trio.Event()
@@ -71,8 +73,7 @@ class Log:
         self._link: Link | None = None
         self._ended = trio.Event()
         self._closing = self._closed = False
-        self.vkey = ""
-        self.mirror_problem = ""
+        self.vkey = self.mirror_problem = ""
         self._scope = trio.CancelScope()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -177,11 +178,13 @@ class Log:
         """Put `event` in the log and give its index: that of its first entry, where a long payload takes several.
 
         Raises RecordError where the log has failed, where the event cannot be encoded, or where 128 MiB wait unwritten.
+        So does `limits`, where one is passed and the event would begin something (TrafficStopped).
         """
         if self._failed is not None or self._closing:
             raise RecordError(self._failed or "the log is closed")
         if self._behind:
             raise RecordError("the log's writer is too far behind")
+        self.limits.check(event.kind)
         session, operation = event.session_id, event.operation_id
         if len(session) not in {0, ID_BYTES} or len(operation) not in {0, ID_BYTES}:
             raise RecordError(f"{event.kind}: an id that is not 16 bytes")
@@ -288,10 +291,9 @@ class Log:
         await self._reap()
 
     async def recover(self) -> None:
-        """After a failure: start a new writer on the same log; raises RecordError where that fails too.
+        """After a failure: start a new writer on the same log, at one process a time; raises where that fails too.
 
         What was never durable is gone, and every `durable` that waited for it has raised.
-        Call it as often as readiness is asked; it costs one process each time.
         """
         async with self._recovering:
             if self._failed is None:

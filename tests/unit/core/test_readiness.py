@@ -87,3 +87,10 @@ async def test_the_metrics_name_nobody_and_nothing(state, house, op):
 async def test_two_gateways_in_one_process_share_no_metric(house):
     State(house.gate)
     State(house.gate)
+
+
+async def test_a_passed_limit_is_why_it_is_not_ready(state, house):
+    house.log.limits.stop("archive", "the archive is 2 h behind")
+    assert ask(state, "/readyz") == (503, "the archive is 2 h behind\n")
+    house.log.limits.lift("archive")
+    assert ask(state, "/readyz") == (200, "ready\n")

@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from doorward_core.errors import RecordError
+from doorward_core.errors import RecordError, TrafficStopped
 from doorward_core.event import Event, EventKind
 from doorward_core.record.log import EventLog
 from doorward_core.record.memory import MemoryLog
@@ -57,3 +57,11 @@ async def test_it_refuses_what_the_real_one_refuses():
     await log.aclose()
     with pytest.raises(RecordError):
         log.append(EVENT, 6)
+
+
+async def test_it_takes_nothing_that_begins_while_a_limit_is_passed():
+    log = MemoryLog()
+    log.limits.stop("disk", "the disk is nearly full")
+    with pytest.raises(TrafficStopped, match="nearly full"):
+        log.append(Event(EventKind.SESSION_OPENED, {}), 1)
+    assert log.append(Event(EventKind.SESSION_CLOSED, {}), 1) == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from doorward_core.errors import RecordError
+from doorward_core.errors import RecordError, TrafficStopped
 from doorward_core.event import Event, EventKind
 from doorward_core.record.reader import Content, LogReader
 from doorward_core.record.verify import verify
@@ -273,3 +273,17 @@ async def test_the_environment_of_the_gateway_does_not_reach_the_writer(tmp_path
         environment = await trio.Path(f"/proc/{log._process.pid}/environ").read_bytes()
         assert b"canary" not in environment
         await log.aclose()
+
+
+async def test_a_passed_limit_refuses_what_begins_and_the_log_goes_on(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        log.limits.stop("archive", "the archive is behind")
+        with pytest.raises(TrafficStopped, match="the archive is behind"):
+            log.append(event(), NOW)
+        assert log.failed is None
+        await log.durable(log.append(Event(EventKind.GATEWAY_ERROR, {"what": "the archive is behind"}), NOW))
+        log.limits.lift("archive")
+        await log.durable(log.append(event(), NOW))
+        await log.aclose()
+    assert report(tmp_path).ok
