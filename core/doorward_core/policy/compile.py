@@ -271,6 +271,7 @@ def _approve(rule: str, digest: bytes, approval: Approval | None) -> Approve | N
         approval.in_transaction,
         approval.retry,
         approval.proof,
+        standing_s=approval.standing or 0,
     )
 
 

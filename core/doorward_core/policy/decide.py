@@ -138,6 +138,13 @@ class Policy:
         view = self._view(identity, resource)
         return any(view.could(action) for action in actions)
 
+    def askable(
+        self, identity: Identity, resource: Resource, actions: frozenset[Action], now_unix_ns: int
+    ) -> tuple[Approve, ...]:
+        """The holds on these actions past which this identity may ask for standing access, each once."""
+        found = {hold.rule: hold for hold in self._view(identity, resource).askable(actions, now_unix_ns)}
+        return tuple(found[rule] for rule in sorted(found))
+
     def wanted(self, resource: Resource) -> frozenset[str]:
         """The facts that some rule about this resource asks for: what an enforcement point has to find out."""
         return frozenset(

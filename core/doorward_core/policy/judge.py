@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from doorward_core.model import Action, Atom, Effect, Identity, Mask, MaskInput, Resource, Target
+from doorward_core.model import Action, Approve, Atom, Effect, Identity, Mask, MaskInput, Resource, Target
 from doorward_core.policy.commands import COMMAND
 from doorward_core.policy.compile import RELATION, CompiledMask, CompiledRule
 from doorward_core.policy.facts import Facts
@@ -135,6 +135,16 @@ class View:
         for rule in self._by_action[atom.action]:
             if rule.when is not None and rule.names_target(atom.target):
                 yield from (key for key, _ in rule.when.keys)
+
+    def askable(self, actions: frozenset[Action], now_unix_ns: int) -> Iterator[Approve]:
+        """The holds on some target of these actions that may be asked to be lifted for a time."""
+        rules = [rule for action in sorted(actions) for rule in self._by_action[action]]
+        if Action.PROBE in actions:
+            rules += [rule for item in self._column_masks for rule in (item.equality, item.other)]
+        for rule in rules:
+            ended = rule.until_unix_ns is not None and now_unix_ns >= rule.until_unix_ns
+            if rule.effect is Effect.HOLD and not ended and rule.approve is not None and rule.approve.standing_s:
+                yield rule.approve
 
     def could(self, action: Action) -> bool:
         """Whether some target of this action could be permitted or held; time limits of rules are not looked at."""

@@ -43,6 +43,8 @@ _JSON_PATH = re.compile(rf"\$(?:{_STEP})+\Z")
 _MAX_STEPS = 32
 _MAX_QUORUM = 16
 """More distinct people than this have never been asked to agree on one statement; it catches a typing error."""
+_MAX_STANDING_S = 7 * 86400
+"""Whoever needs something for longer than a week needs a rule, which others read before it is in force."""
 _MAX_RATE = 10_000
 """Each one counted is remembered for the length of its window."""
 _PERIODS_S: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -149,6 +151,13 @@ def _identifier(value: str) -> str:
     return value
 
 
+def _standing(value: int) -> int:
+    if value > _MAX_STANDING_S:
+        raise fault("at most 7d; whoever needs something for longer needs a rule that allows it")
+    return value
+
+
+Standing = Annotated[WholeSeconds, AfterValidator(_standing)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Patterns = Annotated[tuple[Pattern, ...], AfterValidator(_has_positive)]
@@ -212,6 +221,7 @@ class Approval(Strict):
     grant: WholeSeconds = 300
     in_transaction: WholeSeconds = 60
     retry: bool | None = None
+    standing: Standing | None = None
     proof: Literal["token", "sshsig"] = "token"
 
 

@@ -319,3 +319,17 @@ def test_a_list_of_accounts_that_can_match_nothing_is_a_fault():
     for accounts in ("[]", '["!root"]'):
         with pytest.raises(ConfigError):
             parse_policy(f"rules: [{{id: a, effect: allow, resource: b, accounts: {accounts}, do: [read]}}]", "p.yaml")
+
+
+def test_standing_access_may_be_asked_past_those_holds_alone_whose_rule_says_so(asking, design_text):
+    text = design_text.replace("quorum: 2", "quorum: 2, standing: 4h")
+    asked = asking(text)
+    who = asked.who("crew-analysts")
+
+    def askable(*actions, now=0):
+        return asked.policy.askable(who, asked.resource, frozenset(map(Action, actions)), now)
+
+    (hold,) = askable("read", "write")
+    assert (hold.rule, hold.standing_s) == ("changes-need-a-human", 4 * 3600)
+    assert askable("read", "define") == ()
+    assert asking(design_text).policy.askable(who, asked.resource, frozenset(Action), 0) == ()

@@ -46,6 +46,7 @@ def rules(*lines):
         ("{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: [d]}, quorum: 0}}", "greater than or"),
         ("{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: [d]}, within: 10}}", "with its unit"),
         ("{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: [d]}, proof: none}}", "`token` or"),
+        ("{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: [d]}, standing: 8d}}", "at most 7d"),
     ],
 )
 def test_a_rule_that_could_not_mean_what_it_says_is_a_fault(rule, said):
