@@ -52,7 +52,7 @@ class RecordError(GatewayError):
     """The log could not be written: traffic stops, readiness goes red."""
 
 
-class TrafficStopped(AdmissionRefused, RecordError):
+class TrafficStopped(RecordError):
     """The log is well, and takes nothing that begins: a limit of its archive, its witnesses or its disk is passed.
 
     The message says which, in words for the client.

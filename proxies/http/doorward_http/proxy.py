@@ -119,11 +119,11 @@ class HttpProxy:
             refused = await self._serve(exchange, line)
         except NoRoom:
             refused = NO_ROOM
-        except RecordError:
+        except RecordError as error:
             if exchange.started:
                 exchange.cut()
                 return
-            refused = refusal(503, "no-record", refusals.NO_RECORD, headers=((b"retry-after", b"5"),))
+            refused = refusal(503, "no-record", refusals.no_record(error), headers=((b"retry-after", b"5"),))
         if refused is not None:
             media = media_type(exchange.head.headers)
             await tell(exchange, *refused.answer(media))

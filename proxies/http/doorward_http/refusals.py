@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from doorward_core import entries
 from doorward_core.approvals.request import RequestState
+from doorward_core.errors import RecordError, TrafficStopped
 from doorward_core.http.messages import Headers, ResponseHead, get
 from doorward_core.http.problem import problem, reason
 from doorward_core.model import Denial, ReasonCode
@@ -39,6 +40,11 @@ NO_ROOM: Final = "the gateway keeps as many bodies of requests as it may; send i
 NO_CREDENTIAL: Final = "the gateway has no credential for it; its operators can see why"
 GOING_DOWN: Final = "the gateway is going down; send it again"
 NO_RECORD: Final = "the gateway cannot write its record, and lets nothing pass without one"
+
+
+def no_record(error: RecordError) -> str:
+    """The record cannot be written, or takes nothing that begins; then it says why."""
+    return str(error) if isinstance(error, TrafficStopped) else NO_RECORD
 
 
 @dataclass(frozen=True, slots=True)

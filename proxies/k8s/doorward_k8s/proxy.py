@@ -108,8 +108,8 @@ class K8sProxy:
     async def _handle(self, exchange: Exchange, doors: Doors[Door], connection: Connection) -> None:
         try:
             refused = await self._serve(exchange, doors, connection)
-        except RecordError:
-            refused = refusal(503, refusals.NO_RECORD)
+        except RecordError as error:
+            refused = refusal(503, refusals.no_record(error))
             if exchange.started:
                 exchange.cut()
                 return

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from doorward_core.errors import RecordError, TrafficStopped
 from doorward_core.http.messages import Headers, ResponseHead
 from doorward_core.http.problem import reason
 from doorward_core.model import Denial, Operation, ReasonCode
@@ -39,6 +40,11 @@ CHANNELS: Final = "this stream's protocol is not spoken here; it must be one of 
 STRICT_TTY: Final = "a terminal cannot be masked as strictly as policy demands; run it without --tty"
 REMEMBERED_S: Final = 60  # kubectl asks again at once
 MAX_REMEMBERED: Final = 1024
+
+
+def no_record(error: RecordError) -> str:
+    """The record cannot be written, or takes nothing that begins; then it says why."""
+    return str(error) if isinstance(error, TrafficStopped) else NO_RECORD
 
 
 @dataclass(frozen=True, slots=True)

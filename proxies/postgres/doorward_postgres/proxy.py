@@ -101,8 +101,8 @@ class PostgresProxy:
             await self._converse(connection, tls)
         except ClientProtocolError as error:
             await _say(link, refusals.fatal("08P01", str(error)))
-        except RecordError:
-            await _say(link, refusals.NO_RECORD)
+        except RecordError as error:
+            await _say(link, refusals.no_record(error))
         finally:
             await link.aclose()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from doorward_core import entries
+from doorward_core.errors import RecordError, TrafficStopped
 from doorward_core.event import Outcome, Status
 from doorward_core.model import Action, Denial, ReasonCode
 from doorward_core.policy.advise import readable
@@ -42,6 +43,13 @@ BUSY: Final = fatal("53300", "the gateway serves as many connections as it may; 
 NO_RECORD: Final = fatal(
     "58030", "the gateway cannot write its record, and lets nothing pass without one", "Try again later."
 )
+
+
+def no_record(error: RecordError) -> bytes:
+    """The record cannot be written, or takes nothing that begins: the end of the connection, and why."""
+    return fatal("57P03", str(error), "Try again later.") if isinstance(error, TrafficStopped) else NO_RECORD
+
+
 INTERNAL: Final = fatal("XX000", "the gateway ended this session because of an error of its own")
 IDLE: Final = fatal("57P05", "the session was idle for too long")
 OBSERVED: Final = encode_notice_response(

@@ -214,8 +214,8 @@ class Conversation:
             ending = Ending(f"client protocol: {error}", refusals.fatal("08P01", str(error)))
         except errors.UpstreamProtocolError as error:
             ending = Ending(f"upstream protocol: {error}", refusals.UNTRUSTED)
-        except errors.RecordError:
-            ending = Ending("the record cannot be written", refusals.NO_RECORD)
+        except errors.RecordError as error:
+            ending = Ending("the record cannot be written", refusals.no_record(error))
         except errors.UpstreamUnavailable as error:
             ending = Ending(f"target: {error}", refusals.LOST)
         except errors.GatewayError as error:

@@ -139,8 +139,8 @@ class Channel:
                 await self._leave(refusals.denied(verdict), refusals.REFUSED)
             else:
                 await self._run(verdict, reading)
-        except RecordError:
-            await self._leave(refusals.line(refusals.NO_RECORD), refusals.FAILED)
+        except RecordError as error:
+            await self._leave(refusals.line(refusals.no_record(error)), refusals.FAILED)
             raise
 
     async def _judge(self, reading: Reading) -> Permit | Denial | None:

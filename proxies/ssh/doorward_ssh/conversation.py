@@ -351,8 +351,8 @@ class Conversation:
         except AdmissionRefused as refused:
             words = refusals.line(str(refused))[:WORDS_CHARS]
             raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, words) from None
-        except RecordError:
-            words = refusals.line(refusals.NO_RECORD)
+        except RecordError as error:
+            words = refusals.line(refusals.no_record(error))
             raise asyncssh.DisconnectError(asyncssh.DISC_BY_APPLICATION, words) from None
         except GatewayError as error:
             raise asyncssh.DisconnectError(asyncssh.DISC_BY_APPLICATION, "the login failed") from error

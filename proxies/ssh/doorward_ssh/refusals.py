@@ -9,6 +9,7 @@ Invariants: one line, printable, no escape sequence of a terminal, whatever the 
 from typing import Final
 
 from doorward_core.entries import refused_content
+from doorward_core.errors import RecordError, TrafficStopped
 from doorward_core.model import Denial
 from doorward_core.policy.advise import describe, readable
 
@@ -27,6 +28,11 @@ STRICT_PTY: Final = (
 IDLE: Final = "nothing was asked for on this connection for too long"
 EXPIRED: Final = "the credential of this session has expired; log in again"
 OBSERVED: Final = "doorward: observe mode: what is refused or held elsewhere is let through and recorded"
+
+
+def no_record(error: RecordError) -> str:
+    """The record cannot be written, or takes nothing that begins; then it says why."""
+    return str(error) if isinstance(error, TrafficStopped) else NO_RECORD
 
 
 def line(words: str) -> str:

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from doorward_core.errors import RecordError, TrafficStopped
 from doorward_core.http.messages import ResponseHead
 from doorward_core.model import Action, Atom, Denial, Operation, ReasonCode, Target
 from doorward_http import refusals
+from doorward_http.refusals import NO_RECORD, no_record
 
 ATOM = Atom(Action.WRITE, Target("request", "DELETE /customers/42"))
 OPERATION = Operation(b"", 0, Action.WRITE, "DELETE", (ATOM,), "", b"")
@@ -97,3 +99,9 @@ def test_a_failure_that_is_withheld_stays_the_failure_that_it_was(answered):
 def test_when_to_come_back_is_a_number_or_not_said():
     head = refusals.unmaskable("no reader", ResponseHead(503, ((b"retry-after", b"ask ada"),))).answer()[0]
     assert b"retry-after" not in dict(head.headers)
+
+
+def test_a_record_that_takes_nothing_new_says_why_and_one_that_fails_does_not():
+    why = "the archive has taken nothing for 1 h"
+    assert no_record(TrafficStopped(why)) == why
+    assert no_record(RecordError("disk full: /var")) == NO_RECORD

@@ -2,8 +2,18 @@
 
 import json
 
+from doorward_core.errors import RecordError, TrafficStopped
 from doorward_core.model import Action, Denial, Operation, ReasonCode
-from doorward_k8s.refusals import REMEMBERED_S, Refused, denied, refusal, request_id, unauthenticated
+from doorward_k8s.refusals import (
+    NO_RECORD,
+    REMEMBERED_S,
+    Refused,
+    denied,
+    no_record,
+    refusal,
+    request_id,
+    unauthenticated,
+)
 
 OPERATION = Operation(b"\1" * 16, 0, Action.WRITE, "delete", (), "", b"")
 
@@ -50,3 +60,9 @@ def test_what_a_stream_was_refused_with_is_told_once_more_and_not_for_ever():
         known.keep(str(number).encode(), refusal(403, "no"), 0)
     assert known.earlier(b"0", 1) is None
     assert known.earlier(b"2999", 1) is not None
+
+
+def test_a_record_that_takes_nothing_new_says_why_and_one_that_fails_does_not():
+    why = "the archive has taken nothing for 1 h"
+    assert no_record(TrafficStopped(why)) == why
+    assert no_record(RecordError("disk full: /var")) == NO_RECORD

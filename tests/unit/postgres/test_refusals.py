@@ -2,6 +2,7 @@
 
 import pytest
 
+from doorward_core.errors import RecordError, TrafficStopped
 from doorward_core.model import Action, Atom, Denial, Operation, ReasonCode, Target
 from doorward_postgres import refusals
 from doorward_postgres.refusals import denied
@@ -132,3 +133,9 @@ def test_a_farewell_is_fatal_and_has_the_servers_own_code_for_it(frame, code):
 def test_a_cancelled_statement_ends_as_the_server_would_end_it():
     fields = fields_of(refusals.CANCELLED)
     assert (fields["S"], fields["C"]) == ("ERROR", "57014")
+
+
+def test_a_record_that_takes_nothing_new_says_why_and_one_that_fails_does_not():
+    why = "the archive has taken nothing for 1 h"
+    assert refusals.no_record(TrafficStopped(why)) == refusals.fatal("57P03", why, "Try again later.")
+    assert refusals.no_record(RecordError("disk full: /var")) == refusals.NO_RECORD

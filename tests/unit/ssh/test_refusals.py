@@ -1,7 +1,9 @@
 """What the gateway says to a client."""
 
+from doorward_core.errors import RecordError, TrafficStopped
 from doorward_core.model import Action, Atom, Denial, Operation, ReasonCode, Target
 from doorward_ssh import refusals
+from doorward_ssh.refusals import NO_RECORD, no_record
 
 RM = Atom(Action.EXECUTE, Target("command", "rm"))
 
@@ -45,3 +47,9 @@ def test_a_line_is_bounded():
 
 def test_a_hold_says_for_how_long_and_by_what_name():
     assert refusals.held("ap-7", "Held by rule `r`.", 60) == "doorward: Held by rule `r`; waiting at most 60 s [ap-7]"
+
+
+def test_a_record_that_takes_nothing_new_says_why_and_one_that_fails_does_not():
+    why = "the archive has taken nothing for 1 h"
+    assert no_record(TrafficStopped(why)) == why
+    assert no_record(RecordError("disk full: /var")) == NO_RECORD
