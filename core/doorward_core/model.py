@@ -61,6 +61,7 @@ class Identity:
     `sponsor` is the human that answers for an agent; empty where the credential names none.
     `display` is for people's eyes and is never matched on.
     `credential_id` is a `jti`, a serial or a digest, never the credential, and `authenticated_unix_ns` its last check.
+    `logged_in_unix_ns` is when the issuer says that they logged in, or else made the credential; 0 where it says neither.
     """
 
     subject: str
@@ -75,6 +76,7 @@ class Identity:
     sponsor: str = ""
     display: str = ""
     attributes: Mapping[str, str] = field(default_factory=_empty)
+    logged_in_unix_ns: int = 0
 
 
 # --- what is protected -----------------------------------------------------------------------------------------------
@@ -281,6 +283,8 @@ class Approve:
     `rule` and `rule_hash` (SHA-256 of the rule's canonical content) tie a grant to the rule that asked for it.
     `in_transaction_s` bounds a hold inside an open transaction; `grant_s` is how long an unused grant lives.
     `retry` is None where the rule leaves it to the protocol.
+    `proof` names the kinds of proof that count, joined by ` or `: `token` is the least, and every other is one too.
+    `fresh_s` is how long ago an approver may have logged in; 0 where that is all the same.
     `standing_s` is the longest for which standing access past this hold may be asked; 0 where it may not be.
     """
 
@@ -294,6 +298,7 @@ class Approve:
     retry: bool | None = None
     proof: str = "token"
     standing_s: int = 0
+    fresh_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,14 @@ def verify_jws(jws: CompactJws, keys: KeySet, settings: IssuerSettings, now_unix
         sponsor=_sponsor(jws.claims, settings, kind, subject if chain and declared is PrincipalKind.HUMAN else ""),
         display=display(jws.claims, settings.display_claim),
         attributes=_attributes(jws.claims, settings),
+        logged_in_unix_ns=_logged_in(jws.claims, now_unix_ns),
     )
+
+
+def _logged_in(claims: Mapping[str, Json], now_unix_ns: int) -> int:
+    """Give when they logged in (OpenID Connect Core section 2), or else when the token was made; never the future."""
+    said = instant_unix_ns(claims, "auth_time")
+    return min(said if said is not None else instant_unix_ns(claims, "iat") or 0, now_unix_ns)
 
 
 def _check_signature(jws: CompactJws, keys: KeySet, settings: IssuerSettings) -> None:

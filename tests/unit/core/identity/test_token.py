@@ -271,3 +271,13 @@ def test_settings_that_could_never_be_safe_are_refused(change, problem):
 def test_the_replay_policy_may_be_given_as_its_text():
     settings = IssuerSettings("https://idp.example", frozenset({"doorward"}), replay="same-source")
     assert settings.replay is token.Replay.SAME_SOURCE
+
+
+def test_a_token_says_when_its_owner_logged_in_or_else_when_it_was_made(world):
+    made = check(world)
+    now_s = made.authenticated_unix_ns // 10**9
+    assert check(world, auth_time=now_s - 500).logged_in_unix_ns == (now_s - 500) * 10**9
+    assert check(world, iat=now_s - 60).logged_in_unix_ns == (now_s - 60) * 10**9
+    assert check(world, auth_time=0).logged_in_unix_ns == 0
+    assert check(world, auth_time=now_s + 500).logged_in_unix_ns == now_s * 10**9
+    refused(world, "auth_time is not a time", auth_time="yesterday")
