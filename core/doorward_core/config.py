@@ -16,6 +16,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from doorward_core.config_identity import IdentitySettings, https
+from doorward_core.config_record import RecordSettings
+from doorward_core.config_secrets import SecretSource
 from doorward_core.config_types import (
     Bytes,
     ExistingFile,
@@ -27,18 +29,16 @@ from doorward_core.config_types import (
     Strict,
     UnixNs,
     fault,
-    frozen_lists,
     nearest,
     shown,
     validate,
 )
 from doorward_core.config_yaml import Document, Problem, read_document
 from doorward_core.errors import ConfigError
-from doorward_core.model import RecordLevel, Resource
+from doorward_core.model import Resource
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _MIB = 1024 * 1024
 NEEDS_TLS = "needs `tls: {certificate: PATH, key: PATH}`: credentials arrive here; or use `unix: PATH`"
 
@@ -65,36 +65,6 @@ def _link(value: str) -> str:
 Name = Annotated[str, AfterValidator(_name)]
 Link = Annotated[str, AfterValidator(_link)]
 Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class SecretSource(Strict):
-    """Where a secret is to be had: never the secret itself."""
-
-    env: str | None = None
-    file: FilePath | None = None
-    exec: tuple[str, ...] | None = None
-    ttl: Seconds | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_secret_here(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            raise fault(
-                "a secret is never written here; say where it is: `{env: NAME}`, `{file: PATH}` or `{exec: [PROGRAM]}`"
-            )
-        return frozen_lists(value)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "SecretSource":
-        if sum(item is not None for item in (self.env, self.file, self.exec)) != 1:
-            raise fault("exactly one of `env`, `file` and `exec` says where the secret is")
-        if self.env is not None and not _VARIABLE.match(self.env):
-            raise fault("`env` names an environment variable")
-        if self.exec is not None and (not self.exec or not self.exec[0]):
-            raise fault("`exec` needs a program, and its arguments one by one: `[vault, read, ...]`")
-        if self.ttl is not None and self.env is not None:
-            raise fault("`ttl` has no meaning beside `env`: a process's environment does not change")
-        return self
 
 
 class ServerTls(Strict):
@@ -157,28 +127,10 @@ class Operators(Strict):
     groups: Some
 
 
-class RecordSettings(Strict):
-    """Where the log is kept, and how much of it; `keys` outside `folder`: deleting a key must not touch the tree."""
+class Privacy(Strict):
+    """Whose people may erase recorded content; without it, operators may. Agents never may."""
 
-    folder: FilePath
-    keys: FilePath
-    level: RecordLevel = RecordLevel.SHAPE
-    recipients: tuple[str, ...] = ()
-    checkpoint_interval: Seconds = 1.0
-    mirror: FilePath | None = None
-
-    @model_validator(mode="after")
-    def _apart(self) -> "RecordSettings":
-        for name in ("keys", "mirror"):
-            path: Path | None = getattr(self, name)
-            if path is not None and (path == self.folder or self.folder in path.parents):
-                raise fault(f"`{name}` must lie outside `folder`: they are to be kept and lost apart")
-        for recipient in self.recipients:
-            if recipient.startswith("AGE-SECRET-KEY-"):
-                raise fault(
-                    "`recipients` takes public keys (`age1...`), and this is a secret one: it is to be replaced"
-                )
-        return self
+    groups: Some
 
 
 class Account(Strict):
@@ -249,6 +201,7 @@ class Config(Strict):
     admin: Endpoint = Endpoint(address="127.0.0.1", port=9464)
     approvals: Approvals
     operators: Operators | None = None
+    privacy: Privacy | None = None
     identity: IdentitySettings
     record: RecordSettings
     policy: ExistingFile

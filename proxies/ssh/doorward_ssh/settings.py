@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Final
 import asyncssh
 from pydantic import AfterValidator, Field, model_validator
 
-from doorward_core.config import Name, Port, SecretSource
+from doorward_core.config import Name, Port
+from doorward_core.config_secrets import SecretSource
 from doorward_core.config_types import ExistingFile, NotEmptyText, Seconds, Strict, fault
 
 KEY_CHARS: Final = 16 * 1024  # an RSA key of 16,384 bits has 2,800

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from doorward_core.config import Config, Limits, RecordSettings, ResourceSettings, load_config
+from doorward_core.config import Config, Limits, ResourceSettings, load_config
 from doorward_core.config_identity import Issuer
+from doorward_core.config_record import ArchiveSettings, RecordSettings, RetentionSettings
 from doorward_core.model import Action
 from doorward_core.policy.lint import remarks
 from doorward_core.policy.load import parse_policy
@@ -54,6 +55,7 @@ def test_every_configuration_shown_loads(tmp_path, text):
     [
         *((model, POLICY) for model in (Rule, MaskRule, Approval)),
         *((model, CONFIG) for model in (Config, Issuer, Limits, RecordSettings, ResourceSettings)),
+        *((model, CONFIG) for model in (ArchiveSettings, RetentionSettings)),
     ],
 )
 def test_every_key_is_described(model, text):

@@ -8,7 +8,8 @@ import pytest
 import trio
 from http_stand import started
 
-from doorward_core.config import Account, SecretSource
+from doorward_core.config import Account
+from doorward_core.config_secrets import SecretSource
 from doorward_core.errors import UpstreamUnavailable
 from doorward_core.http.dial import UpstreamSettings
 from doorward_core.http.messages import ResponseHead, get
