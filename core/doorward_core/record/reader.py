@@ -17,7 +17,7 @@ from doorward_core.event import Value
 from doorward_core.record import journal, keys
 from doorward_core.record.checkpoint import Checkpoint, CheckpointError, parse_text, split
 from doorward_core.record.entry import EntryError, Fields, open_blob, parse
-from doorward_core.record.merkle import TILE_WIDTH
+from doorward_core.record.merkle import TILE_WIDTH, leaf_hash
 from doorward_core.record.publish import CHECKPOINT
 from doorward_core.record.tiles import ENTRIES, tile_path, unpack_bundle
 
@@ -106,6 +106,14 @@ class LogReader:
     def session(self, session_id: bytes) -> Iterator[Entry]:
         """The events of one session, in order."""
         return (entry for entry in self.entries() if entry.session_id == session_id)
+
+    def leaf(self, index: int) -> bytes:
+        """The hash of one entry: whoever read it before knows it again by that. RecordError where it is gone."""
+        for found, data in self._raw(index):
+            if found == index:
+                return leaf_hash(data)
+            break
+        raise RecordError(f"entry {index} is missing")
 
     @property
     def size(self) -> int:

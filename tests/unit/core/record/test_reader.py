@@ -76,3 +76,18 @@ def test_a_missing_bundle_is_an_error(workshop):
 def test_no_log_is_an_error(tmp_path):
     with pytest.raises(RecordError):
         LogReader(tmp_path / "nothing")
+
+
+def test_an_entry_is_known_again_by_its_leaf_wherever_it_lies(workshop):
+    engine = workshop.open()
+    workshop.add(engine, 300)
+    engine.checkpoint()
+    workshop.add(engine, 2)
+    engine.flush()
+    reader = LogReader(workshop.folder)
+    leaves = [reader.leaf(index) for index in (0, 255, 256, 300, 301, 302)]
+    assert len(set(leaves)) == 6
+    engine.close(workshop.now)
+    assert [reader.leaf(index) for index in (0, 255, 256, 300, 301, 302)] == leaves
+    with pytest.raises(RecordError, match="entry 9000 is missing"):
+        reader.leaf(9000)
