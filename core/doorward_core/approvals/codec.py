@@ -52,6 +52,7 @@ def card(request: ApprovalRequest) -> Json:
         "expires_unix_ns": request.expires_unix_ns,
         "grant_s": request.grant_s,
         "retry": request.retry,
+        **({"standing": True} if request.standing else {}),
     }
 
 
@@ -145,6 +146,14 @@ class _Fields:
     def mapping(self, name: str) -> Mapping[str, str]:
         return MappingProxyType({key: _text(value) for key, value in self.take(name, dict).items()})
 
+    def said(self, name: str) -> bool:
+        """A member that is there and true, or is not there."""
+        if name not in self._left:
+            return False
+        if not self.take(name, bool):
+            raise ValueError(f"{name} is left out where it is false")
+        return True
+
     def done(self) -> None:
         if self._left:
             raise ValueError(f"unknown members: {', '.join(sorted(self._left))}")
@@ -179,6 +188,7 @@ def _request(fields: _Fields, digest: bytes) -> ApprovalRequest:
         retry=fields.take("retry", bool),
         actor_chain=fields.items("actor_chain", _actor_in),
         context=fields.mapping("context"),
+        standing=fields.said("standing"),
     )
     fields.done()
     return request

@@ -36,6 +36,7 @@ from doorward_core.approvals.request import (
     held_rules,
     request_id,
 )
+from doorward_core.approvals.standing import StandingAccess
 from doorward_core.approvals.store import SqliteStore
 from doorward_core.approvals.votes import tally
 from doorward_core.errors import RecordError, StoreError
@@ -72,6 +73,7 @@ class Desk:
         self.problem = ""
         """Why the last round of `run` failed; empty while all is well. For readiness to look at."""
         self.changes = Changes(clock())
+        self.standing = StandingAccess()
         self._thread = trio.CapacityLimiter(1)
         # One thing at a time: votes, endings and withdrawals are rare, and their order is what the log must show.
         self._turn = trio.Lock()
@@ -88,11 +90,14 @@ class Desk:
     async def recover(self) -> None:
         """Withdraw what an earlier process left undecided, for its requesters are gone; call once, at the start.
 
-        What a rule lets be retried stays open, and so does a grant that was not used.
+        What a rule lets be retried stays open, so does what nobody waits on (standing access), and a grant that was
+        not used.
         """
         await self._settle()
+        for case in await self._call(self._store.list, RequestState.GRANTED):
+            self.standing.keep(case)
         for case in await self._call(self._store.list, RequestState.PENDING):
-            if not case.request.retry:
+            if not (case.request.retry or case.request.standing):
                 await self.withdraw(case.request.id, "the gateway restarted while it was held")
 
     async def run(self) -> None:
@@ -115,7 +120,8 @@ class Desk:
         now = self._clock()
         for case in await self._call(self._store.overdue, now):
             undecided = case.state is RequestState.PENDING
-            why = "nobody decided in time" if undecided else "the grant was not used in time"
+            lapsed = "its time is over" if case.request.standing else "the grant was not used in time"
+            why = "nobody decided in time" if undecided else lapsed
             async with self._turn:
                 await self._end(case.request.id, RequestState.EXPIRED, why, case.state)
         await self._call(self._store.purge, now - RETENTION_S * NS_PER_S)
@@ -127,6 +133,23 @@ class Desk:
         await self._call(self._store.open, request)
         self._held[request.id] = _last_moment(request)
         self.changes.made()
+
+    async def ask(self, request: ApprovalRequest) -> ApprovalRequest:
+        """Ask for standing access, on record first; gives the request that waits for the very same already, if any."""
+        for case in await self._call(self._store.list, RequestState.PENDING):
+            same = (case.request.digest, case.request.rules) == (request.digest, request.rules)
+            if same and self._clock() < case.request.expires_unix_ns:
+                return case.request
+        await self._record(events.asked(request))
+        await self.open(request)
+        return request
+
+    async def end_standing(self, request: ApprovalRequest, why: str) -> None:
+        """From now on nothing stands by this request, whatever the store comes to say; it is on record already."""
+        self._used[request.id] = _last_moment(request)
+        self.standing.drop(request.id)
+        async with self._turn:
+            await self._end(request.id, RequestState.WITHDRAWN, why, RequestState.GRANTED)
 
     async def wait(self, request_id: str, until_unix_ns: int | None = None) -> RequestState:
         """Wait until a request is decided, expires, or is withdrawn, and give its state.
@@ -258,17 +281,27 @@ class Desk:
         changed = False
         with trio.CancelScope(shield=True):
             case = await self._call(self._store.get, request_id)
-            if case is not None and case.state is old:
+            spent = state is RequestState.GRANTED and request_id in self._used  # an older copy of the file says so
+            if case is not None and case.state is old and not spent:
                 # First the log: a crash between the two leaves an ending on record whose request is still undecided; it
                 # then ends once more, and what can be used is never ahead of what is on record.
                 try:
                     await self._record(events.ended(case.request, state, case.votes, why))
                     change = partial(self._store.transition, request_id, old, state)
                     changed = await self._call(change, self._clock())
+                    if case.request.standing:
+                        await self._stand(request_id)
                 finally:
                     self._wake(request_id)
                     self.changes.made()
         return changed
+
+    async def _stand(self, request_id: str) -> None:
+        """Let standing access stand, or not, as the store has it now."""
+        self.standing.drop(request_id)
+        case = await self._call(self._store.get, request_id)
+        if case is not None and request_id not in self._used:
+            self.standing.keep(case)
 
     async def _settle(self) -> None:
         """End what has its votes and is still open, because the process or the log failed just then."""

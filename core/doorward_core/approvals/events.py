@@ -16,6 +16,16 @@ ENDINGS = {
 }
 
 
+def asked(request: ApprovalRequest) -> Event:
+    """Standing access was asked for; `card` is what approvers are shown, whose digest their votes name."""
+    header: dict[str, Value] = {
+        **_about(request),
+        "actions": [atom.action.value for atom in request.atoms],
+        "expires_unix_ns": request.expires_unix_ns,
+    }
+    return Event(EventKind.ACCESS_REQUESTED, header, {"card": card_bytes(request)})
+
+
 def voted(request: ApprovalRequest, vote: Vote, refusal: str = "") -> Event:
     """A vote, before it counts; `refusal` says why it does not.
 
@@ -62,4 +72,5 @@ def _about(request: ApprovalRequest) -> dict[str, Value]:
         "account": request.account,
         "verb": request.verb,
         "rules": rules,
+        **({"standing_s": request.grant_s} if request.standing else {}),
     }

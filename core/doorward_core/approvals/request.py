@@ -76,6 +76,7 @@ class ApprovalRequest:
     `attributes` are the requester's (crew, task); `context` is the operation's (role, search_path, database).
     `expires_unix_ns` ends the waiting; a grant then lives `grant_s` seconds from the moment it was given.
     `retry` leaves the undecided request open when its requester hangs up.
+    `standing` is a request of no operation but for standing access (`standing`), which lasts `grant_s`.
     """
 
     id: str
@@ -105,6 +106,7 @@ class ApprovalRequest:
     retry: bool = False
     actor_chain: tuple[Actor, ...] = ()
     context: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    standing: bool = False
 
     @property
     def granted_rules(self) -> frozenset[tuple[str, bytes]]:

@@ -24,8 +24,9 @@ from pathlib import Path
 
 from doorward_core.approvals.codec import decode_request, decode_vote, encode_request, encode_vote
 from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, Case, RequestState, Vote
-from doorward_core.approvals.votes import fold, satisfied
+from doorward_core.approvals.votes import counting, satisfied
 from doorward_core.errors import StoreError
+from doorward_core.people import fold
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -248,9 +249,9 @@ class SqliteStore:
             return False
         if new in (RequestState.GRANTED, RequestState.USED) and not satisfied(case.request, case.votes):
             return False
-        if new is RequestState.USED and not now_unix_ns < case.granted_until_unix_ns:
-            return False
-        until = now_unix_ns + case.request.grant_s * NS_PER_S if new is RequestState.GRANTED else 0
+        if new is RequestState.USED and (case.request.standing or not now_unix_ns < case.granted_until_unix_ns):
+            return False  # what stands is not used up, and no operation's grant
+        until = _until(case, now_unix_ns) if new is RequestState.GRANTED else 0
         after = Case(case.request, new, now_unix_ns, until)
         cursor = database.execute(
             "UPDATE request SET state = ?, changed = ?, granted_until = ?, mac = ? WHERE id = ? AND state = ?",
@@ -338,6 +339,15 @@ def _connect(path: Path) -> sqlite3.Connection:
         database.close()
         raise StoreError(f"the approvals store {path} has version {version}; this gateway knows {SCHEMA_VERSION}")
     return database
+
+
+def _until(case: Case, now_unix_ns: int) -> int:
+    """When a grant that is given now ends. Standing access begins with the last vote, however late it is counted."""
+    request = case.request
+    began_unix_ns = now_unix_ns
+    if request.standing:
+        began_unix_ns = min(now_unix_ns, max(vote.cast_unix_ns for vote in counting(request, case.votes)))
+    return began_unix_ns + request.grant_s * NS_PER_S
 
 
 def _principal(issuer: str, subject: str) -> str:

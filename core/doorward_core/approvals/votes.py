@@ -14,12 +14,12 @@ Invariants:
 """
 
 import json
-import unicodedata
 from collections.abc import Iterable
 
 from doorward_core.approvals.codec import content_digest
 from doorward_core.approvals.request import ApprovalRequest, HeldRule, RequestState, Verdict, Vote
 from doorward_core.model import Actor, PrincipalKind
+from doorward_core.people import fold, people
 
 SSHSIG_NAMESPACE = "doorward-vote@1"
 """The namespace of the signature: one made for a commit or a mail is not a vote."""
@@ -70,7 +70,7 @@ def check_vote(request: ApprovalRequest, vote: Vote, cast: Iterable[Vote] = ()) 
             "the request is no longer open",
         ),
         (
-            not _people(vote.approver_subject, vote.approver_display).isdisjoint(_requesters(request)),
+            not people(vote.approver_subject, vote.approver_display).isdisjoint(_requesters(request)),
             "nobody decides on what they asked for themselves; another person must",
         ),
         (not groups, "you are in none of the groups that decide on this request"),
@@ -131,27 +131,9 @@ def may_see(
     return kind is PrincipalKind.HUMAN and any(groups & rule.groups for rule in request.rules)
 
 
-def fold(name: str) -> str:
-    """One spelling per name: compatibility forms, capitals and invisible characters are no second person."""
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return "".join(character for character in plain if unicodedata.category(character) != "Cf").strip()
-
-
-def _people(subject: str, display: str) -> frozenset[str]:
-    """The names under which one person may appear.
-
-    `display` never lets anyone in; where it is a mail address it may keep someone out, for a sponsor is often named
-    by address while the subject is an opaque number.
-    """
-    names = {fold(subject)}
-    if "@" in display:
-        names.add(fold(display))
-    return frozenset(names - {""})
-
-
 def _requesters(request: ApprovalRequest) -> frozenset[str]:
     chain: tuple[Actor, ...] = request.actor_chain
-    names = _people(request.subject, request.display) | {fold(request.sponsor)}
+    names = people(request.subject, request.display) | {fold(request.sponsor)}
     return frozenset((names | {fold(actor.subject) for actor in chain}) - {""})
 
 
