@@ -9,6 +9,7 @@ import typer
 
 from doorward_console import (
     approvals_commands,
+    desk_commands,
     export_commands,
     http_commands,
     init_commands,
@@ -19,6 +20,7 @@ from doorward_console import (
     session_commands,
     ssh_commands,
     token_command,
+    witness_commands,
 )
 
 app = typer.Typer(
@@ -33,10 +35,12 @@ app.add_typer(approvals_commands.app, name="approvals")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(policy_commands.config_app, name="config")
 app.add_typer(http_commands.app, name="http")
+app.add_typer(witness_commands.app, name="witness")
 app.command("verify")(log_commands.verify)
 app.command("replay")(replay_commands.replay)
 app.command("export")(export_commands.export)
 app.add_typer(session_commands.app, name="sessions")
+app.command("desk")(desk_commands.desk)
 app.command("token")(token_command.token)
 app.command("kubeconfig")(kube_commands.kubeconfig)
 app.command("ssh-login")(ssh_commands.ssh_login)

@@ -1,7 +1,7 @@
 """A development OpenID Connect issuer, for the demonstration and for tests. Never a production identity provider.
 
-What it is: a discovery document, a key set, and a token endpoint on loopback; its keys are made at start
-and kept in memory.
+What it is: a discovery document, a key set, a token endpoint, and a page on which people click their name
+(`issuer_login`), on loopback; its keys are made at start and kept in memory.
 What it will not do: listen on anything but 127.0.0.1, keep keys over a restart, know passwords of people.
 It implements OpenID Connect Discovery 1.0 section 3, RFC 7517, RFC 9068 (the shape of its tokens) and
 RFC 6749 section 4.4 (client credentials in the form body), as far as a demonstration needs.
@@ -26,11 +26,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeAlias
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+
+from doorward_demo.issuer_login import Granted, Logins
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -153,6 +155,7 @@ class DevelopmentIssuer:
         self.url = f"http://{ADDRESS}:{self._server.server_address[1]}"
         self.documents: dict[str, tuple[int, bytes]] = {}
         self._published: list[dict[str, str]] = []
+        self.logins = Logins(lambda: self.url, lambda: self.clock())  # noqa: PLW0108 - tests set another clock later
         self.rotate()
 
     def start(self) -> Self:
@@ -184,10 +187,13 @@ class DevelopmentIssuer:
         discovery = {
             "issuer": self.url,
             "jwks_uri": f"{self.url}/jwks",
+            "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token",
-            "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["client_secret_post"],
-            "response_types_supported": ["token"],
+            "grant_types_supported": ["client_credentials", "authorization_code", "refresh_token"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "none"],
+            "response_types_supported": ["token", "code"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": True,
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [self.algorithm],
         }
@@ -254,7 +260,11 @@ class DevelopmentIssuer:
         )
 
     def answer_token_request(self, form: Mapping[str, str]) -> tuple[int, dict[str, object]]:
-        """Answer the token endpoint (RFC 6749 sections 4.4 and 5.2)."""
+        """Answer the token endpoint (RFC 6749 sections 4.1.3, 4.4, 5.2 and 6)."""
+        if form.get("grant_type") in {"authorization_code", "refresh_token"}:
+            redeem = self.logins.redeem if form["grant_type"] == "authorization_code" else self.logins.renew
+            granted = redeem(form)
+            return (400, {"error": "invalid_grant"}) if granted is None else (200, self.login_tokens(granted))
         if form.get("grant_type") != "client_credentials":
             return 400, {"error": "unsupported_grant_type"}
         client = form.get("client_id", "")
@@ -275,6 +285,21 @@ class DevelopmentIssuer:
             lifetime_s=int(lifetime_s),
         )
         return 200, {"access_token": self.sign_claims(claims), "token_type": "Bearer", "expires_in": int(lifetime_s)}
+
+    def login_tokens(self, granted: Granted) -> dict[str, object]:
+        """The tokens of a login in a browser: an access token, an ID token, and one to renew them with."""
+        who = self.principals[granted.subject]
+        claims = self.claims(who.subject, kind=who.kind, groups=who.groups, sponsor=who.sponsor)
+        claims |= {"client_id": granted.client, "auth_time": granted.auth_time_s, "name": who.name or who.subject}
+        about = {"iss": self.url, "sub": who.subject, "aud": granted.client, "nonce": granted.nonce}
+        times = {name: claims[name] for name in ("iat", "exp", "auth_time")}
+        return {
+            "access_token": self.sign_claims(claims),
+            "id_token": self.sign_claims(about | times, {"typ": "JWT"}),
+            "refresh_token": self.logins.refresh_token(granted),
+            "token_type": "Bearer",
+            "expires_in": LIFETIME_S,
+        }
 
 
 class _Server(ThreadingHTTPServer):
@@ -298,25 +323,35 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        """Serve a document."""
-        self.server.issuer.requests.append(self.path)
-        status, body = self.server.issuer.documents.get(self.path, (404, b'{"error": "not_found"}'))
-        self._answer(status, body)
+        """Serve a document, or the page with the people."""
+        issuer = self.server.issuer
+        issuer.requests.append(self.path)
+        parts = urlsplit(self.path)
+        if parts.path == "/authorize":
+            self._answer(*issuer.logins.page(_single(parts.query), issuer.principals.values()), kind="text/html")
+            return
+        self._answer(*issuer.documents.get(self.path, (404, b'{"error": "not_found"}')))
 
     def do_POST(self) -> None:
-        """Serve the token endpoint."""
+        """Serve the token endpoint, and whoever was clicked on."""
+        issuer = self.server.issuer
         length = self.headers.get("Content-Length", "")
-        if self.path != "/token" or not length.isdecimal() or int(length) > MAX_FORM_BYTES:
+        if self.path not in {"/token", "/authorize"} or not length.isdecimal() or int(length) > MAX_FORM_BYTES:
             self._answer(400, b'{"error": "invalid_request"}')
             return
-        fields = parse_qs(self.rfile.read(int(length)).decode("utf-8", "replace"))
-        form = {name: values[0] for name, values in fields.items() if len(values) == 1}
-        status, answer = self.server.issuer.answer_token_request(form)
-        self._answer(status, json.dumps(answer).encode())
+        form = _single(self.rfile.read(int(length)).decode("utf-8", "replace"))
+        if self.path == "/token":
+            status, answer = issuer.answer_token_request(form)
+            self._answer(status, json.dumps(answer).encode())
+            return
+        place = issuer.logins.choose(form, issuer.principals.values())
+        self._answer(400 if place is None else 303, b"", place=place)
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _answer(self, status: int, body: bytes, *, kind: str = "application/json", place: str | None = None) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
+        if place is not None:
+            self.send_header("Location", place)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
@@ -324,6 +359,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name for it
         """Say nothing: request lines are no one's business, and tests count requests themselves."""
+
+
+def _single(query: str) -> dict[str, str]:
+    """The fields of a form or a query that stand once."""
+    return {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items() if len(values) == 1}
 
 
 def write_secrets(issuer: DevelopmentIssuer, folder: Path) -> Path:

@@ -15,7 +15,7 @@ Invariants:
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,6 +93,22 @@ def visible(text: str, *, lines: bool = True) -> str:
         else f"<U+{ord(character):04X}>"
         for character in text
     )
+
+
+def pieces(text: str) -> Iterator[tuple[FlagKind | None, str]]:
+    """The text in parts, in order, each with the kind of its characters; None for what misleads nobody."""
+    confusable = _mixed_words(text)
+    start, last = 0, None
+    for place in range(len(text)):
+        kind = _kind(text, place)
+        if kind is FlagKind.NON_ASCII and place in confusable:
+            kind = FlagKind.CONFUSABLE
+        if kind is not last:
+            if place > start:
+                yield last, text[start:place]
+            start, last = place, kind
+    if text:
+        yield last, text[start:]
 
 
 def _harmless(character: str) -> bool:

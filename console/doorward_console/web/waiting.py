@@ -1,0 +1,118 @@
+"""What waits for people, over all gateways, as pages and the JSON API both show it.
+
+What it is: the questions to the gateways' approvals, and their answers read into rows.
+What it will not do: decide who may see what: each gateway answers for itself, to the person's own token.
+
+Invariants: newest first over all gateways; a gateway that did not answer is named in the result; nothing of an answer
+is taken for granted.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from doorward_console.web.desk import Desk
+from doorward_console.web.people import Person
+from doorward_console.web.reach import Down, Told, ask_all
+
+MAX_ROWS = 1_000
+"""Of one page: more than anybody reads; the count says how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request in a list. `text` is its beginning; `text_characters` is how long it is in full."""
+
+    gateway: str
+    id: str
+    state: str
+    resource: str
+    account: str
+    subject: str
+    display: str
+    sponsor: str
+    kind: str
+    verb: str
+    text: str
+    text_characters: int
+    reason: str
+    attributes: Mapping[str, str]
+    flags: tuple[str, ...]
+    rules: tuple[str, ...]
+    missing: int
+    opened_unix_ns: int
+    expires_unix_ns: int
+
+    @property
+    def path(self) -> str:
+        """Where its page is."""
+        return f"/requests/{self.gateway}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """What waits: the rows, newest first, how many more there are, and which gateways did not answer."""
+
+    rows: tuple[Row, ...]
+    more: int
+    down: tuple[Down, ...]
+
+
+async def inbox(desk: Desk, person: Person, state: str = "pending") -> Inbox:
+    """Ask every gateway, at once."""
+    told, down = await ask_all(tuple(desk.gateways.values()), person.token, "approvals", query={"state": state})
+    return gathered(told, down)
+
+
+def gathered(told: Iterable[Told], down: Iterable[Down]) -> Inbox:
+    """What several gateways answered, as one list."""
+    rows: list[Row] = []
+    more = 0
+    for one in told:
+        listed, beyond = one.answer.get("approvals"), one.answer.get("more")
+        more += beyond if isinstance(beyond, int) else 0
+        rows += (row for item in (listed if isinstance(listed, list) else ()) if (row := _row(one.gateway, item)))
+    rows.sort(key=lambda row: (-row.opened_unix_ns, row.id))
+    return Inbox(tuple(rows[:MAX_ROWS]), more + max(0, len(rows) - MAX_ROWS), tuple(down))
+
+
+def _row(gateway: str, item: object) -> Row | None:
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+        return None
+    missing = item.get("missing")
+    attributes = item.get("attributes")
+    return Row(
+        gateway=gateway,
+        id=item["id"],
+        state=_text(item, "state"),
+        resource=_text(item, "resource"),
+        account=_text(item, "account"),
+        subject=_text(item, "subject"),
+        display=_text(item, "display"),
+        sponsor=_text(item, "sponsor"),
+        kind=_text(item, "kind"),
+        verb=_text(item, "verb"),
+        text=_text(item, "text"),
+        text_characters=_number(item, "text_characters"),
+        reason=_text(item, "reason"),
+        attributes={str(key): str(value) for key, value in attributes.items()} if isinstance(attributes, dict) else {},
+        flags=_texts(item, "flags"),
+        rules=_texts(item, "rules"),
+        missing=sum(n for n in missing.values() if isinstance(n, int)) if isinstance(missing, dict) else 0,
+        opened_unix_ns=_number(item, "opened_unix_ns"),
+        expires_unix_ns=_number(item, "expires_unix_ns"),
+    )
+
+
+def _text(item: Mapping[str, object], name: str) -> str:
+    value = item.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _texts(item: Mapping[str, object], name: str) -> tuple[str, ...]:
+    value = item.get(name)
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+
+def _number(item: Mapping[str, object], name: str) -> int:
+    value = item.get(name)
+    return value if isinstance(value, int) else 0
