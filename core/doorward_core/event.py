@@ -28,6 +28,8 @@ class Outcome:
     `native_code` is the protocol's own (SQLSTATE, exit status, HTTP status).
     `masked` counts masked values by label, never values.
     `shown` is what the client saw, after masking, bounded; `shown_format` names its encoding (docs/spec/event-log.md).
+    `changes` are the fields that a write has changed, what each was and what it is, as they may be shown; None for
+    none; `changes_truncated` says that there were more.
     `column_types` and `column_formats` are the protocol's own numbers, one for each of `columns`, or empty.
     """
 
@@ -45,6 +47,8 @@ class Outcome:
     shown_format: str = ""
     shown_digest: bytes = b""
     shown_truncated: bool = False
+    changes: tuple[tuple[str, str | None, str | None], ...] = ()
+    changes_truncated: bool = False
 
 
 class EventKind(StrEnum):
@@ -53,7 +57,11 @@ class EventKind(StrEnum):
     LOG_OPENED = "log.opened"
     LOG_REPAIRED = "log.repaired"
     LOG_CLOSED = "log.closed"
+    LOG_FREED = "log.freed"
     KEY_ROTATED = "key.rotated"
+    WITNESS_BEHIND = "witness.behind"
+    WITNESS_REACHED = "witness.reached"
+    WITNESS_CONFLICT = "witness.conflict"
     CONTENT_ERASED = "content.erased"
     POLICY_LOADED = "policy.loaded"
     POLICY_REFUSED = "policy.refused"

@@ -11,6 +11,7 @@ from doorward_core.record import proof, quick, strict
 
 OPENED = "log.opened"
 ROTATED = "key.rotated"
+FREED = "log.freed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class BundleFindings:
     """One bundle's share of the proof.
 
     `hashes` are its leaf hashes; `problem` its first bad entry; `root` is that of a full bundle without one.
+    `absent`: the entries are not here, and were not checked; their hashes are (section 13).
     `pieces` are entries that are parts of larger events, `special` those whose header the verifier reads itself.
     """
 
@@ -38,6 +40,7 @@ class BundleFindings:
     sealed: int = 0
     clock_back: int = 0
     root: bytes = b""
+    absent: bool = False
     pieces: list[strict.Strict] = field(default_factory=list)
     special: list[strict.Strict] = field(default_factory=list)
 
@@ -78,7 +81,7 @@ def _check_place(item: strict.Strict, index: int, origin: str, found: BundleFind
     found.last_at = item.at
     if "clock_back_ns" in item.head:
         found.clock_back += 1
-    if item.kind in {OPENED, ROTATED}:
+    if item.kind in {OPENED, ROTATED, FREED}:
         found.special.append(item)
 
 
@@ -97,6 +100,20 @@ def check_bundle(data: bytes, tile: bytes | None, number: int, width: int, origi
         _compare(found, tile, start, width)
     if found.problem is None and width == proof.WIDTH:
         found.root = proof.pair_up(found.hashes)
+    return found
+
+
+def absent(tile: bytes, number: int) -> BundleFindings:
+    """A bundle that was freed: only its hashes are here, and the tree above them says whether they are the right ones.
+
+    Section 13 says what makes that no loss: an entry of the log that tells of it, which `record.verify` looks for.
+    """
+    hashes = [tile[at : at + proof.HASH] for at in range(0, len(tile), proof.HASH)]
+    found = BundleFindings(number, hashes, absent=True)
+    if len(tile) == proof.WIDTH * proof.HASH:
+        found.root = proof.pair_up(hashes)
+    else:
+        found.blame(number * proof.WIDTH, "its tile of hashes has the wrong length")
     return found
 
 
@@ -123,6 +140,7 @@ class Events:
         self.sealed = 0
         self._open: list[strict.Strict] = []
         self._next = -1
+        self._gap = -1  # where an event that began in freed entries may go on
         self._last_at = 0
 
     def take(self, found: BundleFindings) -> None:
@@ -130,6 +148,9 @@ class Events:
         if found.first_at and found.first_at < self._last_at:
             self._blame(found.number * proof.WIDTH, "its time is before that of the entry before")
         self._last_at = max(self._last_at, found.last_at)
+        if found.absent:
+            self._open, self._gap = [], found.number * proof.WIDTH + len(found.hashes)
+            return
         for piece in found.pieces:
             self._piece(piece)
         end = found.number * proof.WIDTH + len(found.hashes)
@@ -149,6 +170,9 @@ class Events:
                 self._blame(self._next, "it should be a further part of the event before it")
                 self._open = []
                 return
+        elif piece.part and piece.index == self._gap:
+            self._gap = piece.index + 1 if piece.part + 1 < piece.parts else -1
+            return
         elif piece.part:
             self._blame(piece.index, "a further part of an event that does not begin")
             return

@@ -17,7 +17,7 @@ from typing import IO, Final
 
 from doorward_core.errors import RecordError
 from doorward_core.record import proof
-from doorward_core.record.audit import BundleFindings, check_bundle
+from doorward_core.record.audit import BundleFindings, absent, check_bundle
 from doorward_core.record.proof import WIDTH
 from doorward_core.record.tree_files import TileName, TreeFiles
 
@@ -40,6 +40,8 @@ def _check(files: TreeFiles, number: int, size: int, origin: str) -> Bundle:
     tile = files.read(TileName(0, number, width))
     if data is None and tile is None:
         return Bundle(number, None, b"", [])
+    if data is None and tile is not None and (number + 1) * WIDTH <= files.freed():
+        return Bundle(number, absent(tile, number), tile, [])
     found = check_bundle(data or b"", tile, number, width, origin)
     return Bundle(number, found, tile or b"", proof.bundle(data or b"") if width < WIDTH else [])
 
@@ -56,7 +58,7 @@ def _share(files: TreeFiles, size: int, origin: str, jobs: int, first: int) -> I
 def check_all(files: TreeFiles, size: int, origin: str, jobs: int) -> Iterator[Bundle]:
     """Check the bundles of the first `size` entries in order; the first that does not exist is the last one given."""
     count = -(-size // WIDTH)
-    if jobs <= 1 or count < _WORTH_IT:
+    if jobs <= 1 or count < _WORTH_IT or files.folder is None:
         yield from _share(files, size, origin, 1, 0)
         return
     with contextlib.ExitStack() as stack:

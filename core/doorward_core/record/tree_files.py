@@ -1,8 +1,7 @@
 """The files of a log's tree, as a verifier reads them.
 
 Implements the names of docs/spec/event-log.md sections 1 and 6 for `record.verify`; shares nothing with `record.tiles`.
-A shell over files; it only reads.
-It follows no symbolic link out of the tree and reads no file that is larger than its name allows.
+It only reads, from a `record.sources.Source`, and no file that is larger than its name allows.
 """
 
 import re
@@ -11,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doorward_core.record.proof import HASH, WIDTH, bundle
+from doorward_core.record.sources import FolderSource, Source
 
 ENTRIES = "entries"
+FREED = "freed"
+_FREED_TEXT = re.compile(rb"(0|[1-9][0-9]{0,18})\n")
+_MAX_FREED = 20
 _TILE = re.compile(r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 _JOURNAL = re.compile(r"journal/([0-9]{20})\.journal")
 # 256 entries of the largest size; segments end at 128 MiB at the latest, but one event of 32 MiB may come last.
@@ -37,75 +40,58 @@ class TileName:
 
 
 class TreeFiles:
-    """Reads the files of one tree."""
+    """Reads the files of one tree: of a folder, or of another source that holds one."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, source: Path | Source) -> None:
+        self._source = FolderSource(source) if isinstance(source, Path) else source
 
     @property
-    def folder(self) -> Path:
-        """Where the tree lies."""
-        return self._folder
+    def folder(self) -> Path | None:
+        """Where the tree lies, if it lies in a folder."""
+        return self._source.folder
 
     def checkpoint(self) -> bytes | None:
         """The newest checkpoint's note."""
-        return self._read(self._folder / "checkpoint", _MAX_CHECKPOINT)
+        return self._source.read("checkpoint", _MAX_CHECKPOINT + 1)
+
+    def freed(self) -> int:
+        """How many entries the log says it no longer has here; -1 where what says so cannot be read (section 13)."""
+        data = self._source.read(FREED, _MAX_FREED + 1)
+        if data is None:
+            return 0
+        match = _FREED_TEXT.fullmatch(data)
+        return int(match[1]) if match is not None and int(match[1]) % WIDTH == 0 else -1
 
     def read(self, name: TileName) -> bytes | None:
         """One tile or bundle; a partial one that the full one has displaced is cut from the full one."""
         bound = _MAX_BUNDLE if name.level < 0 else WIDTH * HASH
-        path = self._folder / _path(name)
-        data = self._read(path, bound)
+        data = self._source.read(_path(name), bound + 1)
         if data is None and name.width < WIDTH:
-            data = self._read(self._folder / _path(TileName(name.level, name.number, WIDTH)), bound)
+            data = self._source.read(_path(TileName(name.level, name.number, WIDTH)), bound + 1)
             if data is not None:
                 data = prefix(data, name)
         return data
 
-    @staticmethod
-    def _read(path: Path, bound: int) -> bytes | None:
-        if path.is_symlink() or not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return file.read(bound + 1)
-
     def segments(self) -> list[tuple[int, bytes]]:
         """(first index, content) of the journal's segments, in order."""
         found: list[tuple[int, bytes]] = []
-        for relative, path in self._walk(self._folder / "journal"):
+        for relative, plain in self._source.names("journal"):
             match = _JOURNAL.fullmatch(relative)
-            if match is not None:
-                data = self._read(path, _MAX_SEGMENT)
+            if match is not None and plain:
+                data = self._source.read(relative, _MAX_SEGMENT + 1)
                 if data is not None:
                     found.append((int(match[1]), data))
         return sorted(found)
 
     def names(self) -> Iterator[tuple[str, TileName | None]]:
         """Every file of the tree that is not checkpoint, lock, journal or `.tmp`; None where it has no such name."""
-        for relative, path in self._walk(self._folder):
-            if relative in {"checkpoint", "lock"} or relative.endswith(".tmp"):
+        for relative, plain in self._source.names():
+            if relative in {"checkpoint", "lock", FREED} or relative.endswith(".tmp"):
                 continue
-            if _JOURNAL.fullmatch(relative) and not path.is_symlink():
+            if _JOURNAL.fullmatch(relative) and plain:
                 continue
-            match = None if path.is_symlink() else _TILE.fullmatch(relative)
+            match = _TILE.fullmatch(relative) if plain else None
             yield relative, _name(relative, match) if match is not None else None
-
-    def _walk(self, folder: Path) -> Iterator[tuple[str, Path]]:
-        """All files below `folder`, with their path from the tree's root; links are files, wherever they lead.
-
-        What a writer removes meanwhile (a partial tile that is full by now, an old segment) is passed over.
-        """
-        try:
-            paths = sorted(folder.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        for path in paths:
-            if path.is_symlink() or path.is_file():
-                yield path.relative_to(self._folder).as_posix(), path
-            elif path.is_dir():
-                yield from self._walk(path)
-            elif path.exists():
-                yield path.relative_to(self._folder).as_posix(), path  # a socket or a device: it has no business here
 
 
 def _name(relative: str, match: re.Match[str]) -> TileName | None:

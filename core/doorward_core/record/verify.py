@@ -6,7 +6,8 @@ It reads a log that may be hostile or still growing, opens no seal, and changes 
 It will not prove anything against the log's owner without a key from outside, nor that a log was not cut back to an
 older checkpoint without a checkpoint from outside; the report says what was used.
 
-Invariant: `ok` is true only if every rule was checked for every entry below `checkpoint_size`.
+Invariant: `ok` is true only if every rule was checked for every entry below `checkpoint_size`; but for those that the
+log itself says were freed (section 13), whose hashes alone were.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from doorward_core.record import proof, strict
-from doorward_core.record.audit import OPENED, BundleFindings, Events, Problem, check_entries
+from doorward_core.record.audit import FREED, OPENED, BundleFindings, Events, Problem, check_entries
 from doorward_core.record.bundles import check_all
 from doorward_core.record.proof import WIDTH
+from doorward_core.record.sources import Source
 from doorward_core.record.tile_audit import TileAudit
 from doorward_core.record.tree_files import TileName, TreeFiles
 
@@ -29,6 +31,7 @@ class Report:
     """What was found.
 
     `checkpoint_size` entries are proved; `size - checkpoint_size` more are not yet protected by a checkpoint.
+    `freed` entries are not in this folder any more, and of them only the hashes were checked: the archive has the rest.
     `pinned` says whether the key came from outside, `outside` whether a checkpoint did.
     `problems` are in order of index; the first names the first bad entry.
     """
@@ -42,17 +45,18 @@ class Report:
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
     checks: Mapping[str, int] = field(default_factory=dict)
+    freed: int = 0
 
 
 def verify(
-    folder: Path,
+    source: Path | Source,
     *,
     public_key: str | None = None,
     outside_checkpoint: bytes | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     jobs: int = 1,
 ) -> Report:
-    """Verify the log in `folder`.
+    """Verify the log in a folder, or in another source that holds one.
 
     `public_key` is the vkey that the reader got elsewhere; without it the log's own is used, which proves only that the
     log agrees with itself.
@@ -60,14 +64,14 @@ def verify(
     `on_progress` is told (entries done, entries in all).
     `jobs` is the number of processes that check bundles side by side.
     """
-    return _Verifier(folder, on_progress, jobs).run(public_key, outside_checkpoint)
+    return _Verifier(source, on_progress, jobs).run(public_key, outside_checkpoint)
 
 
 class _Verifier:
     """One run. The methods are the steps of section 11, in the order of `run`."""
 
-    def __init__(self, folder: Path, on_progress: Callable[[int, int], None] | None, jobs: int) -> None:
-        self._files = TreeFiles(folder)
+    def __init__(self, source: Path | Source, on_progress: Callable[[int, int], None] | None, jobs: int) -> None:
+        self._files = TreeFiles(source)
         self._jobs = jobs
         self._on_progress = on_progress
         self._problems: list[Problem] = []
@@ -82,6 +86,7 @@ class _Verifier:
         self._stored_edge: list[bytes] = []
         self._outside_edge: list[bytes] = []
         self._complete = True
+        self._freed = 0
 
     def run(self, public_key: str | None, outside_note: bytes | None) -> Report:
         note = self._files.checkpoint()
@@ -94,6 +99,7 @@ class _Verifier:
         size = head.size if head else 0
         self._walk(size, origin, outside.size if outside else -1)
         tail = self._tail(size, origin)
+        self._check_freed()
         chain = self._key_chain(pinned, origin)
         if head is not None and note is not None:
             self._check_root(head, self._checked_note(note, chain, size, "the checkpoint"))
@@ -124,6 +130,11 @@ class _Verifier:
             self._notes.append("the key came from the log itself: this shows only that the log agrees with itself")
         if not outside:
             self._notes.append("no checkpoint from outside: a log cut back to an older checkpoint would not be seen")
+        if self._freed:
+            self._notes.append(
+                f"of the first {self._freed} entries only the hashes are here, and they were checked: "
+                "the log says that it freed the entries, which its archive has"
+            )
         if tail:
             self._notes.append(f"{tail} entries lie behind the last checkpoint and are not protected yet")
         return Report(
@@ -136,6 +147,7 @@ class _Verifier:
             problems=tuple(self._problems[:_MAX_PROBLEMS]),
             notes=tuple(self._notes),
             checks=self._checks,
+            freed=self._freed,
         )
 
     def _blame(self, index: int | None, what: str) -> None:
@@ -176,7 +188,9 @@ class _Verifier:
         self._special += found.special
         for name in ("payloads", "sealed", "clock_back"):
             self._checks[name] += getattr(found, name)
-        self._checks["entries"] += len(found.hashes)
+        self._checks["entries"] += 0 if found.absent else len(found.hashes)
+        if found.absent:
+            self._freed = found.number * WIDTH + len(found.hashes)
         if found.root:
             self._roots.append(found.root)
             return
@@ -231,6 +245,16 @@ class _Verifier:
             self._blame(found.problem.index, f"(not covered by a checkpoint) {found.problem.what}")
         return tail
 
+    def _check_freed(self) -> None:
+        """What is not here must be what the log itself says it freed: a file that says so is anybody's to write."""
+        said = [(item.head.get("below"), item.index) for item in self._special if item.kind == FREED]
+        most = max((below for below, index in said if isinstance(below, int) and below <= index), default=0)
+        claim = self._files.freed()
+        if not 0 <= claim <= most:
+            self._blame(None, f"the file `freed` is not what the log says, which freed {most} entries")
+        if self._freed > most:
+            self._blame(most, "it is missing, and the log does not say that it was freed")
+
     def _moved_on(self, missing: int, first: int) -> None:
         """A gap is a loss, unless the log was checkpointed and rotated while we read it."""
         note = self._files.checkpoint()
@@ -257,14 +281,17 @@ class _Verifier:
         """(size from which on it signs, key), following `key.rotated` (section 7.1) from the pinned key on."""
         key = pinned
         if key is None:
-            opened = next((item for item in self._special if item.kind == OPENED and item.index == 0), None)
+            first = (self._freed // WIDTH) * WIDTH
+            opened = next((item for item in self._special if item.kind == OPENED and item.index >= first), None)
+            if not first and opened is not None and opened.index:
+                opened = None
             key = self._announced(opened.head.get("vkey") if opened is not None else None, origin)
             if key is None:
                 self._blame(None, "no key was given, and the log names none")
                 return []
         chain = [(0, key)]
         for item in self._special:
-            if item.kind == OPENED:
+            if item.kind in {OPENED, FREED}:
                 continue
             new, signature = self._announced(item.head.get("vkey"), origin), item.head.get("signature")
             if new is None or not isinstance(signature, bytes):
