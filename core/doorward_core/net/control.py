@@ -110,12 +110,20 @@ class ControlServer:
     """The routes of one port or socket. Without `authenticate`, only public routes answer.
 
     With `tls`, TCP connections must begin with it; a Unix socket's need none.
+    `proof_in_body`: who asks is known by what the body proves. Then a POST need not say that it is JSON (a page that
+    makes one has nothing to prove with), and an answer of success stands for authentication.
     """
 
     def __init__(
-        self, routes: Sequence[Route], authenticate: Authenticate | None = None, tls: ServerTls | None = None
+        self,
+        routes: Sequence[Route],
+        authenticate: Authenticate | None = None,
+        tls: ServerTls | None = None,
+        *,
+        proof_in_body: bool = False,
     ) -> None:
         self._routes = tuple(routes)
+        self.proof_in_body = proof_in_body
         self._authenticate = authenticate
         self._tls = tls
 
@@ -144,7 +152,7 @@ class ControlServer:
                 connection.established()
             call = Call(head.method, head.path, head.query, body, peer, parameters, identity)
             with trio.fail_after(HANDLER_TIMEOUT_S):
-                return await route.handler(call)
+                reply = await route.handler(call)
         except Problem as problem:
             return _problem(problem.status, problem.detail)
         except AuthenticationError:
@@ -152,6 +160,9 @@ class ControlServer:
             return _problem(401, "a valid bearer token is needed", challenge)
         except (GatewayError, trio.TooSlowError):
             return _problem(503, "the gateway cannot do this just now; look again before you repeat it")
+        if self.proof_in_body and reply.status == HTTPStatus.OK:
+            connection.established()
+        return reply
 
     def _find(self, head: _Head) -> tuple[Route, Mapping[str, str]]:
         allowed = set()
@@ -210,7 +221,7 @@ class _Conversation:
                     await self._send(h11.InformationalResponse(status_code=100, headers=[]))
                 self._wire.receive_data(await self._link.receive(READ_CHUNK_BYTES))
             elif isinstance(event, h11.Request):
-                head = _head(event)
+                head = _head(event, json_only=not self._server.proof_in_body)
             elif isinstance(event, h11.Data):
                 body += event.data
                 if len(body) > MAX_BODY_BYTES:
@@ -283,7 +294,7 @@ def probes(handlers: Mapping[str, Callable[[], Reply]]) -> tuple[Route, ...]:
     return tuple(route(path, answer) for path, answer in handlers.items())
 
 
-def _head(event: h11.Request) -> _Head:
+def _head(event: h11.Request, *, json_only: bool) -> _Head:
     target = event.target.decode("ascii", "replace")
     path, _, query = target.partition("?")
     if not path.startswith("/") or not _PATH_CHARACTERS.issuperset(path):
@@ -291,7 +302,7 @@ def _head(event: h11.Request) -> _Head:
     method = event.method.decode("ascii", "replace")
     headers = tuple(event.headers)
     kinds = [value.split(b";")[0].strip().lower() for name, value in headers if name == b"content-type"]
-    if method == "POST" and kinds != [b"application/json"]:
+    if json_only and method == "POST" and kinds != [b"application/json"]:
         raise Problem(415, "the body must be application/json")
     try:
         fields = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), max_num_fields=MAX_QUERY_FIELDS)

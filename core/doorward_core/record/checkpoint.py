@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from doorward_core.record.entry import EntryError, check_origin
 
 ED25519 = 0x01  # signature type of signed-note
+COSIGNATURE = 0x04  # and of tlog-cosignature
 _KEY_ID_BYTES = 4
 _ROOT_BYTES = 32
 _SIGNATURE_BYTES = 64
@@ -51,26 +52,26 @@ def public_bytes(key: Ed25519PublicKey) -> bytes:
     return key.public_bytes_raw()
 
 
-def key_id(name: str, public: bytes) -> bytes:
-    """First four bytes of `SHA-256(name || LF || 0x01 || public key)`."""
-    return hashlib.sha256(name.encode() + b"\n" + bytes([ED25519]) + public).digest()[:_KEY_ID_BYTES]
+def key_id(name: str, public: bytes, kind: int = ED25519) -> bytes:
+    """First four bytes of `SHA-256(name || LF || kind || public key)`."""
+    return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:_KEY_ID_BYTES]
 
 
-def make_vkey(origin: str, public: bytes) -> str:
-    """`origin+keyid+base64(0x01 || public key)`."""
-    return f"{origin}+{key_id(origin, public).hex()}+{base64.b64encode(bytes([ED25519]) + public).decode()}"
+def make_vkey(origin: str, public: bytes, kind: int = ED25519) -> str:
+    """`origin+keyid+base64(kind || public key)`."""
+    return f"{origin}+{key_id(origin, public, kind).hex()}+{base64.b64encode(bytes([kind]) + public).decode()}"
 
 
-def parse_vkey(vkey: str) -> tuple[str, bytes]:
+def parse_vkey(vkey: str, kind: int = ED25519) -> tuple[str, bytes]:
     """Give (origin, 32 bytes of public key); raises CheckpointError unless it is exactly one."""
     origin, _, rest = vkey.strip().partition("+")
     _, _, encoded = rest.partition("+")
     try:
         check_origin(origin)
-        data = _unbase64(encoded)
+        data = unbase64(encoded)
     except (EntryError, CheckpointError) as error:
         raise CheckpointError(f"not a vkey: {error}") from error
-    if len(data) != 1 + _PUBLIC_BYTES or data[0] != ED25519 or make_vkey(origin, data[1:]) != vkey.strip():
+    if len(data) != 1 + _PUBLIC_BYTES or data[0] != kind or make_vkey(origin, data[1:], kind) != vkey.strip():
         raise CheckpointError("not an Ed25519 vkey, or its key id does not match")
     return origin, data[1:]
 
@@ -127,7 +128,7 @@ def _signature_line(line: str) -> tuple[str, bytes]:
     if not line.startswith(_DASH):
         raise CheckpointError("a signature line without its dash")
     name, _, encoded = line[len(_DASH) :].partition(" ")
-    blob = _unbase64(encoded)
+    blob = unbase64(encoded)
     if not name or "+" in name or any(char.isspace() for char in name) or len(blob) <= _KEY_ID_BYTES:
         raise CheckpointError("a signature line that is not one")
     return name, blob
@@ -139,7 +140,7 @@ def parse_text(text: bytes) -> Checkpoint:
     if len(lines) != _TEXT_LINES + 1 or lines[-1]:
         raise CheckpointError("a checkpoint has three lines")
     origin, size, encoded = lines[:_TEXT_LINES]
-    root = _unbase64(encoded)
+    root = unbase64(encoded)
     if not (size.isascii() and size.isdigit()) or len(size) > _MAX_SIZE_DIGITS or len(root) != _ROOT_BYTES:
         raise CheckpointError("size or root is malformed")
     try:
@@ -152,7 +153,7 @@ def parse_text(text: bytes) -> Checkpoint:
     return checkpoint
 
 
-def _unbase64(encoded: str) -> bytes:
+def unbase64(encoded: str) -> bytes:
     """Strict base64: alphabet, padding and unused bits."""
     try:
         data = base64.b64decode(encoded, validate=True)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from doorward_core.errors import RecordError
-from doorward_core.record.checkpoint import make_vkey, public_bytes
+from doorward_core.record.checkpoint import ED25519, make_vkey, public_bytes
 from doorward_core.record.entry import ID_BYTES
 from doorward_core.record.journal import replace_file
 
@@ -32,8 +32,10 @@ _PEM = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----")
 MAX_KEYS = 16_384
 
 
-def signing_key(path: Path, origin: str) -> tuple[Ed25519PrivateKey, str]:
+def signing_key(path: Path, origin: str, kind: int = ED25519) -> tuple[Ed25519PrivateKey, str]:
     """Load the signing key, or make it on first start; give it with its vkey, which is also written beside it.
+
+    `kind` is what it signs: checkpoints, or cosignatures of them.
 
     Crash while making it: no key or the whole key; a log that it signs does not exist yet.
     """
@@ -46,7 +48,7 @@ def signing_key(path: Path, origin: str) -> tuple[Ed25519PrivateKey, str]:
         key = Ed25519PrivateKey.generate()
         encoded = base64.b64encode(_PKCS8 + key.private_bytes_raw()).decode()
         replace_file(path, "\n".join((_PEM[0], encoded, _PEM[1], "")).encode(), mode=0o600)
-    vkey = make_vkey(origin, public_bytes(key.public_key()))
+    vkey = make_vkey(origin, public_bytes(key.public_key()), kind)
     public = path.with_suffix(".vkey")
     if not public.exists() or public.read_text().strip() != vkey:
         replace_file(public, f"{vkey}\n".encode())

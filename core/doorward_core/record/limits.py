@@ -24,6 +24,7 @@ _NS_PER_S: Final = 1_000_000_000
 class Scope(IntEnum):
     """What a limit refuses; each refuses what those before it do."""
 
+    NOTHING = 0  # readiness says it, and traffic goes on
     SESSIONS = 1
     TRAFFIC = 2
     RECORDS = 3  # even what is only told: who was refused, again and again, may be what fills a disk

@@ -12,9 +12,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from doorward_core.record import checkpoint, entry, journal, merkle
+from doorward_core.record import checkpoint, cosign, entry, journal, merkle, prove, witness
 from doorward_core.record.encode import encode
 from doorward_core.record.publish import Publisher
+from doorward_core.record.tiles import unpack_bundle
 
 HERE = Path(__file__).parent
 ORIGIN = "vectors.example/log"
@@ -152,6 +153,122 @@ def checkpoints():
     }
 
 
+WITNESS = "witness.example/w1"
+COSIGNED_AT = 1_679_315_147
+
+
+def cosigned():
+    """cosigned.json: a witness that cosigned a tree of 3 entries is asked about one of 7."""
+    key = Ed25519PrivateKey.from_private_bytes(bytes(reversed(range(32))))
+    hashes = [merkle.leaf_hash(bytes([number])) for number in range(7)]
+    held, offered = (checkpoint.Checkpoint(ORIGIN, size, merkle.root(hashes[:size])) for size in (3, 7))
+    note = checkpoint.sign(offered, signer())
+    line = cosign.cosign(offered.text(), WITNESS, key, COSIGNED_AT)
+    witness_vkey = cosign.witness_vkey(WITNESS, key)
+    proof = merkle.consistency_proof(hashes, 3)
+    request = witness.write_request(3, proof, note)
+    other = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    blob = bytearray(base64.b64decode(line.split()[-1]))
+    later = bytes(blob[:4]) + (COSIGNED_AT + 1).to_bytes(8, "big") + bytes(blob[12:])
+    far = bytes(blob[:4]) + (2**63).to_bytes(8, "big") + bytes(blob[12:])
+
+    def by(data):
+        return f"\N{EM DASH} {WITNESS} {base64.b64encode(data).decode()}\n"
+
+    return {
+        "log_vkey": vkey(),
+        "witness_seed": bytes(reversed(range(32))).hex(),
+        "witness_vkey": witness_vkey,
+        "time": COSIGNED_AT,
+        "message": cosign.message(offered.text(), COSIGNED_AT).decode(),
+        "note": (note + line).decode(),
+        "held": {"size": held.size, "root": held.root.hex()},
+        "request": request.decode(),
+        "answer": line.decode(),
+        "ignored": {
+            "by a witness of another name": cosign.cosign(offered.text(), "other.example", key, 1).decode(),
+            "by another key": cosign.cosign(offered.text(), WITNESS, other, 1).decode(),
+        },
+        "bad_lines": {
+            "another time": by(later),
+            "a time beyond 2^63 - 1": by(far),
+            "a byte short": by(bytes(blob[:-1])),
+            "over another note": cosign.cosign(held.text(), WITNESS, key, COSIGNED_AT).decode(),
+        },
+        "bad_requests": {
+            "no empty line": request.decode().replace("\n\n", "\n", 1),
+            "an old size with a leading zero": request.decode().replace("old 3", "old 03"),
+            "an old size with a sign": request.decode().replace("old 3", "old +3"),
+            "no old size": request.decode().removeprefix("old 3\n"),
+            "a hash of 31 bytes": request.decode().replace(
+                base64.b64encode(proof[0]).decode(), base64.b64encode(proof[0][:31]).decode()
+            ),
+            "64 hashes": witness.write_request(3, [bytes(32)] * 64, note).decode(),
+            "no checkpoint": request.decode().partition("\n\n")[0] + "\n\n",
+            "nothing": "",
+        },
+        "refused_requests": {
+            "404": witness.write_request(0, (), rebuilt_note("unknown.example", 7, offered.root)).decode(),
+            "403": witness.write_request(3, proof, checkpoint.sign(offered, other)).decode(),
+            "400": witness.write_request(8, (), note).decode(),
+            "409": witness.write_request(0, (), note).decode(),
+            "409 forked": witness.write_request(
+                3, (), checkpoint.sign(checkpoint.Checkpoint(ORIGIN, 3, bytes(32)), signer())
+            ).decode(),
+            "422": witness.write_request(3, [bytes(32), *proof[1:]], note).decode(),
+        },
+    }
+
+
+def rebuilt_note(origin, size, root):
+    """A checkpoint of another origin by the same key."""
+    return checkpoint.sign(checkpoint.Checkpoint(origin, size, root), signer())
+
+
+def proofs():
+    """proofs.json: over the 257 entries that the checkpoint of log.json covers."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        log(folder)
+        note = (folder / "checkpoint").read_bytes()
+        entries = [
+            data
+            for bundle in ("000", "001.p/1")
+            for data in unpack_bundle((folder / "tile" / "entries" / bundle).read_bytes())
+        ]
+    hashes = [merkle.leaf_hash(data) for data in entries]
+    path = merkle.inclusion_proof(hashes, 7)
+    inclusion = prove.inclusion_text(entries[7], 7, path, note).decode()
+    old = merkle.root(hashes[:100])
+    steps = merkle.consistency_proof(hashes, 100)
+    consistency = prove.consistency_text(100, old, steps, note).decode()
+    first = base64.b64encode(path[0]).decode()
+    return {
+        "vkey": vkey(),
+        "inclusion": inclusion,
+        "consistency": consistency,
+        "same_size": prove.consistency_text(257, merkle.root(hashes), (), note).decode(),
+        "bad": {
+            "another index": inclusion.replace("index 7\n", "index 6\n"),
+            "an index beyond the tree": inclusion.replace("index 7\n", "index 257\n"),
+            "an index with a leading zero": inclusion.replace("index 7\n", "index 07\n"),
+            "another entry": prove.inclusion_text(entries[8], 7, path, note).decode(),
+            "no entry": inclusion.replace(inclusion.split("\n")[1] + "\n", ""),
+            "a hash less": inclusion.replace(first + "\n", ""),
+            "a hash more": inclusion.replace(first + "\n", f"{first}\n{first}\n"),
+            "another kind": inclusion.replace("tlog-proof@v1", "tlog-proof@v2"),
+            "another checkpoint": inclusion.replace("\n257\n", "\n258\n"),
+            "another earlier size": consistency.replace("old 100 ", "old 101 "),
+            "an earlier size of none": consistency.replace("old 100 ", "old 0 "),
+            "another earlier root": prove.consistency_text(100, bytes(32), steps, note).decode(),
+            "a step less": prove.consistency_text(100, old, steps[1:], note).decode(),
+            "a step more": prove.consistency_text(100, old, [*steps, bytes(32)], note).decode(),
+            "another root of the same size": prove.consistency_text(257, old, (), note).decode(),
+            "nothing": "",
+        },
+    }
+
+
 def log(folder):
     """Write the tree of log.json into a folder: 259 entries, the last two behind the checkpoint."""
     head = {"format": "doorward-event-log@1", "previous": "none", "sealed": True, "vkey": vkey()}
@@ -201,6 +318,8 @@ def made():
         "entries.json": entries(),
         "tree.json": tree(),
         "checkpoint.json": checkpoints(),
+        "cosigned.json": cosigned(),
+        "proofs.json": proofs(),
         "log.json": whole_log(),
     }
 

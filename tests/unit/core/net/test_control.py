@@ -279,3 +279,18 @@ async def test_over_tcp_with_tls_plaintext_gets_nothing(nursery, server_tls, aut
 def test_an_answer_is_ascii_json():
     assert json.loads(json_reply({"a": "ä\u202e"}).body) == {"a": "ä\u202e"}
     assert json_reply({"a": "ä\u202e"}).body.isascii()
+
+
+async def test_where_the_body_proves_who_asks_a_post_need_not_be_json(nursery):
+    async def take(call):
+        await trio.lowlevel.checkpoint()
+        return Reply(200, call.body, b"text/plain")
+
+    made = ControlServer((Route("POST", "/take", take, public=True),), proof_in_body=True)
+    server = made.server([open_tcp("127.0.0.1", 0)], lambda *_: None)
+    await nursery.start(server.serve)
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"http://127.0.0.1:{server.listeners[0].port}/take", content=b"old 0")
+        assert (answer.status_code, answer.content) == (200, b"old 0")
+        assert server.handshaking == 0  # an answer of success stands for authentication
+    await server.drain(0)
