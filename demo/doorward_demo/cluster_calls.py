@@ -17,7 +17,7 @@ from doorward_demo.cluster_protobuf import MEDIA, read_object
 from doorward_demo.cluster_store import Selection
 
 _IMPERSONATE: Final = b"impersonate-"
-_TRUE: Final = frozenset({"true", "1"})
+_FALSE: Final = frozenset({"", "false", "0"})  # as the API converts them: `True`, as Python writes it, is true
 _PARTS: Final = 2  # of `Bearer TOKEN`
 
 
@@ -58,7 +58,7 @@ class Call:
 
     def said(self, name: str) -> bool:
         """Whether a parameter says yes."""
-        return self.one(name) in _TRUE
+        return self.one(name).lower() not in _FALSE
 
     @property
     def key(self) -> tuple[str, str]:
@@ -127,7 +127,7 @@ def read_call(head: Head, body: bytes, user: User) -> Call | None:
     subresource = next((sub for sub in kind.subresources if sub.name == part), None) if kind and part else None
     if kind is None or len(rest) > 3 or (part and subresource is None):  # noqa: PLR2004 - plural, name, subresource
         raise ApiError(404, "NotFound", "the server could not find the requested resource")
-    watching = watching or query.get("watch", [""])[0] in _TRUE
+    watching = watching or query.get("watch", [""])[0].lower() not in _FALSE
     verb = _verb(head.method, name, watching=watching, upgrade=bool(head.upgrade))
     allowed = subresource.verbs if subresource else kind.verbs
     if verb not in allowed:
