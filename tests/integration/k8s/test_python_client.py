@@ -32,8 +32,14 @@ def run(core, *command):
     """What a command in a pod says; the client itself would leave the connection open."""
     running = stream(core.connect_get_namespaced_pod_exec, "web-0", "shop", command=[*command], _preload_content=False)
     running.run_forever(timeout=20)
-    running.close()
+    over(running)
     return running.read_all()
+
+
+def over(running):
+    """Close it: where the other side has said goodbye first, not every version lets go of the socket."""
+    running.close()
+    running.sock.shutdown()
 
 
 @pytest.fixture
@@ -132,13 +138,16 @@ def test_a_command_runs_with_input_both_outputs_and_its_status(core):
     running.run_forever(timeout=20)
     assert (running.read_stdout(), running.read_stderr()) == ("got hello\n", "err\n")
     assert running.returncode == 3
-    running.close()
+    over(running)
 
 
 def test_a_command_that_policy_forbids_never_runs(k8s, core):
-    with pytest.raises(ApiException) as told:
+    try:
         run(core, "rm", "-rf", "/x")
-    assert "403" in str(told.value)  # a handshake's status is in its words alone
+    except (ApiException, AttributeError) as told:  # 36 trips over a refusal without a body, with the refusal behind it
+        words = f"{told} {told.__context__}"
+    gc.collect()  # the socket that it leaves open is seen here
+    assert "403" in words  # a handshake's status is in its words alone
     assert not k8s.reached("/exec")
 
 
