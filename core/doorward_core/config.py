@@ -15,7 +15,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from doorward_core.config_identity import IdentitySettings, https
+from doorward_core.config_approvals import Link, PasskeySettings, Receiver
+from doorward_core.config_identity import IdentitySettings
 from doorward_core.config_record import RecordSettings
 from doorward_core.config_secrets import SecretSource
 from doorward_core.config_types import (
@@ -55,15 +56,7 @@ def _origin(value: str) -> str:
     return value
 
 
-def _link(value: str) -> str:
-    """Where a person decides; `{id}` stands for the request."""
-    if value.count("{id}") != 1:
-        raise fault("expected an address with `{id}` in it, such as `https://desk.example/approvals/{id}`")
-    return https(value.replace("{id}", "id")) and value
-
-
 Name = Annotated[str, AfterValidator(_name)]
-Link = Annotated[str, AfterValidator(_link)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -118,7 +111,9 @@ class Approvals(Strict):
     store: FilePath
     listen: Listener
     signers: ExistingFile | None = None
+    passkeys: PasskeySettings | None = None
     link: Link | None = None
+    notify: tuple[Receiver, ...] = ()
 
 
 class Operators(Strict):

@@ -61,7 +61,7 @@ class Identity:
     `sponsor` is the human that answers for an agent; empty where the credential names none.
     `display` is for people's eyes and is never matched on.
     `credential_id` is a `jti`, a serial or a digest, never the credential, and `authenticated_unix_ns` its last check.
-    `logged_in_unix_ns` is when the issuer says that they logged in, or else made the credential; 0 where it says neither.
+    `logged_in_unix_ns` is when its issuer says that they logged in, or else made the credential; 0 where it is silent.
     """
 
     subject: str

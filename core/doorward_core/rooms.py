@@ -19,9 +19,13 @@ from typing import Final
 import structlog
 import trio
 
+from doorward_core.approvals.ballot import Trusted
+from doorward_core.approvals.counters import SignCounters
 from doorward_core.approvals.desk import Desk
+from doorward_core.approvals.passkeys import Passkeys, parse_passkeys
 from doorward_core.approvals.sshsig import parse_allowed_signers
 from doorward_core.approvals.store import SqliteStore
+from doorward_core.approvals.webauthn import RelyingParty
 from doorward_core.config import Config
 from doorward_core.config_identity import Issuer
 from doorward_core.config_types import Strict
@@ -123,10 +127,27 @@ def _open_desk(config: Config, log: Log) -> tuple[Desk, SqliteStore]:
     async def keep(event: Event) -> None:
         await log.durable(log.append(event, time.time_ns()))
 
-    signers = config.approvals.signers
-    trusted = parse_allowed_signers(signers.read_bytes(), str(signers)) if signers else ()
-    store = SqliteStore(config.approvals.store, key_file(config.record.keys / "approvals.key"))
-    return Desk(store, clock=time.time_ns, record=keep, signers=trusted), store
+    key = key_file(config.record.keys / "approvals.key")
+    store = SqliteStore(config.approvals.store, key)
+    counters = SignCounters(config.approvals.store, key)
+    return Desk(store, clock=time.time_ns, record=keep, trusted=trusted(config), counters=counters), store
+
+
+def trusted(config: Config) -> Trusted:
+    """The keys that approvers may prove a vote with, read from their files; ConfigError with every fault."""
+    signers, passkeys = config.approvals.signers, config.approvals.passkeys
+    signing = parse_allowed_signers(_bytes(signers), str(signers)) if signers else ()
+    if passkeys is None:
+        return Trusted(signing)
+    party = RelyingParty(passkeys.rp_id, frozenset(passkeys.origins))
+    return Trusted(signing, Passkeys(party, parse_passkeys(_bytes(passkeys.file), str(passkeys.file))))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError((f"{path}: cannot be read: {error.strerror}",)) from None
 
 
 def _open_gate(

@@ -39,7 +39,7 @@ from doorward_core.net.tls import ServerTls
 from doorward_core.operators import is_operator, session_routes
 from doorward_core.policy.lint import remarks
 from doorward_core.policy.load import load_policy
-from doorward_core.rooms import Room, opened
+from doorward_core.rooms import Room, opened, trusted
 
 EXIT_CONFIG: Final = 2
 # Nearly nothing of a message outlives it, and a catalogue is large to look through: collect less often than by default.
@@ -229,11 +229,15 @@ class Gateway:
             self._keep(entries.policy_refused(error.problems, gate.policy.digest))
         except RecordError as error:
             log.warning("policy.not_loaded", problem=str(error))
-        for reload in (*(tls.reload for tls in self._tls), self._proxy.reload):
+        for reload in (*(tls.reload for tls in self._tls), self._proxy.reload, self._trust):
             try:
                 reload()
             except ConfigError as error:
                 self._refused(error)
+
+    def _trust(self) -> None:
+        """The keys of approvers, as their files have them now: who was struck out votes no more."""
+        self._room.gate.desk.trusted = trusted(self._config)
 
     @staticmethod
     def _refused(error: ConfigError) -> None:

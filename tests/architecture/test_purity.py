@@ -23,6 +23,7 @@ SHELLS = {
     "doorward_core.config": "reads the operator's files",
     "doorward_core.approvals.api": "answers approvers on the control port",
     "doorward_core.approvals.changes": "lets approvers wait for changes",
+    "doorward_core.approvals.counters": "keeps the counters of passkeys in SQLite",
     "doorward_core.approvals.desk": "waits for votes",
     "doorward_core.approvals.store": "keeps requests and votes in SQLite",
     "doorward_core.http.deadlines": "keeps deadlines by the clock",

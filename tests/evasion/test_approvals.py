@@ -15,6 +15,7 @@ import trio
 
 from doorward_core.approvals import codec
 from doorward_core.approvals.api import approval_routes
+from doorward_core.approvals.ballot import Trusted
 from doorward_core.approvals.ballot import SshProof
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import RequestState, Verdict, binding, request_for
@@ -101,7 +102,7 @@ class House:
 
     def open(self) -> None:
         self.store = SqliteStore(self.folder / "approvals.sqlite", STORE_KEY, self.quota)
-        self.desk = Desk(self.store, clock=lambda: self.now, record=self._record, signers=self.signers)
+        self.desk = Desk(self.store, clock=lambda: self.now, record=self._record, trusted=Trusted(self.signers))
 
     def restart(self) -> None:
         self.store.close()

@@ -7,14 +7,15 @@
     GET  /v1/approvals/{id}             one request: the card, its votes, what is odd about its text
     POST /v1/approvals/{id}/statement   {"verdict": "approve"|"reject", "reason": "..."}: what a vote would have to sign
     POST /v1/approvals/{id}/vote        {"verdict": "approve"|"reject", "reason": "...",
-                                         "proof": {"kind": "sshsig", "signature": "...", "cast_unix_ns": 0}}
+                                         "proof": {"kind": "sshsig", "signature": "...", "cast_unix_ns": 0}}; or
+                                         {"kind": "webauthn", "credential": "...", "authenticator_data": "...",
+                                         "client_data": "...", "signature": "...", "cast_unix_ns": 0}, in base64url
 
 It turns JSON into calls of the desk and back; it decides nothing, and every caller was authenticated before.
 A request that someone may not see does not exist for them (404): only its requester and people in a deciding group may.
 A vote names, in `content`, the digest of the card that its caster saw; where it is given, it must be this request's.
 """
 
-import base64
 import hashlib
 from collections.abc import Callable, Mapping
 
@@ -24,7 +25,8 @@ from doorward_core.approvals.changes import MAX_WAITING
 from doorward_core.approvals.codec import content_digest
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import ApprovalRequest, Case, RequestState, canonical_id
-from doorward_core.approvals.votes import may_see, statement
+from doorward_core.approvals.votes import fresh_until_unix_ns, may_see, statement
+from doorward_core.approvals.webauthn import base64url
 from doorward_core.model import Identity
 from doorward_core.net.control import Call, Problem, Reply, Route, json_reply, read_json
 
@@ -63,6 +65,8 @@ class _Api:
                 "display": who.display,
                 "groups": sorted(who.groups),
                 "expires_unix_ns": who.expires_unix_ns,
+                "logged_in_unix_ns": who.logged_in_unix_ns,
+                **self._passkeys(who),
                 **self._facts(who),
             }
         )
@@ -101,9 +105,11 @@ class _Api:
         return json_reply(
             {
                 "statement": text.decode("ascii"),
-                "challenge": _base64url(hashlib.sha256(text).digest()),
+                "challenge": base64url(hashlib.sha256(text).digest()),
                 "cast_unix_ns": now,
                 "content": content_digest(case.request).hex(),
+                "fresh_until_unix_ns": fresh_until_unix_ns(case.request, who.groups, who.logged_in_unix_ns),
+                **self._passkeys(who),
             }
         )
 
@@ -119,6 +125,11 @@ class _Api:
             undecided = outcome.state is RequestState.PENDING
             raise Problem(403 if undecided else 409, outcome.refusal)
         return json_reply(detail(await self._case(call)))
+
+    def _passkeys(self, who: Identity) -> dict[str, object]:
+        passkeys = self._desk.trusted.passkeys
+        mine = [base64url(item.credential) for item in passkeys.of(who.subject, who.issuer)]
+        return {"passkeys": mine, "rp_id": passkeys.party.id if passkeys.party else ""}
 
     async def _changed(self, wanted: Listing, version: int) -> bool:
         changes = self._desk.changes
@@ -143,7 +154,3 @@ def _ballot(call: Call, *, drafted: bool = False) -> Ballot:
         return read_ballot(read_json(call), drafted=drafted)
     except ValueError as error:
         raise Problem(400, str(error)) from error
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

@@ -7,18 +7,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from doorward_core.approvals.ballot import Proof, SshProof
+from doorward_core.approvals.ballot import PasskeyProof, Proof, SshProof
+from doorward_core.approvals.passkeys import read_base64url
 from doorward_core.approvals.request import RequestState, Verdict, canonical_id
+from doorward_core.approvals.votes import PROOF_SSHSIG, PROOF_WEBAUTHN
+from doorward_core.approvals.webauthn import (
+    MAX_AUTHENTICATOR_BYTES,
+    MAX_CLIENT_DATA_BYTES,
+    MAX_CREDENTIAL_BYTES,
+    MAX_SIGNATURE_BYTES,
+    Assertion,
+)
 
 MAX_WAIT_S: Final = 20
 """Of one question: the control port gives a handler 30 seconds."""
 MAX_DIGITS: Final = 18
+MAX_NS: Final = 2**63
+"""Later than any time that a gateway can keep."""
 _LISTING: Final = (
     f"state is one of all, {', '.join(RequestState)}; after is a version, wait is whole seconds up to {MAX_WAIT_S},"
     " before is what `next` said; there is no other filter"
 )
 _BALLOT: Final = "a vote has a verdict (approve or reject), a reason, and at most a proof and a content"
-_PROOF: Final = "a proof has a kind (sshsig), a signature and a cast_unix_ns"
+_PROOF: Final = (
+    "a proof has a kind, a signature and a cast_unix_ns; one of kind webauthn also has credential, authenticator_data"
+    " and client_data, all in base64url"
+)
+_SSHSIG: Final = frozenset({"kind", "signature", "cast_unix_ns"})
+_PARTS: Final = {
+    "credential": MAX_CREDENTIAL_BYTES,
+    "authenticator_data": MAX_AUTHENTICATOR_BYTES,
+    "client_data": MAX_CLIENT_DATA_BYTES,
+    "signature": MAX_SIGNATURE_BYTES,
+}
+"""The parts of an assertion, and how long each may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +93,22 @@ def read_ballot(body: Mapping[str, object], *, drafted: bool = False) -> Ballot:
 def _proof(given: object) -> Proof | None:
     if given is None:
         return None
-    if isinstance(given, dict) and set(given) == {"kind", "signature", "cast_unix_ns"} and given["kind"] == "sshsig":
-        signature, cast = given["signature"], given["cast_unix_ns"]
-        if isinstance(signature, str) and signature.isascii() and type(cast) is int and cast > 0:
-            return SshProof(signature.encode("ascii"), cast)
+    if not isinstance(given, dict):
+        raise ValueError(_PROOF)  # noqa: TRY004 - a body of the wrong shape, as all else here
+    cast, signature, members = given.get("cast_unix_ns"), given.get("signature"), set(given)
+    if type(cast) is not int or not 0 < cast < MAX_NS or not isinstance(signature, str) or not signature.isascii():
+        raise ValueError(_PROOF)
+    if given.get("kind") == PROOF_SSHSIG and members == _SSHSIG:
+        return SshProof(signature.encode("ascii"), cast)
+    if given.get("kind") == PROOF_WEBAUTHN and members == _SSHSIG | set(_PARTS):
+        return PasskeyProof(Assertion(**{name: _part(given[name], most) for name, most in _PARTS.items()}), cast)
     raise ValueError(_PROOF)
+
+
+def _part(value: object, most: int) -> bytes:
+    if not isinstance(value, str):
+        raise ValueError(_PROOF)  # noqa: TRY004 - as above
+    return read_base64url(value, most)
 
 
 def _number(text: str | None) -> int | None:

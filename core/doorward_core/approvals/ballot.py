@@ -6,19 +6,22 @@ It is pure: the identity was verified before, the time and the keys are argument
 
 import hashlib
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from doorward_core.approvals import sshsig
-from doorward_core.approvals.request import NS_PER_S, Case, Verdict, Vote
+from doorward_core.approvals.passkeys import Passkeys
+from doorward_core.approvals.request import NS_PER_S, Case, Verdict, Vote, canonical_json
 from doorward_core.approvals.votes import (
     MAX_REASON_CHARACTERS,
     PROOF_SSHSIG,
     PROOF_TOKEN,
+    PROOF_WEBAUTHN,
     SSHSIG_NAMESPACE,
     check_vote,
     statement,
 )
+from doorward_core.approvals.webauthn import Assertion, BadAssertion, base64url, check_counter
 from doorward_core.model import Identity
 
 SIGNED_SKEW_S = 300
@@ -35,8 +38,24 @@ class SshProof:
     cast_unix_ns: int
 
 
-Proof: TypeAlias = SshProof
+@dataclass(frozen=True, slots=True)
+class PasskeyProof:
+    """A WebAuthn assertion over the statement of a vote, and the time that the statement names."""
+
+    assertion: Assertion
+    cast_unix_ns: int
+
+
+Proof: TypeAlias = SshProof | PasskeyProof
 """What an approver may send beside a verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """The keys that approvers may prove a vote with, as the gateway's operator keeps them in files."""
+
+    signers: tuple[sshsig.Signer, ...] = ()
+    passkeys: Passkeys = field(default_factory=Passkeys)
 
 
 def cast(
@@ -44,14 +63,19 @@ def cast(
     case: Case,
     verdict: Verdict,
     reason: str,
-    proof: SshProof | None,
+    proof: Proof | None,
     *,
-    signers: tuple[sshsig.Signer, ...],
+    trusted: Trusted,
     now_unix_ns: int,
+    last_counter: int = 0,
 ) -> tuple[Vote, str]:
-    """Make the vote, and say why it may not count ("" if it may)."""
+    """Make the vote, and say why it may not count ("" if it may).
+
+    `last_counter` is what the passkey's sign counter was when it was last seen.
+    """
     signed_unix_ns = proof.cast_unix_ns if proof else now_unix_ns
     said, by = reason[:MAX_REASON_CHARACTERS], {"subject": identity.subject, "issuer": identity.issuer}
+    kind, kept = _evidence(identity, proof, trusted)
     vote = Vote(
         request_id=case.request.id,
         approver_subject=identity.subject,
@@ -61,18 +85,43 @@ def cast(
         verdict=verdict,
         reason=said,
         cast_unix_ns=now_unix_ns,
-        proof_kind=PROOF_SSHSIG if proof else PROOF_TOKEN,
-        proof=proof.armour if proof else hashlib.sha256(identity.credential_id.encode("utf-8")).digest(),
+        proof_kind=kind,
+        proof=kept,
         statement=statement(case.request, verdict, **by, reason=said, cast_unix_ns=signed_unix_ns),
         approver_display=identity.display,
         approver_chain=identity.actor_chain,
+        logged_in_unix_ns=identity.logged_in_unix_ns,
     )
     refusal = _unfit(reason) or check_vote(case.request, vote, case.votes) or ""
     if not refusal and now_unix_ns >= identity.expires_unix_ns:
         refusal = "your credential has expired"
-    if not refusal and proof:
-        refusal = _signature_refusal(vote, signed_unix_ns, signers, now_unix_ns)
+    if not refusal and abs(now_unix_ns - signed_unix_ns) > SIGNED_SKEW_S * NS_PER_S:
+        refusal = "the signature was not made just now; look at your clock and sign again"
+    if not refusal and isinstance(proof, SshProof):
+        refusal = _signature_refusal(vote, trusted.signers, now_unix_ns)
+    if not refusal and isinstance(proof, PasskeyProof):
+        refusal = _assertion_refusal(vote, proof.assertion, trusted.passkeys, last_counter)
     return vote, refusal
+
+
+def _evidence(identity: Identity, proof: Proof | None, trusted: Trusted) -> tuple[str, bytes]:
+    """The kind of a proof, and what is kept of it: enough for an auditor to verify it again, with no file of today."""
+    if proof is None:
+        return PROOF_TOKEN, hashlib.sha256(identity.credential_id.encode("utf-8")).digest()
+    if isinstance(proof, SshProof):
+        return PROOF_SSHSIG, proof.armour
+    made, party = proof.assertion, trusted.passkeys.party
+    mine = trusted.passkeys.of(identity.subject, identity.issuer)
+    key = next((item.key for item in mine if item.credential == made.credential), b"")
+    document = {
+        "credential": base64url(made.credential),
+        "authenticator_data": base64url(made.authenticator_data),
+        "client_data": base64url(made.client_data),
+        "signature": base64url(made.signature),
+        "key": base64url(key),
+        "rp_id": party.id if party else "",
+    }
+    return PROOF_WEBAUTHN, canonical_json(document)
 
 
 def _unfit(reason: str) -> str:
@@ -83,9 +132,7 @@ def _unfit(reason: str) -> str:
     return ""
 
 
-def _signature_refusal(vote: Vote, signed_unix_ns: int, signers: tuple[sshsig.Signer, ...], now_unix_ns: int) -> str:
-    if abs(now_unix_ns - signed_unix_ns) > SIGNED_SKEW_S * NS_PER_S:
-        return "the signature was not made just now; look at your clock and sign again"
+def _signature_refusal(vote: Vote, signers: tuple[sshsig.Signer, ...], now_unix_ns: int) -> str:
     try:
         sshsig.verify(
             vote.proof,
@@ -96,5 +143,15 @@ def _signature_refusal(vote: Vote, signed_unix_ns: int, signers: tuple[sshsig.Si
             now_unix_ns=now_unix_ns,
         )
     except sshsig.BadSignature as error:
+        return str(error)
+    return ""
+
+
+def _assertion_refusal(vote: Vote, assertion: Assertion, passkeys: Passkeys, last_counter: int) -> str:
+    by = {"subject": vote.approver_subject, "issuer": vote.approver_issuer}
+    try:
+        _, counter = passkeys.verify(assertion, **by, statement=vote.statement)
+        check_counter(counter, last_counter)
+    except BadAssertion as error:
         return str(error)
     return ""

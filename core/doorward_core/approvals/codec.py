@@ -100,6 +100,7 @@ def encode_vote(vote: Vote) -> bytes:
             "proof_kind": vote.proof_kind,
             "proof": vote.proof.hex(),
             "statement": vote.statement.hex(),
+            "logged_in_unix_ns": vote.logged_in_unix_ns,
         }
     )
 
@@ -121,6 +122,7 @@ def decode_vote(data: bytes) -> Vote:
         statement=bytes.fromhex(fields.take("statement", str)),
         approver_display=fields.take("approver_display", str),
         approver_chain=fields.items("approver_chain", _actor_in),
+        logged_in_unix_ns=fields.amount("logged_in_unix_ns"),
     )
     fields.done()
     return vote
@@ -142,6 +144,10 @@ class _Fields:
 
     def items(self, name: str, read: Callable[[object], T]) -> tuple[T, ...]:
         return tuple(read(item) for item in self.take(name, list))
+
+    def amount(self, name: str) -> int:
+        """A number that is left out where it is 0, and where an older gateway did not know it."""
+        return self.take(name, int) if name in self._left else 0
 
     def mapping(self, name: str) -> Mapping[str, str]:
         return MappingProxyType({key: _text(value) for key, value in self.take(name, dict).items()})
@@ -250,6 +256,7 @@ def _rule_out(rule: HeldRule) -> Json:
         "groups": sorted(rule.groups),
         "quorum": rule.quorum,
         "proof": rule.proof,
+        **({"fresh_s": rule.fresh_s} if rule.fresh_s else {}),
     }
 
 
@@ -261,6 +268,7 @@ def _rule_in(value: object) -> HeldRule:
         frozenset(fields.items("groups", _text)),
         fields.take("quorum", int),
         fields.take("proof", str),
+        fields.amount("fresh_s"),
     )
     fields.done()
     return rule

@@ -21,9 +21,10 @@ from typing import TypeVar
 
 import trio
 
-from doorward_core.approvals import events, sshsig
-from doorward_core.approvals.ballot import Proof, cast
+from doorward_core.approvals import events
+from doorward_core.approvals.ballot import PasskeyProof, Proof, Trusted, cast
 from doorward_core.approvals.changes import Changes
+from doorward_core.approvals.counters import SignCounters
 from doorward_core.approvals.request import (
     ID_RANDOM_BYTES,
     NS_PER_S,
@@ -39,6 +40,7 @@ from doorward_core.approvals.request import (
 from doorward_core.approvals.standing import StandingAccess
 from doorward_core.approvals.store import SqliteStore
 from doorward_core.approvals.votes import tally
+from doorward_core.approvals.webauthn import sign_counter
 from doorward_core.errors import RecordError, StoreError
 from doorward_core.event import Event
 from doorward_core.model import Approve, Identity
@@ -48,6 +50,8 @@ SWEEP_INTERVAL_S = 5.0
 RETENTION_S = 30 * 24 * 3600
 """How long a closed request can still be shown; its history is in the event log."""
 
+_NOBODY = Trusted()
+
 T = TypeVar("T")
 
 
@@ -55,7 +59,8 @@ class Desk:
     """One gateway's desk.
 
     `clock` gives nanoseconds since the epoch. `record` returns when an event is durable, or raises RecordError.
-    `signers` are the keys that approvers may sign with.
+    `trusted` are the keys that approvers may prove a vote with; others may be put in their place at any time.
+    `counters` are those of passkeys; without them no vote by passkey counts.
     """
 
     def __init__(
@@ -64,12 +69,14 @@ class Desk:
         *,
         clock: Callable[[], int],
         record: Callable[[Event], Awaitable[None]],
-        signers: tuple[sshsig.Signer, ...] = (),
+        trusted: Trusted = _NOBODY,
+        counters: SignCounters | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._record = record
-        self._signers = signers
+        self.trusted = trusted
+        self._counters = counters
         self.problem = ""
         """Why the last round of `run` failed; empty while all is well. For readiness to look at."""
         self.changes = Changes(clock())
@@ -178,11 +185,13 @@ class Desk:
                 return VoteOutcome(RequestState.WITHDRAWN, "there is no such request", found=False)
             if case.state is not RequestState.PENDING:
                 return VoteOutcome(case.state, f"the request is already {case.state.value}")
-            now = self._clock()
-            vote, refusal = cast(identity, case, verdict, reason, proof, signers=self._signers, now_unix_ns=now)
+            now, seen = self._clock(), await self._last_counter(proof)
+            said = partial(cast, trusted=self.trusted, now_unix_ns=now, last_counter=seen)
+            vote, refusal = said(identity, case, verdict, reason, proof)
             # First the log: a crash after this line leaves a vote on record that never counted.
             with trio.CancelScope(shield=True):
                 await self._record(events.voted(case.request, vote, refusal))
+                await self._keep_counter(proof, refusal)
                 state = case.state if refusal else await self._count(case, vote)
         return VoteOutcome(state, refusal)
 
@@ -320,6 +329,18 @@ class Desk:
         if state is not RequestState.PENDING:
             await self._end(case.request.id, state, "")
         return state
+
+    async def _last_counter(self, proof: Proof | None) -> int:
+        if not isinstance(proof, PasskeyProof):
+            return 0
+        if self._counters is None:
+            raise StoreError("there is nowhere to keep the counters of passkeys")
+        return await self._call(self._counters.last, proof.assertion.credential)
+
+    async def _keep_counter(self, proof: Proof | None, refusal: str) -> None:
+        if isinstance(proof, PasskeyProof) and self._counters is not None and not refusal:
+            made = proof.assertion
+            await self._call(self._counters.keep, made.credential, sign_counter(made.authenticator_data))
 
     def _wake(self, request_id: str) -> None:
         woken = self._woken.pop(request_id, None)

@@ -6,6 +6,7 @@ The header names who asked, who voted, the verdict and the rules; reasons, state
 
 from doorward_core.approvals.codec import card_bytes
 from doorward_core.approvals.request import ApprovalRequest, RequestState, Vote
+from doorward_core.approvals.webauthn import CLONED
 from doorward_core.event import Event, EventKind, Value
 
 ENDINGS = {
@@ -40,6 +41,7 @@ def voted(request: ApprovalRequest, vote: Vote, refusal: str = "") -> Event:
         "proof": vote.proof_kind,
         "counted": not refusal,
         "reason": refusal,
+        **({"alarm": "passkey-copied"} if refusal == CLONED else {}),
     }
     groups: list[Value] = [*sorted(vote.approver_groups)]
     payload: dict[str, Value] = {

@@ -59,6 +59,8 @@ class HeldRule:
     """One rule that must be satisfied: `quorum` distinct approvers, each in one of `groups`, each with `proof`.
 
     `rule_hash` is the SHA-256 of the rule's canonical content: a changed rule is another rule.
+    `proof` names the kinds that count, joined by ` or `.
+    `fresh_s` is how long ago an approver may have logged in; 0 for as long as their token is good.
     """
 
     rule: str
@@ -66,6 +68,7 @@ class HeldRule:
     groups: frozenset[str]
     quorum: int
     proof: str = "token"
+    fresh_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +121,11 @@ class ApprovalRequest:
 class Vote:
     """One verdict of one person, with its proof.
 
-    `proof_kind` is `token` (the approver's own token was presented to the gateway: the weakest) or `sshsig`.
-    `proof` is the signature's armour, or a digest of the token's id; never the token.
+    `proof_kind` is `token` (the approver's own token was presented to the gateway: the weakest), or how it was signed:
+    `sshsig` or `webauthn`.
+    `proof` is the signature's armour, the assertion in JSON, or a digest of the token's id; never the token.
     `statement` is the exact text that the vote stands for, and that a signature covers.
-    `cast_unix_ns` is the gateway's own time.
+    `cast_unix_ns` is the gateway's own time, `logged_in_unix_ns` when the approver had logged in (0: not known).
     """
 
     request_id: str
@@ -137,6 +141,7 @@ class Vote:
     statement: bytes
     approver_display: str = ""
     approver_chain: tuple[Actor, ...] = ()
+    logged_in_unix_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +217,9 @@ def binding(key: bytes, session: Session, operation: Operation) -> bytes:
 def held_rules(holds: Iterable[Approve]) -> tuple[HeldRule, ...]:
     """The rules that a decision's approvals ask to be satisfied, each once, in a stable order."""
     unique = {
-        (hold.rule, hold.rule_hash): HeldRule(hold.rule, hold.rule_hash, hold.groups, max(1, hold.quorum), hold.proof)
+        (hold.rule, hold.rule_hash): HeldRule(
+            hold.rule, hold.rule_hash, hold.groups, max(1, hold.quorum), hold.proof, hold.fresh_s
+        )
         for hold in holds
     }
     return tuple(unique[key] for key in sorted(unique))

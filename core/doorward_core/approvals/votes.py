@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterable
 
 from doorward_core.approvals.codec import content_digest
-from doorward_core.approvals.request import ApprovalRequest, HeldRule, RequestState, Verdict, Vote
+from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, HeldRule, RequestState, Verdict, Vote
 from doorward_core.model import Actor, PrincipalKind
 from doorward_core.people import fold, people
 
@@ -26,6 +26,7 @@ SSHSIG_NAMESPACE = "doorward-vote@1"
 
 PROOF_TOKEN = "token"  # noqa: S105 - the name of a kind of proof
 PROOF_SSHSIG = "sshsig"
+PROOF_WEBAUTHN = "webauthn"
 
 MAX_REASON_CHARACTERS = 2_000
 """A reason is a sentence or two; the bound keeps one vote within one entry of the log."""
@@ -58,6 +59,8 @@ def check_vote(request: ApprovalRequest, vote: Vote, cast: Iterable[Vote] = ()) 
     person = fold(vote.approver_subject)
     proofs = ", ".join(sorted({rule.proof for rule in groups}))
     approves = vote.verdict is Verdict.APPROVE
+    proved = [rule for rule in groups if _proves(rule, vote)]
+    stale = [rule.fresh_s for rule in proved if not _fresh(rule, vote)]
     refusals = (
         (vote.request_id != request.id, "the vote is for another request"),
         (vote.approver_kind is not PrincipalKind.HUMAN, "an agent cannot approve or reject; a person must"),
@@ -75,8 +78,12 @@ def check_vote(request: ApprovalRequest, vote: Vote, cast: Iterable[Vote] = ()) 
         ),
         (not groups, "you are in none of the groups that decide on this request"),
         (
-            approves and not any(_proves(rule, vote) for rule in groups),
+            approves and not proved,
             f"this request needs a stronger proof: {proofs}",
+        ),
+        (
+            approves and bool(stale),
+            f"log in again: this may be approved for {min(stale, default=0)} s after a login, and yours is older",
         ),
         (
             any(fold(other.approver_subject) == person for other in cast),
@@ -137,13 +144,27 @@ def _requesters(request: ApprovalRequest) -> frozenset[str]:
     return frozenset((names | {fold(actor.subject) for actor in chain}) - {""})
 
 
+def fresh_until_unix_ns(request: ApprovalRequest, groups: frozenset[str], logged_in_unix_ns: int) -> int:
+    """Until when a login is fresh enough for every rule that these groups decide on; 0 where none asks for that."""
+    bounds_s = [rule.fresh_s for rule in request.rules if rule.fresh_s and groups & rule.groups]
+    return logged_in_unix_ns + min(bounds_s) * NS_PER_S if bounds_s else 0
+
+
 def _proves(rule: HeldRule, vote: Vote) -> bool:
-    return rule.proof in (PROOF_TOKEN, vote.proof_kind)
+    return rule.proof == PROOF_TOKEN or vote.proof_kind in rule.proof.split(" or ")
+
+
+def _counts(rule: HeldRule, vote: Vote) -> bool:
+    return _proves(rule, vote) and _fresh(rule, vote)
+
+
+def _fresh(rule: HeldRule, vote: Vote) -> bool:
+    return not rule.fresh_s or vote.cast_unix_ns - vote.logged_in_unix_ns <= rule.fresh_s * NS_PER_S
 
 
 def _approvers(rule: HeldRule, votes: Iterable[Vote]) -> frozenset[str]:
     return frozenset(
         fold(vote.approver_subject)
         for vote in votes
-        if vote.verdict is Verdict.APPROVE and vote.approver_groups & rule.groups and _proves(rule, vote)
+        if vote.verdict is Verdict.APPROVE and vote.approver_groups & rule.groups and _counts(rule, vote)
     )

@@ -272,6 +272,7 @@ def _approve(rule: str, digest: bytes, approval: Approval | None) -> Approve | N
         approval.retry,
         approval.proof,
         standing_s=approval.standing or 0,
+        fresh_s=approval.fresh or 0,
     )
 
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from doorward_core.config_types import Bytes, Strict, UnixNs, WholeSeconds, fault, frozen_lists, shown
 from doorward_core.model import Action, PrincipalKind, RecordLevel, Transform
@@ -41,6 +41,8 @@ _STEP = r"""(?:\.{1,2}[\w*?-]+|(?:\.\.)?\[\s*(?:\*|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|
 _JSON_STEP = re.compile(_STEP)
 _JSON_PATH = re.compile(rf"\$(?:{_STEP})+\Z")
 _MAX_STEPS = 32
+PROOFS = ("token", "sshsig", "webauthn")
+"""What an approver can prove a vote with: first the weakest, which asks for nothing; the others are equally good."""
 _MAX_QUORUM = 16
 """More distinct people than this have never been asked to agree on one statement; it catches a typing error."""
 _MAX_STANDING_S = 7 * 86400
@@ -157,7 +159,16 @@ def _standing(value: int) -> int:
     return value
 
 
+def _proof(value: object) -> str:
+    """One kind of proof or a list of them, in the one form that is compared and hashed."""
+    names = value if isinstance(value, list | tuple) else (value,)
+    if not names or not all(isinstance(name, str) and name in PROOFS for name in names):
+        raise fault(f"expected {', '.join(f'`{name}`' for name in PROOFS)}, or a list of them")
+    return PROOFS[0] if PROOFS[0] in names else " or ".join(sorted(set(names)))
+
+
 Standing = Annotated[WholeSeconds, AfterValidator(_standing)]
+Proof = Annotated[str, PlainValidator(_proof)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Patterns = Annotated[tuple[Pattern, ...], AfterValidator(_has_positive)]
@@ -222,7 +233,8 @@ class Approval(Strict):
     in_transaction: WholeSeconds = 60
     retry: bool | None = None
     standing: Standing | None = None
-    proof: Literal["token", "sshsig"] = "token"
+    proof: Proof = "token"
+    fresh: WholeSeconds | None = None
 
 
 class Limits(Strict):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from doorward_core.config import Config, Limits, ResourceSettings, load_config
+from doorward_core.config_approvals import PasskeySettings, Receiver
 from doorward_core.config_identity import Issuer
 from doorward_core.config_record import ArchiveSettings, RecordSettings, RetentionSettings
 from doorward_core.model import Action
@@ -56,6 +57,7 @@ def test_every_configuration_shown_loads(tmp_path, text):
         *((model, POLICY) for model in (Rule, MaskRule, Approval)),
         *((model, CONFIG) for model in (Config, Issuer, Limits, RecordSettings, ResourceSettings)),
         *((model, CONFIG) for model in (ArchiveSettings, RetentionSettings)),
+        *((model, CONFIG) for model in (PasskeySettings, Receiver)),
     ],
 )
 def test_every_key_is_described(model, text):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from doorward_core.approvals.ballot import SshProof, cast
+from doorward_core.approvals.ballot import SshProof, Trusted, cast
 from doorward_core.approvals.request import Case, RequestState, Verdict
 
 NS = 1_000_000_000
@@ -15,7 +15,7 @@ def case(a_request) -> Case:
 
 
 def _cast(case, identity, reason="", proof=None, now=START + NS):
-    return cast(identity, case, Verdict.APPROVE, reason, proof, signers=(), now_unix_ns=now)
+    return cast(identity, case, Verdict.APPROVE, reason, proof, trusted=Trusted(), now_unix_ns=now)
 
 
 def test_a_token_vote_keeps_a_digest_of_the_tokens_id_and_never_the_id(case, person):

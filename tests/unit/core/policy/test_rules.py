@@ -45,7 +45,12 @@ def rules(*lines):
         ("{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: []}}}", "an empty list"),
         ("{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: [d]}, quorum: 0}}", "greater than or"),
         ("{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: [d]}, within: 10}}", "with its unit"),
-        ("{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: [d]}, proof: none}}", "`token` or"),
+        (
+            "{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: [d]}, proof: none}}",
+            "`token`, `sshsig`",
+        ),
+        ("{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: [d]}, proof: []}}", "a list of them"),
+        ("{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: [d]}, fresh: 0s}}", "fresh"),
         ("{id: a, effect: hold, resource: x, do: [read], approve: {by: {groups: [d]}, standing: 8d}}", "at most 7d"),
     ],
 )
@@ -79,3 +84,19 @@ def test_a_rules_hash_changes_with_its_meaning_and_not_with_its_neighbours():
     changed = parse_policy(rules(hold.replace("dba", "dbb")), "p.yaml").rules[0].hash
     assert before == beside
     assert before != changed
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("sshsig", "sshsig"),
+        ("[webauthn]", "webauthn"),
+        ("[webauthn, sshsig, webauthn]", "sshsig or webauthn"),
+        ("[webauthn, token]", "token"),
+    ],
+)
+def test_kinds_of_proof_have_one_form_whatever_their_order(written, meant):
+    approve = f"approve: {{by: {{groups: [d]}}, proof: {written}, fresh: 5m}}"
+    policy = parse_policy(rules(f"{{id: a, effect: hold, resource: x, do: [read], {approve}}}"), "p.yaml")
+    (hold,) = (rule.approve for rule in policy.rules if rule.approve)
+    assert (hold.proof, hold.fresh_s) == (meant, 300)
