@@ -23,6 +23,7 @@ from doorward_core.config_types import (
     WholeSeconds,
     fault,
 )
+from doorward_core.config_witness import WitnessesSettings
 from doorward_core.model import RecordLevel
 
 _MIB: Final = 1024 * 1024
@@ -136,6 +137,7 @@ class RecordSettings(Strict):
     floor: Bytes = 256 * _MIB
     archive: ArchiveSettings | None = None
     retention: RetentionSettings = RetentionSettings()
+    witnesses: WitnessesSettings | None = None
 
     @model_validator(mode="after")
     def _apart(self) -> "RecordSettings":
@@ -146,6 +148,8 @@ class RecordSettings(Strict):
         archive = self.archive.to if self.archive is not None else None
         if isinstance(archive, Path) and (archive == self.folder or self.folder in archive.parents):
             raise fault("the folder of `archive` must lie outside `folder`: one is to outlive the other")
+        if self.witnesses is not None and self.mirror is None:
+            raise fault("`witnesses` needs `mirror`: checkpoints that they have cosigned are kept there")
         if self.retention.asked and not self.recipients:
             raise fault("`retention` erases keys, and without `recipients` there are none: content is in the clear")
         for recipient in self.recipients:

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Pro
 from doorward_core.gate import Gate
 from doorward_core.net.control import Reply
 from doorward_core.net.listen import Server
+from doorward_core.record.witnessing import Witnessing
 
 TEXT = b"text/plain; charset=utf-8"
 
@@ -20,8 +21,9 @@ TEXT = b"text/plain; charset=utf-8"
 class State:
     """What the admin port knows."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, witnesses: Witnessing | None = None) -> None:
         self._gate = gate
+        self._witnesses = witnesses
         self._doors: Sequence[Server] = ()
         self.draining = False
         self.failed_connections = 0
@@ -37,6 +39,8 @@ class State:
         for verdict in ("permitted", "denied", "held"):
             words = f"Operations {verdict} since the start"
             self._gauge(f"doorward_operations_{verdict}", words, partial(gate.totals.__getitem__, verdict))
+        if witnesses is not None:
+            self._watch(witnesses)
 
     def listening(self, doors: Sequence[Server]) -> None:
         """The listeners are open."""
@@ -64,10 +68,22 @@ class State:
 
     def _readyz(self) -> Reply:
         problem = self.problem()
-        return Reply(503, problem.encode() + b"\n", TEXT) if problem else Reply(200, b"ready\n", TEXT)
+        more = "".join(f"{line}\n" for line in self._witnesses.lines()) if self._witnesses is not None else ""
+        return Reply(503 if problem else 200, f"{problem or 'ready'}\n{more}".encode(), TEXT)
 
     def _metrics(self) -> Reply:
         return Reply(200, generate_latest(self._registry), CONTENT_TYPE_LATEST.encode())
+
+    def _watch(self, witnesses: Witnessing) -> None:
+        """How far behind each witness is; their names are no secret to who can read the port."""
+        words = "Entries of the newest checkpoint that a witness has not cosigned"
+        behind = Gauge("doorward_witness_behind_entries", words, ["witness"], registry=self._registry)
+        for one in witnesses.witnesses:
+            behind.labels(one.name).set_function(partial(witnesses.behind, one))
+        words = "Seconds since a quorum of witnesses had cosigned everything"
+        self._gauge("doorward_witness_quorum_behind_seconds", words, lambda: witnesses.behind_s)
+        words = "Entries that a quorum of witnesses has cosigned"
+        self._gauge("doorward_witness_quorum_entries", words, lambda: witnesses.cosigned_size)
 
     def _gauge(self, name: str, words: str, read: Callable[[], float]) -> None:
         Gauge(name, words, registry=self._registry).set_function(read)

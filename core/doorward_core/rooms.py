@@ -38,6 +38,7 @@ from doorward_core.identity.token import IssuerSettings, Replay
 from doorward_core.model import Obligation
 from doorward_core.net.secrets import SecretKeeper
 from doorward_core.policy.load import load_policy
+from doorward_core.record.witnessing import Witnessing
 from doorward_core.record.writer import Log
 from doorward_core.terms import Setting
 
@@ -52,7 +53,7 @@ logger = structlog.get_logger()
 class Room:
     """What a proxy is given: the configuration, the gate, secrets, and the key of its stable tokens (masks `hash`).
 
-    `authorities` sign its SSH certificates, where its protocol has such.
+    `authorities` sign its SSH certificates, where its protocol has such; `witnesses` cosign the log, where it has some.
     """
 
     config: Config
@@ -60,6 +61,7 @@ class Room:
     secrets: SecretKeeper
     mask_key: bytes
     authorities: Authorities | None = None
+    witnesses: Witnessing | None = None
 
 
 @asynccontextmanager
@@ -86,6 +88,8 @@ async def opened(
             await desk.recover()
             background.start_soon(desk.run)
             background.start_soon(_recover, log)
+            if room.witnesses is not None:
+                background.start_soon(room.witnesses.run)
             yield room
         finally:
             store.close()
@@ -174,7 +178,21 @@ def _open_gate(
         level=config.record.level,
         clock=time.time_ns,
     )
-    return Room(config, gate, SecretKeeper(time.time_ns), key_file(keys / "mask.key"), authorities)
+    mask_key = key_file(keys / "mask.key")
+    return Room(config, gate, SecretKeeper(time.time_ns), mask_key, authorities, _witnesses(config, log))
+
+
+def _witnesses(config: Config, log: Log) -> Witnessing | None:
+    record = config.record
+    if record.witnesses is None or record.mirror is None:
+        return None
+
+    def keep(event: Event) -> None:
+        log.append(event, time.time_ns())
+
+    every_s = record.checkpoint_interval
+    place, mirror = record.folder, record.mirror
+    return Witnessing(record.witnesses, folder=place, mirror=mirror, keep=keep, limits=log.limits, every_s=every_s)
 
 
 def _settings(config: Config, protocol: str) -> dict[str, Setting]:

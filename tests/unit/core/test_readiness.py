@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from doorward_core.config_witness import WitnessEntry, WitnessesSettings
 from doorward_core.readiness import State
+from doorward_core.record.cosign import witness_vkey
+from doorward_core.record.limits import Scope
+from doorward_core.record.witnessing import Witnessing
 
 
 @dataclass
@@ -94,3 +99,25 @@ async def test_a_passed_limit_is_why_it_is_not_ready(state, house):
     assert ask(state, "/readyz") == (503, "the archive is 2 h behind\n")
     house.log.limits.lift("archive")
     assert ask(state, "/readyz") == (200, "ready\n")
+
+
+async def test_how_far_behind_each_witness_is_stands_beside_the_answer(house, tmp_path):
+    entry = WitnessEntry(url="https://w.example", vkey=witness_vkey("w.example", Ed25519PrivateKey.generate()))
+    witnesses = Witnessing(
+        WitnessesSettings(quorum=1, list=(entry,)),
+        folder=tmp_path,
+        mirror=tmp_path,
+        keep=lambda _: None,
+        limits=house.log.limits,
+        every_s=1.0,
+        clock=lambda: 0,
+    )
+    made = State(house.gate, witnesses)
+    made.listening([Door()])
+    witnesses.size, witnesses.witnesses[0].size = 12, 5
+    assert ask(made, "/readyz") == (200, "ready\nwitness w.example: 7 entries behind\n")
+    text = ask(made, "/metrics")[1]
+    assert 'doorward_witness_behind_entries{witness="w.example"} 7.0' in text
+    house.log.limits.stop("witnesses: conflict", "witness w.example holds another history", Scope.NOTHING)
+    status, words = ask(made, "/readyz")
+    assert (status, words.splitlines()[0]) == (503, "witness w.example holds another history")
