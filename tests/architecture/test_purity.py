@@ -40,6 +40,8 @@ SHELLS = {
     "doorward_core.identity.authenticate": "asks the key cache, counts failures by the clock",
     "doorward_core.identity.jwks": "fetches keys",
     "doorward_core.policy.load": "reads the policy's files",
+    "doorward_core.record.archive": "reads the log's files, and has an archive take them",
+    "doorward_core.record.archive_places": "reads and writes folders and object stores",
     "doorward_core.record.bundles": "reads the log's files, several at a time",
     "doorward_core.record.engine": "the writer's work: owns the log's files",
     "doorward_core.record.journal": "writes and flushes files",
