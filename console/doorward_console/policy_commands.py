@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doorward_console import output
+from doorward_console import backtest_commands, output
 
 if TYPE_CHECKING:
     from doorward_core.config import Config
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check, explain and test a policy.")
 config_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check a configuration.")
+app.command("backtest")(backtest_commands.backtest)
 
 
 ConfigOption = Annotated[
