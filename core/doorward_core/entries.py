@@ -271,6 +271,9 @@ def finished(session: Session, permit: Permit, outcome: Outcome, level: RecordLe
             "shown_digest": outcome.shown_digest,
             "shown_truncated": outcome.shown_truncated,
         }
+        if outcome.changes or outcome.changes_truncated:
+            payload["changes"] = [list(change) for change in outcome.changes]
+            payload["changes_truncated"] = outcome.changes_truncated
     return _event(EventKind.OPERATION_FINISHED, header, payload, session=session, operation=permit.operation)
 
 

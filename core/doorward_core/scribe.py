@@ -88,6 +88,8 @@ class Scribe:
 
     def finished(self, permit: Permit, outcome: Outcome, level: RecordLevel) -> Event:
         """A permitted operation ended."""
+        if outcome.changes or outcome.changes_truncated:  # of each its own
+            return entries.finished(self._session, permit, outcome, level)
         whole = level is not _LEAST or any(
             isinstance(item, Record) and item.level is not _LEAST for item in permit.decision.obligations
         )

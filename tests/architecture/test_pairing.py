@@ -47,6 +47,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "doorward_http.upgrades": ("tests/integration/http/test_websockets.py", "moves frames between two real peers"),
     "doorward_k8s.__main__": ("tests/integration/k8s/test_kubectl.py", "a program, run as an operator runs it"),
+    "doorward_k8s.looks": ("tests/integration/k8s/test_changes.py", "the shell: asks a real server"),
     "doorward_k8s.proxy": ("tests/integration/k8s/test_kubectl.py", "the shell: only a real client takes it through"),
     "doorward_k8s.serving": ("tests/integration/k8s/test_kubectl.py", "the shell: only real peers move it"),
     "doorward_k8s.streams": ("tests/integration/k8s/test_exec.py", "moves messages between two real peers"),

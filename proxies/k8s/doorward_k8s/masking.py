@@ -8,6 +8,7 @@ Invariant: pure; where a mask is owed, nothing leaves that was not masked; what 
 to people or kept, whatever the policy says.
 """
 
+import json
 from collections import Counter
 from typing import Final
 
@@ -21,6 +22,7 @@ from doorward_k8s.objects import Masked, ObjectMasks, Owed, Unmaskable
 from doorward_k8s.operations import Show
 
 MAX_KEPT: Final = 64  # sets of masks that are compiled: one for each group of principals that differ in them
+HIDDEN: Final = "(hidden)"
 ALWAYS: Final = Mask("doorward", ("secrets", "tokens"), (), Transform.REDACT, "secret")
 
 
@@ -48,9 +50,8 @@ class Owing:
         def shown(body: bytes, media: str) -> bytes:
             if not owed:
                 return body
-            if media == JSON_PATCH and owed.paths.owed:
-                raise UnreadableBody("a patch names what it changes in its own way")
-            return owed.masked_object(body)
+            # A JSON Patch says where each value goes, and masks do not read that: all of its values are hidden.
+            return owed.masked_object(_without_values(body) if media == JSON_PATCH and owed.paths.owed else body)
 
         return shown
 
@@ -61,6 +62,17 @@ class Owing:
                 self._known.clear()
             found = self._known[masks] = ObjectMasks(masks, self._key)
         return found
+
+
+def _without_values(body: bytes) -> bytes:
+    """A JSON Patch without what it writes. Raises UnreadableBody for what is none."""
+    try:
+        patch = json.loads(body)
+    except (ValueError, RecursionError):
+        patch = None
+    if not isinstance(patch, list) or not all(isinstance(item, dict) for item in patch):
+        raise UnreadableBody("this is no JSON Patch")
+    return json.dumps([item | {"value": HIDDEN} if "value" in item else item for item in patch]).encode("ascii")
 
 
 class Masking:

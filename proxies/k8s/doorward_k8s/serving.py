@@ -42,16 +42,19 @@ from doorward_core.terminal import BINARY, FORMAT, Screen, Tape
 from doorward_k8s import refusals
 from doorward_k8s.accept import NotAcceptable
 from doorward_k8s.calls import Kind
+from doorward_k8s.changes import Seen
 from doorward_k8s.channels import Channels
 from doorward_k8s.headers import STREAMS, V5, for_client, for_cluster, spoken
-from doorward_k8s.impersonation import NotImpersonable, claims_identity, impersonation
+from doorward_k8s.impersonation import NotImpersonable, claims_identity
+from doorward_k8s.looks import Answer, Changes, Looks
 from doorward_k8s.masking import Masking, Owing, Withheld
 from doorward_k8s.object_paths import Resource
 from doorward_k8s.objects import writes_hidden
 from doorward_k8s.operations import Reading, Request
-from doorward_k8s.refusals import Refusal, Refused, refusal, request_id
+from doorward_k8s.refusals import Refusal, Refused, refusal
 from doorward_k8s.streams import Recorder, Side, Stream, Tunnel, carry
 from doorward_k8s.upstream import Cluster
+from doorward_k8s.writes import Copied, in_json, is_rehearsal, writes
 
 UNAUTHORIZED: Final = 401
 SWITCHING: Final = 101
@@ -84,6 +87,8 @@ class Serving:
         self._means = means
         self._draining = draining
         self._began_ns = means.clock()
+        self._looks = Looks(cluster, door, means.owing, means.clock)
+        self._changed: Changes | None = None
         self._outcome: Outcome | None = None
         self._kept: Kept | None = None
 
@@ -91,10 +96,10 @@ class Serving:
 
     async def run(self, request: Request, reading: Reading) -> Refusal | None:
         """Decide, send on, answer; or give what is said instead, for a call that did not come to be answered."""
-        gate, operation = self._door.gate, reading.operation
         objection = self._objection(request, reading)
         if objection is not None:
             return await self._refuse(objection, reading)
+        gate, operation = self._door.gate, await self._looks.rehearsed(request, reading.operation)
         until = self._began_ns + int(self._cluster.settings.hold * NS_PER_S)
         verdict = await self._door.decide(operation, {}, self._exchange, until, self._draining)
         if verdict is None and gate.live.ended:
@@ -178,12 +183,16 @@ class Serving:
 
     async def _sent(self, request: Request, reading: Reading, masking: Masking, permit: Permit) -> Refusal | None:
         lines = masking.request(for_cluster(request.head.headers), request.head.method)
-        head = await self._head(request, lines, permit)
+        before: Seen | None = None
+        if self._compares(request, permit):
+            lines = in_json(lines, request.head.method)
+            before = await self._looks.before(request, permit.operation)
+        head = await self._cluster.head(self._door.gate.session, request, lines, permit.operation)
         if request.call.streams:
             return await self._streamed(request, reading, masking, head, permit)
         if not request.call.lasts:
             async with self._cluster.pool.request(head, request.body) as response:
-                return await self._answered(request, response, masking, permit)
+                return await self._answered(request, response, masking, permit, before)
         refused: Refusal | None = None
         async with trio.open_nursery() as nursery:  # nothing is written for hours: who has gone would not be missed
             nursery.start_soon(self._cancel_after, self._exchange.wait_disconnected, nursery.cancel_scope)
@@ -200,20 +209,6 @@ class Serving:
         await wait()
         scope.cancel()
 
-    async def _head(self, request: Request, lines: Headers, permit: Permit) -> Head:
-        """The call as the cluster gets it. Raises UpstreamUnavailable or NotImpersonable."""
-        cluster, session, asked = self._cluster, self._door.gate.session, request.head
-        told = cluster.settings.impersonate
-        claims = impersonation(session, told) if told else ()
-        ours = (*await cluster.credential(session.account), (b"audit-id", request_id(permit.operation).encode()))
-        there = cluster.destination
-        path = there.base + request.target.path
-        target = (f"{path}?{request.target.raw_query}" if request.target.raw_query else path).encode("ascii")
-        length = len(request.body)
-        return Head(
-            asked.method, target, there.authority, there.scheme, (*lines, *claims, *ours), "1.1", asked.body, length
-        )
-
     def _why(self) -> str:
         return f"doorward: {self._door.gate.live.ended or 'the credential of this session has expired'}"
 
@@ -225,9 +220,14 @@ class Serving:
     # --- answers -----------------------------------------------------------------------------------------------------
 
     async def _answered(
-        self, request: Request, response: UpstreamResponse, masking: Masking, permit: Permit
+        self,
+        request: Request,
+        response: UpstreamResponse,
+        masking: Masking,
+        permit: Permit,
+        before: Seen | None = None,
     ) -> Refusal | None:
-        """Carry the answer to the client. Raises Withheld."""
+        """Carry the answer to the client; of a write, see what it has changed. Raises Withheld."""
         head = response.head
         if head.status == UNAUTHORIZED:
             self._cluster.forget(self._door.gate.session.account)
@@ -238,14 +238,22 @@ class Serving:
         lines = (*lines, OBSERVED) if self._door.gate.observe else lines
         answer = masking.answer(ResponseHead(head.status, lines), request.head.method)
         await self._door.gate.released(permit.entry)
-        self._kept = kept = Kept(masking, answer, self._room(permit.decision), masking)
+        copied = Copied(masking) if before is not None else None
+        self._kept = kept = Kept(copied or masking, answer, self._room(permit.decision), masking)
         try:
             await relay(response, self._exchange, answer, kept, masked=masking.changes_answer, holding=kept)
             kept.whole = True
+            if copied is not None:
+                self._changed = self._looks.changed(request, before, Answer(head.status, copied.body))
         finally:
             for words in masking.coverage:
                 self._door.gate.uncovered(words)
         return None
+
+    def _compares(self, request: Request, permit: Permit) -> bool:
+        """Whether what this changes is kept in the record."""
+        kept = self._cluster.settings.changes and self._level(permit.decision) is not RecordLevel.DECISION
+        return kept and writes(request.call) and not is_rehearsal(request)
 
     def _room(self, decision: Decision) -> int:
         return SHOWN_WHOLE_BYTES if self._level(decision) is RecordLevel.PAYLOAD else SHOWN_BYTES
@@ -310,6 +318,8 @@ class Serving:
             outcome = kept.outcome(bytes_up=sent, masked=masking.masked, duration_ns=took_ns)
         else:
             outcome = replace(self._outcome or NEVER_SENT, duration_ns=took_ns)
+        if self._changed is not None:
+            outcome = replace(outcome, changes=self._changed[0], changes_truncated=self._changed[1])
         self._door.gate.finish(permit, outcome)
 
 

@@ -44,6 +44,8 @@ class K8sTarget(Strict):
     tls: TargetTls = TargetTls()
     impersonate: Impersonate | Literal[False] = Impersonate()
     hold: Seconds = 600.0
+    previews: bool = False
+    changes: bool = True
     body_bytes: Annotated[Bytes, Field(ge=64 * 1024, le=16 * _MIB)] = 4 * _MIB
     timeouts: Timeouts = Timeouts()
 

@@ -25,7 +25,7 @@ from doorward_core.record.log import EventLog
 from doorward_core.terminal import Tape
 from doorward_k8s.channels import ChannelError, Channels, failure
 
-READ_BYTES: Final = 64 * 1024
+READ_BYTES: Final = 256 * 1024
 LOST: Final = 1005  # no code at all: the peer was gone without one
 POLICY_VIOLATION: Final = 1008
 PROTOCOL_ERROR: Final = 1002
@@ -217,21 +217,37 @@ async def _until_over(run: Callable[[], Awaitable[object]], told: list[_Over]) -
 async def _up(client: Side, target: Side, carried: Carried) -> None:
     data = client.early
     while True:
-        for event in client.wire.receive(data) if data else ():
-            match event:
-                case Message():
-                    out = await carried.to_target(event.data)
-                    if out:
-                        await target.stream.send_all(target.wire.message(out, text=False))
-                case Ping(data=said):
-                    await target.stream.send_all(target.wire.ping(said))
-                case Pong(data=said):
-                    await target.stream.send_all(target.wire.pong(said))
-                case Close(code=code, reason=reason):
-                    raise _Over(code, reason)
+        if data:
+            await _pass_up(client, target, carried, data)
         data = await client.stream.receive(READ_BYTES)
         if not data:
             raise _Over(LOST)
+
+
+async def _pass_up(client: Side, target: Side, carried: Carried, data: bytes) -> None:
+    """What came in one piece leaves in one piece, up to whatever was wrong with it."""
+    out: list[bytes] = []
+    wrong: _Over | WebSocketError | ChannelError | None = None
+    try:
+        for event in client.wire.receive(data):
+            match event:
+                case Message():
+                    message = await carried.to_target(event.data)
+                    if message:
+                        out.append(target.wire.message(message, text=False))
+                case Ping(data=said):
+                    out.append(target.wire.ping(said))
+                case Pong(data=said):
+                    out.append(target.wire.pong(said))
+                case Close(code=code, reason=reason):
+                    wrong = _Over(code, reason)
+                    break
+    except (WebSocketError, ChannelError) as error:
+        wrong = error
+    if out:
+        await target.stream.send_all(b"".join(out))
+    if wrong is not None:
+        raise wrong
 
 
 async def _down(target: Side, client: Side, carried: Carried) -> None:

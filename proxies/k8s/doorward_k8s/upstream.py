@@ -17,15 +17,18 @@ from doorward_core.config import Account
 from doorward_core.errors import ConfigError, UpstreamUnavailable
 from doorward_core.http.dial import UpstreamSettings
 from doorward_core.http.limits import UpstreamLimits
-from doorward_core.http.messages import Headers
+from doorward_core.http.messages import Head, Headers
 from doorward_core.http.places import TargetTls, Timeouts
 from doorward_core.http.routes import Destination
 from doorward_core.http.upstream import UpstreamPool
-from doorward_core.model import Secret
+from doorward_core.model import Operation, Secret, Session
 from doorward_core.net.secrets import SecretKeeper
 from doorward_core.net.tls import client_context
 from doorward_core.rooms import Room
+from doorward_k8s.impersonation import impersonation
 from doorward_k8s.kubeconfig import Access, Files, files_of, read_kubeconfig
+from doorward_k8s.operations import Request
+from doorward_k8s.refusals import request_id
 from doorward_k8s.settings import K8sTarget, Kubeconfig
 
 H2: Final = ("h2", "http/1.1")
@@ -69,6 +72,16 @@ class Cluster:
         if not self.certified:
             raise UpstreamUnavailable(f"account {account} has no token, and no certificate stands in its place")
         return ()
+
+    async def head(self, session: Session, request: Request, lines: Headers, operation: Operation) -> Head:
+        """A call as the cluster gets it. Raises UpstreamUnavailable or NotImpersonable."""
+        told, asked, there = self.settings.impersonate, request.head, self.destination
+        claims = impersonation(session, told) if told else ()
+        ours = (*await self.credential(session.account), (b"audit-id", request_id(operation).encode()))
+        path = there.base + request.target.path
+        target = (f"{path}?{request.target.raw_query}" if request.target.raw_query else path).encode("ascii")
+        whole = (*lines, *claims, *ours)
+        return Head(asked.method, target, there.authority, there.scheme, whole, "1.1", asked.body, len(request.body))
 
     def forget(self, account: str) -> None:
         """The API server refused it: ask for another next time."""

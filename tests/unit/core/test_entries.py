@@ -208,6 +208,16 @@ def test_what_was_shown_is_kept_where_the_configuration_or_a_rule_asks_for_it(co
     assert bool(entries.finished(SESSION, permit, OUTCOME, configured).payload) is kept
 
 
+def test_what_was_changed_is_content_and_there_only_where_something_was():
+    assert "changes" not in entries.finished(SESSION, PERMIT, OUTCOME, RecordLevel.SHAPE).payload
+    outcome = replace(OUTCOME, changes=(("spec.replicas", "1", "7"), ("data.a", None, CANARY)))
+    event = entries.finished(SESSION, PERMIT, outcome, RecordLevel.SHAPE)
+    assert event.payload["changes"] == [["spec.replicas", "1", "7"], ["data.a", None, CANARY]]
+    assert event.payload["changes_truncated"] is False
+    assert CANARY.encode() not in encode(dict(event.header))
+    assert not entries.finished(SESSION, PERMIT, outcome, RecordLevel.DECISION).payload
+
+
 def test_a_refusal_at_the_door_without_an_identity_names_nobody():
     event = entries.session_refused("x" * 1000, Peer("10.0.0.7"), None, "token: expired")
     assert set(event.header) == {"peer", "encrypted", "reason"}

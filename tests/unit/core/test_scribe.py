@@ -98,8 +98,9 @@ def test_an_end_that_comes_again_is_written_as_at_first(level, obligations):
         Outcome(Status.ERROR, "42501"),
         Outcome(Status.OK, columns=("id",), column_types=(20,), column_formats=(1,), shown_format="rows"),
         Outcome(Status.OK, columns=("id", "name"), shown=b"shown", shown_format="copy", shown_digest=b"d" * 32),
+        Outcome(Status.OK, columns=("id",), changes=(("a", "1", None),), changes_truncated=True),
     ]
-    for seq in range(1, 16):
+    for seq in range(1, 18):
         permit = SimpleNamespace(operation=operation(seq), decision=decision, entry=seq * 1000)
         outcome = outcomes[seq % len(outcomes)]
         same(scribe.finished(permit, outcome, level), entries.finished(SESSION, permit, outcome, level))

@@ -29,11 +29,17 @@ def test_a_secret_is_never_shown_even_where_no_mask_is_in_force():
     assert Owing(KEY).show((), Resource("", "configmaps"))(body, "application/json") == body
 
 
-def test_a_patch_that_names_places_in_its_own_way_is_not_shown():
-    body = b'[{"op":"add","path":"/data/p","value":"aHVudGVyMg=="}]'
-    with pytest.raises(UnreadableBody):
-        Owing(KEY).show((), SECRETS)(body, JSON_PATCH)
+def test_of_a_patch_that_names_places_in_its_own_way_no_value_is_shown_where_a_mask_is_owed():
+    body = b'[{"op":"add","path":"/data/p","value":"aHVudGVyMg=="},{"op":"remove","path":"/data/q"}]'
+    shown = json.loads(Owing(KEY).show((), SECRETS)(body, JSON_PATCH))
+    assert [(item["op"], item["path"], item.get("value")) for item in shown] == [
+        ("add", "/data/p", "(hidden)"),
+        ("remove", "/data/q", None),
+    ]
     assert Owing(KEY).show((), Resource("apps", "deployments"))(body, JSON_PATCH) == body
+    for other in (b'{"data":{"p":"x"}}', b'["x"]', b"no json"):
+        with pytest.raises(UnreadableBody):
+            Owing(KEY).show((), SECRETS)(other, JSON_PATCH)
 
 
 def test_an_answer_is_masked_as_it_comes_and_counted():
