@@ -1,8 +1,9 @@
-"""`doorward verify`: the record, proved.
+"""`doorward verify` and `doorward logs`: the record, proved.
 
 It reads the log's files and changes nothing; it needs no gateway to run, or to be trusted.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from doorward_console import output
 from doorward_console.asking import JsonOption
 
 if TYPE_CHECKING:
+    from doorward_console.many_logs import Line
     from doorward_core.record.verify import Report
 
 MAX_SHOWN_PROBLEMS = 10
@@ -19,45 +21,120 @@ COUNTED = {"entries": "entries", "tiles": "tiles", "payloads": "contents", "seal
 """What `verify` counts, in words; `clock_back` is no check but a finding, and has a line of its own."""
 
 
+LogsArgument = Annotated[
+    list[Path] | None, typer.Argument(envvar="DOORWARD_LOG", help="The folders of logs, or copies.", file_okay=False)
+]
+AllOption = Annotated[
+    Path | None, typer.Option("--all", help="A folder: every log right below it.", file_okay=False, exists=True)
+]
+KeyOption = Annotated[
+    list[str] | None, typer.Option("--key", help="A gateway's public key (vkey), as you got it elsewhere; one a log.")
+]
+KeyFileOption = Annotated[
+    list[Path] | None, typer.Option("--key-file", help="A file with such a key; one a log.", dir_okay=False)
+]
+CheckpointOption = Annotated[
+    list[Path] | None,
+    typer.Option("--checkpoint", help="A checkpoint kept elsewhere: proves that nothing was cut off; one a log."),
+]
+WitnessOption = Annotated[
+    list[str] | None, typer.Option("--witness", help="The public key (vkey) of a witness that you trust; repeatable.")
+]
+QuorumOption = Annotated[
+    int, typer.Option("--quorum", min=0, help="How many of them must have cosigned the checkpoint; 0: all.")
+]
+
+
 def verify(
-    log: Annotated[
-        Path, typer.Argument(envvar="DOORWARD_LOG", help="The folder of the log, or a copy.", file_okay=False)
-    ],
+    logs: LogsArgument = None,
     *,
-    key: Annotated[str, typer.Option("--key", help="The gateway's public key (vkey), as you got it elsewhere.")] = "",
-    key_file: Annotated[Path | None, typer.Option("--key-file", help="A file with that key.", dir_okay=False)] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", help="A checkpoint kept elsewhere: proves that nothing was cut off.")
-    ] = None,
+    every: AllOption = None,
+    key: KeyOption = None,
+    key_file: KeyFileOption = None,
+    checkpoint: CheckpointOption = None,
+    witness: WitnessOption = None,
+    quorum: QuorumOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove that a log is whole. Where it is not, name the first bad entry and end with status 1."""
+    """Prove that logs are whole. Where one is not, name the first bad entry and end with status 1."""
+    lines = _proved(logs, every, key, key_file, checkpoint, witness, quorum)
+    if len(lines) > 1:
+        _show_many(lines, as_json=as_json)
+    elif as_json:
+        output.emit(_report_data(lines[0].report))
+    else:
+        for text in _report_lines(lines[0].report):
+            output.say(text)
+    if not all(line.report.ok for line in lines):
+        raise typer.Exit(output.NO)
+
+
+def logs(
+    folders: LogsArgument = None,
+    *,
+    every: AllOption = None,
+    key: KeyOption = None,
+    key_file: KeyFileOption = None,
+    checkpoint: CheckpointOption = None,
+    witness: WitnessOption = None,
+    quorum: QuorumOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """List logs: origin, size, checkpoint, witnesses, last event; each line is verified before it is shown."""
+    lines = _proved(folders, every, key, key_file, checkpoint, witness, quorum)
+    _show_many(lines, as_json=as_json)
+    if not all(line.report.ok for line in lines):
+        raise typer.Exit(output.NO)
+
+
+def _proved(  # noqa: PLR0917 - the options of two commands
+    logs: list[Path] | None,
+    every: Path | None,
+    key: list[str] | None,
+    key_file: list[Path] | None,
+    checkpoint: list[Path] | None,
+    witness: list[str] | None,
+    quorum: int,
+) -> "list[Line]":
     import os  # noqa: PLC0415 - beside its only use
 
+    from doorward_console.many_logs import given, logs_below, missing, prove_all  # noqa: PLC0415 - loads what reads a log
     from doorward_core.errors import RecordError  # noqa: PLC0415 - loaded by the commands that read a log
     from doorward_core.record.proof import ProofError  # noqa: PLC0415 - as above
-    from doorward_core.record.verify import verify as prove  # noqa: PLC0415 - as above
 
     with output.failing(OSError, UnicodeError, RecordError, ProofError):
-        outside = checkpoint.read_bytes() if checkpoint is not None else None
-        vkey = key_file.read_text(encoding="ascii").strip() if key_file is not None else key
-        if not log.is_dir():
-            output.fail(f"there is no log at {log}")
+        folders = [*(logs or ()), *(logs_below(every) if every is not None else ())]
+        if not folders:
+            output.fail("name a log's folder, or --all with a folder that logs lie in")
+        for folder in folders:
+            if not folder.is_dir():
+                output.fail(f"there is no log at {folder}")
+        keys = [*(key or ()), *(path.read_text(encoding="ascii").strip() for path in key_file or ())]
+        notes = [path.read_bytes() for path in checkpoint or ()]
+        brought = given(keys, notes, witness or (), quorum)
         with output.progress("verifying") as told:
-            report = prove(
-                log,
-                public_key=vkey or None,
-                outside_checkpoint=outside,
-                on_progress=told,
-                jobs=os.cpu_count() or 1,
-            )
+            lines = prove_all(folders, brought, os.cpu_count() or 1, told)
+    if len(folders) > 1 and (absent := missing(lines, brought)):
+        output.fail(f"there is no log of {', '.join(absent)}, whose key or checkpoint was given", output.NO)
+    return lines
+
+
+def _show_many(lines: "Sequence[Line]", *, as_json: bool) -> None:
+    from doorward_console import many_logs  # noqa: PLC0415 - loads what reads a log
+
+    good = sum(line.report.ok for line in lines)
     if as_json:
-        output.emit(_report_data(report))
-    else:
-        for text in _report_lines(report):
-            output.say(text)
-    if not report.ok:
-        raise typer.Exit(output.NO)
+        found = [{**_report_data(line.report), "log": str(line.folder), **_last(line)} for line in lines]
+        output.emit({"ok": good == len(lines), "logs": found})
+        return
+    output.table(many_logs.HEADERS, many_logs.rows(lines))
+    for text in many_logs.problems(lines):
+        output.say(text)
+    output.say(f"ok: all {good} logs" if good == len(lines) else f"NOT OK: {len(lines) - good} of {len(lines)} logs")
+
+
+def _last(line: "Line") -> dict[str, object]:
+    return {"last_event": line.last_kind, "last_unix_ns": line.last_unix_ns}
 
 
 def _report_data(report: "Report") -> dict[str, object]:
@@ -71,6 +148,8 @@ def _report_data(report: "Report") -> dict[str, object]:
         "problems": [{"index": problem.index, "what": problem.what} for problem in report.problems],
         "notes": list(report.notes),
         "checks": dict(report.checks),
+        "cosigned": dict(report.cosigned),
+        "quorum": report.quorum,
     }
 
 
@@ -85,6 +164,8 @@ def _report_lines(report: "Report") -> list[str]:
     ]
     counted = ", ".join(f"{report.checks[name]} {words}" for name, words in COUNTED.items() if name in report.checks)
     lines += [f"checked   {counted}"]
+    lines += [f"cosigned  by {len(report.cosigned)}; {report.quorum} had to"] if report.quorum else []
+    lines += [f"          {name}, {output.moment(at * 1_000_000_000)}" for name, at in report.cosigned.items()]
     back = report.checks.get("clock_back", 0)
     lines += [f"note      the gateway's clock was set back {back} times; the log says by how much"] if back else []
     lines += [f"note      {output.line(note)}" for note in report.notes]

@@ -10,7 +10,8 @@ import binascii
 from dataclasses import dataclass
 from hashlib import sha256
 
-from doorward_core.record.proof import HASH, Head, Key, ProofError, checkpoint, leaf
+from doorward_core.record import proof
+from doorward_core.record.proof import HASH, Head, Key, ProofError, leaf
 
 INCLUSION = "c2sp.org/tlog-proof@v1"
 CONSISTENCY = "doorward/consistency-proof@1"
@@ -48,7 +49,7 @@ def check(data: bytes, key: Key) -> Inclusion | Consistency:
     lines = text.decode("ascii", "replace").split("\n")
     if not found or lines[0] not in {INCLUSION, CONSISTENCY}:
         raise ProofError("not a proof: its first line says which kind it is")
-    head = checkpoint(note, key)
+    head = proof.checkpoint(note, key)
     if lines[0] == INCLUSION:
         return _inclusion(lines[1:], head, note)
     return _consistency(lines[1:], head, note)

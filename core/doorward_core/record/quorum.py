@@ -7,7 +7,7 @@ Pure. A witness counts once; lines by anybody else are ignored.
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -24,6 +24,35 @@ class Cosigned:
 
     times: Mapping[str, int]
     missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """The witnesses that a reader trusts, and how many of them must have signed."""
+
+    witnesses: tuple[Key, ...] = ()
+    quorum: int = 0
+
+    @classmethod
+    def of(cls, vkeys: Sequence[str], quorum: int) -> "Required":
+        """From vkeys; without a quorum, all of them. Raises ProofError."""
+        keys = tuple(witness_key(vkey) for vkey in vkeys)
+        if len({key.origin for key in keys}) != len(keys):
+            raise ProofError("a witness was named twice: each counts once")
+        if quorum > len(keys):
+            raise ProofError(f"a quorum of {quorum} is never reached by {len(keys)} witnesses")
+        return cls(keys, quorum or len(keys))
+
+    def judge(self, note: bytes) -> tuple[Mapping[str, int], str]:
+        """Who signed and when, and what is missing; "" where nothing is."""
+        try:
+            found = cosigned(note, self.witnesses)
+        except ProofError as error:
+            return {}, f"the checkpoint's witnesses: {error}"
+        count, names = len(found.times), ", ".join(found.missing)
+        if count >= self.quorum:
+            return found.times, ""
+        return found.times, f"cosigned by {count} of the {self.quorum} witnesses that are required; missing: {names}"
 
 
 def witness_key(vkey: str) -> Key:

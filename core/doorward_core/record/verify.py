@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from doorward_core.record import proof, strict
-from doorward_core.record.audit import FREED, OPENED, BundleFindings, Events, Problem, check_entries
+from doorward_core.record.audit import FREED, BundleFindings, Events, Problem, check_entries
 from doorward_core.record.bundles import check_all
+from doorward_core.record.key_chain import Chain, key_chain
 from doorward_core.record.proof import WIDTH
+from doorward_core.record.quorum import Required
 from doorward_core.record.sources import Source
 from doorward_core.record.tile_audit import TileAudit
 from doorward_core.record.tree_files import TileName, TreeFiles
@@ -33,6 +35,7 @@ class Report:
     `checkpoint_size` entries are proved; `size - checkpoint_size` more are not yet protected by a checkpoint.
     `freed` entries are not in this folder any more, and of them only the hashes were checked: the archive has the rest.
     `pinned` says whether the key came from outside, `outside` whether a checkpoint did.
+    `cosigned` are the trusted witnesses that stand behind the checkpoint, and when (POSIX seconds); `quorum` had to.
     `problems` are in order of index; the first names the first bad entry.
     """
 
@@ -46,6 +49,8 @@ class Report:
     notes: tuple[str, ...] = ()
     checks: Mapping[str, int] = field(default_factory=dict)
     freed: int = 0
+    cosigned: Mapping[str, int] = field(default_factory=dict)
+    quorum: int = 0
 
 
 def verify(
@@ -55,6 +60,7 @@ def verify(
     outside_checkpoint: bytes | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     jobs: int = 1,
+    required: Required | None = None,
 ) -> Report:
     """Verify the log in a folder, or in another source that holds one.
 
@@ -63,15 +69,20 @@ def verify(
     `outside_checkpoint` is a checkpoint that was kept elsewhere (read it before calling, where the log still grows).
     `on_progress` is told (entries done, entries in all).
     `jobs` is the number of processes that check bundles side by side.
+    `required` are witnesses that must have cosigned the checkpoint from outside, or else the log's own.
     """
-    return _Verifier(source, on_progress, jobs).run(public_key, outside_checkpoint)
+    return _Verifier(source, on_progress, jobs, required or Required()).run(public_key, outside_checkpoint)
 
 
 class _Verifier:
     """One run. The methods are the steps of section 11, in the order of `run`."""
 
-    def __init__(self, source: Path | Source, on_progress: Callable[[int, int], None] | None, jobs: int) -> None:
+    def __init__(
+        self, source: Path | Source, on_progress: Callable[[int, int], None] | None, jobs: int, required: Required
+    ) -> None:
         self._files = TreeFiles(source)
+        self._required = required
+        self._cosigned: Mapping[str, int] = {}
         self._jobs = jobs
         self._on_progress = on_progress
         self._problems: list[Problem] = []
@@ -107,6 +118,7 @@ class _Verifier:
             self._check_outside(
                 outside, self._checked_note(outside_note, chain, outside.size, "the outside checkpoint"), size
             )
+        self._check_witnesses(outside_note if outside_note is not None else note)
         if self._complete:
             audit = TileAudit(
                 self._files,
@@ -147,6 +159,8 @@ class _Verifier:
             problems=tuple(self._problems[:_MAX_PROBLEMS]),
             notes=tuple(self._notes),
             checks=self._checks,
+            cosigned=self._cosigned,
+            quorum=self._required.quorum,
             freed=self._freed,
         )
 
@@ -277,51 +291,30 @@ class _Verifier:
 
     # --- keys and roots -----------------------------------------------------------------------------------------------
 
-    def _key_chain(self, pinned: proof.Key | None, origin: str) -> list[tuple[int, proof.Key]]:
-        """(size from which on it signs, key), following `key.rotated` (section 7.1) from the pinned key on."""
-        key = pinned
-        if key is None:
-            first = (self._freed // WIDTH) * WIDTH
-            opened = next((item for item in self._special if item.kind == OPENED and item.index >= first), None)
-            if not first and opened is not None and opened.index:
-                opened = None
-            key = self._announced(opened.head.get("vkey") if opened is not None else None, origin)
-            if key is None:
-                self._blame(None, "no key was given, and the log names none")
-                return []
-        chain = [(0, key)]
-        for item in self._special:
-            if item.kind in {OPENED, FREED}:
-                continue
-            new, signature = self._announced(item.head.get("vkey"), origin), item.head.get("signature")
-            if new is None or not isinstance(signature, bytes):
-                self._blame(item.index, "a change of keys that names no key")
-                continue
-            text = f"doorward/key-rotation/v1\n{origin}\n{item.index}\n{item.head['vkey']}\n"
-            # One that our key did not sign is of no account: it leads up to the pinned key, or to nobody's.
-            if chain[-1][1].check(signature, text.encode()):
-                chain.append((item.index + 1, new))
-        self._checks["keys"] = len(chain)
+    def _key_chain(self, pinned: proof.Key | None, origin: str) -> Chain:
+        chain = key_chain(pinned, origin, self._special, self._freed // WIDTH * WIDTH)
+        for problem in chain.problems:
+            self._blame(problem.index, problem.what)
+        self._checks["keys"] = len(chain.keys)
         return chain
 
-    @staticmethod
-    def _announced(vkey: object, origin: str) -> proof.Key | None:
-        try:
-            key = proof.Key.parse(vkey) if isinstance(vkey, str) else None
-        except proof.ProofError:
-            return None
-        return key if key is not None and key.origin == origin else None
-
-    def _checked_note(self, note: bytes, chain: list[tuple[int, proof.Key]], size: int, which: str) -> bool:
-        keys = [key for since, key in chain if since <= size]
-        if not keys:
+    def _checked_note(self, note: bytes, chain: Chain, size: int, which: str) -> bool:
+        key = chain.at(size)
+        if key is None:
             return False
         try:
-            proof.checkpoint(note, keys[-1])
+            proof.checkpoint(note, key)
         except proof.ProofError as error:
             self._blame(None, f"{which}: {error}")
             return False
         return True
+
+    def _check_witnesses(self, note: bytes | None) -> None:
+        """Step 8."""
+        if self._required.witnesses and note is not None:
+            self._cosigned, problem = self._required.judge(note)
+            if problem:
+                self._blame(None, problem)
 
     def _check_root(self, head: proof.Head, signed: bool) -> None:
         """Step 4."""
