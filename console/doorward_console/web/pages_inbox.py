@@ -1,7 +1,8 @@
 """The front page: what waits for people.
 
-    GET /          requests that wait, over all gateways, newest first
-    GET /events    the same list again whenever it changes (server-sent events)
+    GET /            requests that wait, over all gateways, newest first; above them, reviews that are owed
+    GET /live/inbox  the same list again whenever it changes (server-sent events)
+    GET /decided     what was decided lately, and how
 
 A gateway that does not answer is named on the page: an empty list means that nothing waits.
 """
@@ -10,16 +11,44 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from doorward_console.web.desk import Desk, Place
-from doorward_console.web.visits import Visit, page
-from doorward_console.web.waiting import inbox
+from doorward_console.web.live import Stream, Streams
+from doorward_console.web.openings import OpeningRow, owed
+from doorward_console.web.people import Role
+from doorward_console.web.visits import Visit, common, page
+from doorward_console.web.waiting import Inbox, inbox
 
-PLACES = (Place("Inbox", "/", order=10),)
+DECIDERS = frozenset({Role.APPROVER, Role.OPERATOR, Role.AUDITOR})
+PLACES = (Place("Inbox", "/", DECIDERS, order=10), Place("Decided", "/decided", DECIDERS, order=20))
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
     """The routes of the front page."""
-    return [page(desk, "/", _show)]
+    streams = Streams()
+
+    async def live(visit: Visit) -> Response:
+        async def piece() -> tuple[object, str]:
+            found, reviews = await _shown(visit)
+            values = {**common(visit), "inbox": found, "owed": reviews}
+            return (found, reviews), visit.desk.views.render("inbox_list.html", values)
+
+        return Stream(desk, streams, visit.session, "inbox", piece)
+
+    return [
+        page(desk, "/", _show, roles=DECIDERS),
+        page(desk, "/live/inbox", live, roles=DECIDERS),
+        page(desk, "/decided", _decided, roles=DECIDERS),
+    ]
+
+
+async def _shown(visit: Visit) -> tuple[Inbox, tuple[OpeningRow, ...]]:
+    return await inbox(visit.desk, visit.person), await owed(visit.desk, visit.person)
 
 
 async def _show(visit: Visit) -> Response:
-    return visit.render("inbox.html", inbox=await inbox(visit.desk, visit.person))
+    found, reviews = await _shown(visit)
+    return visit.render("inbox.html", inbox=found, owed=reviews)
+
+
+async def _decided(visit: Visit) -> Response:
+    found = await inbox(visit.desk, visit.person, "all")
+    return visit.render("decided.html", inbox=found, rows=[row for row in found.rows if row.state != "pending"])

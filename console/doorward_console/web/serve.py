@@ -42,7 +42,6 @@ async def serve(settings: Settings, *, started: Callable[[Sequence[str]], None] 
     """Serve until a signal. Raises ConfigError, RecordError, OSError. `started` is told where it listens."""
     async with trio.open_nursery() as background:
         async with opened(settings, background) as desk:
-            config = server_config(settings)
             with trio.CancelScope() as cut:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_signals, desk, cut)
