@@ -89,6 +89,8 @@ class Receiver(Strict):
     key: SecretSource | None = None
     format: Literal["json", "slack", "teams"] = "json"
     on: Told = TOLD
+    text: bool = False
+    ca: ExistingFile | None = None
 
     @model_validator(mode="after")
     def _signed(self) -> "Receiver":

@@ -10,6 +10,7 @@ from functools import partial
 import trio.lowlevel
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, ProcessCollector, generate_latest
 
+from doorward_core.approvals.notify_send import Notifier
 from doorward_core.gate import Gate
 from doorward_core.net.control import Reply
 from doorward_core.net.listen import Server
@@ -41,6 +42,8 @@ class State:
             self._gauge(f"doorward_operations_{verdict}", words, partial(gate.totals.__getitem__, verdict))
         if witnesses is not None:
             self._watch(witnesses)
+        if gate.desk.notifier is not None and gate.desk.notifier.receivers:
+            self._count(gate.desk.notifier)
 
     def listening(self, doors: Sequence[Server]) -> None:
         """The listeners are open."""
@@ -69,10 +72,19 @@ class State:
     def _readyz(self) -> Reply:
         problem = self.problem()
         more = "".join(f"{line}\n" for line in self._witnesses.lines()) if self._witnesses is not None else ""
+        told = self._gate.desk.notifier
+        more += f"notifications fail: {told.problem}\n" if told is not None and told.problem else ""
         return Reply(503 if problem else 200, f"{problem or 'ready'}\n{more}".encode(), TEXT)
 
     def _metrics(self) -> Reply:
         return Reply(200, generate_latest(self._registry), CONTENT_TYPE_LATEST.encode())
+
+    def _count(self, told: Notifier) -> None:
+        """What became of notifications; a receiver that is not there stops nothing."""
+        for name in ("sent", "failed", "dropped"):
+            counts = Gauge(f"doorward_notifications_{name}", f"Notifications {name}", ["receiver"], registry=self._registry)
+            for one in told.receivers:
+                counts.labels(one.name).set_function(partial(getattr, one, name))
 
     def _watch(self, witnesses: Witnessing) -> None:
         """How far behind each witness is; their names are no secret to who can read the port."""

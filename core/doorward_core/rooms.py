@@ -40,6 +40,7 @@ from doorward_core.net.secrets import SecretKeeper
 from doorward_core.policy.load import load_policy
 from doorward_core.record.witnessing import Witnessing
 from doorward_core.record.writer import Log
+from doorward_core.telling import notifier
 from doorward_core.terms import Setting
 
 KEY_BYTES: Final = 32
@@ -134,7 +135,10 @@ def _open_desk(config: Config, log: Log) -> tuple[Desk, SqliteStore]:
     key = key_file(config.record.keys / "approvals.key")
     store = SqliteStore(config.approvals.store, key)
     counters = SignCounters(config.approvals.store, key)
-    return Desk(store, clock=time.time_ns, record=keep, trusted=trusted(config), counters=counters), store
+    told = notifier(config, log)
+    return Desk(
+        store, clock=time.time_ns, record=keep, trusted=trusted(config), counters=counters, notifier=told
+    ), store
 
 
 def trusted(config: Config) -> Trusted:

@@ -11,6 +11,8 @@ from doorward_core.approvals.votes import missing
 
 MAX_LISTED_TEXT_CHARACTERS = 400
 """A list is for finding a request; whoever decides reads the whole of it on its own."""
+MAX_FLAGGED_CHARACTERS = 20_000
+"""Of a request in a list: each character is looked at, and a list of the longest would keep everyone waiting."""
 
 
 def summary(case: Case) -> dict[str, object]:
@@ -30,7 +32,7 @@ def summary(case: Case) -> dict[str, object]:
         "verb": request.verb,
         "text": request.text[:MAX_LISTED_TEXT_CHARACTERS],
         "text_characters": len(request.text),
-        "flags": [flag.kind.value for flag in _flags(request)],
+        "flags": [flag.kind.value for flag in _flags(request, MAX_FLAGGED_CHARACTERS)],
         "rules": [rule.rule for rule in request.rules],
         "reason": request.reason,
         "missing": missing(request, case.votes),
@@ -58,9 +60,9 @@ def detail(case: Case) -> dict[str, object]:
     }
 
 
-def _flags(request: ApprovalRequest) -> tuple[Flag, ...]:
+def _flags(request: ApprovalRequest, most: int | None = None) -> tuple[Flag, ...]:
     given = [parameter for parameter in request.parameters if parameter is not None]
-    return flags("\n".join((request.text, request.context.get("stands_for", ""), *given)))
+    return flags("\n".join((request.text, request.context.get("stands_for", ""), *given))[:most])
 
 
 def _vote(vote: Vote) -> dict[str, object]:

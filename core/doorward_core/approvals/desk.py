@@ -25,6 +25,8 @@ from doorward_core.approvals import events
 from doorward_core.approvals.ballot import PasskeyProof, Proof, Trusted, cast
 from doorward_core.approvals.changes import Changes
 from doorward_core.approvals.counters import SignCounters
+from doorward_core.approvals.notify import of_request
+from doorward_core.approvals.notify_send import Notifier
 from doorward_core.approvals.request import (
     ID_RANDOM_BYTES,
     NS_PER_S,
@@ -61,6 +63,7 @@ class Desk:
     `clock` gives nanoseconds since the epoch. `record` returns when an event is durable, or raises RecordError.
     `trusted` are the keys that approvers may prove a vote with; others may be put in their place at any time.
     `counters` are those of passkeys; without them no vote by passkey counts.
+    `notifier` tells others what happens here; nothing waits for it.
     """
 
     def __init__(
@@ -71,12 +74,14 @@ class Desk:
         record: Callable[[Event], Awaitable[None]],
         trusted: Trusted = _NOBODY,
         counters: SignCounters | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._record = record
         self.trusted = trusted
         self._counters = counters
+        self.notifier = notifier
         self.problem = ""
         """Why the last round of `run` failed; empty while all is well. For readiness to look at."""
         self.changes = Changes(clock())
@@ -112,6 +117,12 @@ class Desk:
 
         A round that fails leaves `problem`, and everything as it was; the next one tries again.
         """
+        async with trio.open_nursery() as nursery:
+            if self.notifier is not None:
+                nursery.start_soon(self.notifier.run)
+            await self._rounds()
+
+    async def _rounds(self) -> None:
         while True:
             await trio.sleep(SWEEP_INTERVAL_S)
             try:
@@ -140,6 +151,7 @@ class Desk:
         await self._call(self._store.open, request)
         self._held[request.id] = _last_moment(request)
         self.changes.made()
+        self._tell("held", request)
 
     async def ask(self, request: ApprovalRequest) -> ApprovalRequest:
         """Ask for standing access, on record first; gives the request that waits for the very same already, if any."""
@@ -298,6 +310,8 @@ class Desk:
                     await self._record(events.ended(case.request, state, case.votes, why))
                     change = partial(self._store.transition, request_id, old, state)
                     changed = await self._call(change, self._clock())
+                    if changed:
+                        self._tell(state.value, case.request, *case.votes[-1:])
                     if case.request.standing:
                         await self._stand(request_id)
                 finally:
@@ -325,10 +339,16 @@ class Desk:
         if not await self._call(self._store.add_vote, vote):
             raise StoreError("the vote could not be kept")
         self.changes.made()
+        self._tell("voted", case.request, vote)
         state = tally(case.request, (*case.votes, vote), vote.cast_unix_ns)
         if state is not RequestState.PENDING:
             await self._end(case.request.id, state, "")
         return state
+
+    def _tell(self, event: str, request: ApprovalRequest, vote: Vote | None = None) -> None:
+        """Have it told, if anybody wants to know; this neither waits nor fails."""
+        if self.notifier is not None:
+            self.notifier.tell(of_request(event, request, self._clock(), vote=vote))
 
     async def _last_counter(self, proof: Proof | None) -> int:
         if not isinstance(proof, PasskeyProof):
