@@ -11,7 +11,9 @@ from doorward_console import (
     approvals_commands,
     desk_commands,
     export_commands,
+    find_commands,
     http_commands,
+    index_commands,
     init_commands,
     kube_commands,
     log_commands,
@@ -36,6 +38,8 @@ app.add_typer(policy_commands.app, name="policy")
 app.add_typer(policy_commands.config_app, name="config")
 app.add_typer(http_commands.app, name="http")
 app.add_typer(witness_commands.app, name="witness")
+app.command("find")(find_commands.find)
+app.add_typer(index_commands.app, name="index")
 app.command("verify")(log_commands.verify)
 app.command("logs")(log_commands.logs)
 app.command("replay")(replay_commands.replay)
