@@ -14,6 +14,7 @@ from doorward_core.approvals.notify_send import Notifier
 from doorward_core.gate import Gate
 from doorward_core.net.control import Reply
 from doorward_core.net.listen import Server
+from doorward_core.record.archiving import Archiving
 from doorward_core.record.witnessing import Witnessing
 
 TEXT = b"text/plain; charset=utf-8"
@@ -22,7 +23,7 @@ TEXT = b"text/plain; charset=utf-8"
 class State:
     """What the admin port knows."""
 
-    def __init__(self, gate: Gate, witnesses: Witnessing | None = None) -> None:
+    def __init__(self, gate: Gate, witnesses: Witnessing | None = None, archiving: Archiving | None = None) -> None:
         self._gate = gate
         self._witnesses = witnesses
         self._doors: Sequence[Server] = ()
@@ -44,6 +45,9 @@ class State:
             self._watch(witnesses)
         if gate.desk.notifier is not None and gate.desk.notifier.receivers:
             self._count(gate.desk.notifier)
+        if archiving is not None:
+            self._gauge("doorward_archive_entries", "Entries that the archive has", lambda: archiving.size)
+            self._gauge("doorward_archive_behind_seconds", "Since it had all of them", lambda: archiving.behind_s)
 
     def listening(self, doors: Sequence[Server]) -> None:
         """The listeners are open."""
@@ -82,7 +86,9 @@ class State:
     def _count(self, told: Notifier) -> None:
         """What became of notifications; a receiver that is not there stops nothing."""
         for name in ("sent", "failed", "dropped"):
-            counts = Gauge(f"doorward_notifications_{name}", f"Notifications {name}", ["receiver"], registry=self._registry)
+            counts = Gauge(
+                f"doorward_notifications_{name}", f"Notifications {name}", ["receiver"], registry=self._registry
+            )
             for one in told.receivers:
                 counts.labels(one.name).set_function(partial(getattr, one, name))
 

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,10 +35,12 @@ from doorward_core.gate import Gate
 from doorward_core.identity.authenticate import Authenticator
 from doorward_core.identity.ssh_keys import Authorities, BadKey, new_authority, public_line, read_authority
 from doorward_core.identity.token import IssuerSettings, Replay
+from doorward_core.keeping import Keeping, begin
 from doorward_core.model import Obligation
 from doorward_core.net.secrets import SecretKeeper
 from doorward_core.policy.load import load_policy
 from doorward_core.record.witnessing import Witnessing
+from doorward_core.record.archiving import Archiving
 from doorward_core.record.writer import Log
 from doorward_core.telling import notifier
 from doorward_core.terms import Setting
@@ -54,7 +56,8 @@ logger = structlog.get_logger()
 class Room:
     """What a proxy is given: the configuration, the gate, secrets, and the key of its stable tokens (masks `hash`).
 
-    `authorities` sign its SSH certificates, where its protocol has such; `witnesses` cosign the log, where it has some.
+    `authorities` sign its SSH certificates, where its protocol has such; `witnesses` cosign the log, where it has some;
+    `keeping` is what looks after the log beside that.
     """
 
     config: Config
@@ -63,6 +66,12 @@ class Room:
     mask_key: bytes
     authorities: Authorities | None = None
     witnesses: Witnessing | None = None
+    keeping: Keeping | None = None
+
+    @property
+    def archiving(self) -> Archiving | None:
+        """The archive beside the log, where it has one."""
+        return self.keeping.archiving if self.keeping is not None else None
 
 
 @asynccontextmanager
@@ -91,7 +100,7 @@ async def opened(
             background.start_soon(_recover, log)
             if room.witnesses is not None:
                 background.start_soon(room.witnesses.run)
-            yield room
+            yield replace(room, keeping=await begin(config, log, background))
         finally:
             store.close()
     finally:

@@ -66,6 +66,7 @@ class Archiver:
         self._tree = Tree()
         self.size = -1
         self.lost: tuple[str, ...] = ()
+        self.stopped = False  # the gateway goes down: what has not begun, does not begin
 
     # --- where it stands ----------------------------------------------------------------------------------------------
 
@@ -202,6 +203,8 @@ class Archiver:
                 done.result()
 
     def _keep_one(self, path: str, data: bytes, now_unix_ns: int) -> None:
+        if self.stopped:
+            raise ArchiveError("the gateway is ending")
         new = self._place.put(path, data)
         self._proven(path, data, now_unix_ns if new else 0)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import httpx2
     from obstore.store import S3Store
 
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 15.0
 _MODE: Final = "x-amz-object-lock-mode"
 _UNTIL: Final = "x-amz-object-lock-retain-until-date"
 _NOT_THERE: Final = 404
@@ -82,6 +82,7 @@ class FolderPlace:
         """
         at = self._folder / path
         try:
+            self._check()
             if at.exists():
                 return False
             at.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +101,11 @@ class FolderPlace:
         except OSError as error:
             raise ArchiveError(f"the archive cannot be written: {error.strerror}: {path}") from error
 
+    def _check(self) -> None:
+        """It is the operator's to make: what is not mounted must not be taken for an archive that is empty."""
+        if not self._folder.is_dir():
+            raise ArchiveError(f"the archive cannot be reached: there is no folder {self._folder}")
+
     def _sync(self, folder: Path) -> None:
         """The folder, and those above it, up to the archive's: any of them may be new."""
         while True:
@@ -111,8 +117,7 @@ class FolderPlace:
     def get(self, path: str, most_bytes: int) -> Kept | None:
         """A plain file."""
         try:
-            if not self._folder.is_dir():
-                raise ArchiveError(f"the archive cannot be read: there is no folder {self._folder}")
+            self._check()
             data = FolderSource(self._folder).read(path, most_bytes)
         except OSError as error:
             raise ArchiveError(f"the archive cannot be read: {error.strerror}: {path}") from error
@@ -121,6 +126,7 @@ class FolderPlace:
     def names(self, below: str, after: str = "") -> Iterator[str]:
         """All of them, but for drafts."""
         try:
+            self._check()
             for path, _ in FolderSource(self._folder).names(below):
                 if path > after and not path.endswith(".tmp"):
                     yield path
