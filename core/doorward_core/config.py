@@ -29,6 +29,7 @@ from doorward_core.config_types import (
     Some,
     Strict,
     UnixNs,
+    WholeSeconds,
     fault,
     nearest,
     shown,
@@ -105,6 +106,14 @@ class Listener(Door):
         return self
 
 
+class Quotas(Strict):
+    """How much may be asked of people: more tires them, and tired people approve."""
+
+    each: Annotated[int, Field(ge=1)] = 20
+    hourly: Annotated[int, Field(ge=1)] = 240
+    total: Annotated[int, Field(ge=1)] = 500
+
+
 class Approvals(Strict):
     """Where held operations wait, and where people vote."""
 
@@ -114,12 +123,21 @@ class Approvals(Strict):
     passkeys: PasskeySettings | None = None
     link: Link | None = None
     notify: tuple[Receiver, ...] = ()
+    quota: Quotas = Quotas()
 
 
 class Operators(Strict):
-    """Whose people may look at sessions that are open, and end them; agents never may."""
+    """Whose people may look at sessions that are open, end them, and revoke; agents never may."""
 
     groups: Some
+
+
+class BreakGlass(Strict):
+    """Whose people may go on at once with what is held, for a time; and whose then review what they did."""
+
+    groups: Some
+    reviewers: Some
+    longest: WholeSeconds = 1800
 
 
 class Privacy(Strict):
@@ -196,6 +214,7 @@ class Config(Strict):
     admin: Endpoint = Endpoint(address="127.0.0.1", port=9464)
     approvals: Approvals
     operators: Operators | None = None
+    break_glass: BreakGlass | None = None
     privacy: Privacy | None = None
     identity: IdentitySettings
     record: RecordSettings

@@ -12,6 +12,8 @@ Invariants:
 - A decision is on stable storage before its operation may be sent, unless the operation is proved free of side effects;
   then `Permit.early` is set, and nothing may be *released* before `SessionGate.released` has returned for its entry.
 - A hold is decided twice: once to hold, and once more with the grant as input. A grant is used once.
+- What stands or was broken open satisfies holds and nothing else; each use of it is decided anew, and on record.
+- A session that was revoked decides nothing more, whatever its proxy still has under way.
 - Anything but an understood permit is a refusal (the deny-biased PEP of XACML 3.0).
 """
 
@@ -20,9 +22,11 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 
 from doorward_core import entries
+from doorward_core.access.ledger import Ledger, Revocation
 from doorward_core.again import Standing
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import NS_PER_S, ApprovalRequest
+from doorward_core.covers import Cover, cover
 from doorward_core.errors import AdmissionRefused, AuthenticationError, RecordError
 from doorward_core.event import Event, Outcome
 from doorward_core.holding import Holding
@@ -42,13 +46,14 @@ from doorward_core.model import (
     Permit,
     ReasonCode,
     RecordLevel,
+    Resource,
     Session,
 )
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.rate import RateCounter
 from doorward_core.record.log import EventLog
 from doorward_core.scribe import Scribe
-from doorward_core.terms import EXPIRED_WORDS, INTERRUPTED, OBSERVE_WORDS, Setting, Waiter
+from doorward_core.terms import EXPIRED_WORDS, INTERRUPTED, OBSERVE_WORDS, REVOKED_WORDS, Setting, Waiter
 
 Memo = MutableMapping[bytes, Decision]  # policy digest -> decision, kept by a proxy beside what it decides again
 
@@ -71,6 +76,7 @@ class Gate:
     discharges: frozenset[type[Obligation]]
     level: RecordLevel
     clock: Callable[[], int]
+    ledger: Ledger = field(default_factory=Ledger)
     rates: RateCounter = field(default_factory=RateCounter)
     sessions: dict[bytes, "SessionGate"] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=lambda: {"permitted": 0, "denied": 0, "held": 0})
@@ -90,6 +96,7 @@ class Gate:
         except AuthenticationError as error:
             await self._refused(resource_name, peer, None, str(error))
             raise
+        await self._check(resource_name, peer, identity)
         setting = self.resources.get(resource_name)
         if setting is None:
             await self._refused(resource_name, peer, identity, "no such resource")
@@ -106,7 +113,21 @@ class Gate:
         if not early:
             await self.log.durable(door.opened)
         self.sessions[door.session.id] = door
+        if (one := self.ledger.refusing(identity)) is not None:  # meanwhile: whoever revoked it did not see it yet
+            door.revoke(one)
         return door
+
+    def account_of(self, identity: Identity, setting: Setting, account: str) -> tuple[Resource, bool]:
+        """The resource as the account that a session of somebody's uses there, and whether it is told to be read only.
+
+        Posture is fixed at login: if no rule could permit or hold a write, the target itself is told to refuse them.
+        """
+        read_only = not self.policy.could(identity, setting.at(account), CHANGING)
+        return setting.at(account, read_only=read_only), read_only
+
+    def meant(self, one: Revocation) -> tuple["SessionGate", ...]:
+        """The live sessions that a revocation ends."""
+        return tuple(door for door in self.sessions.values() if one.ends(door.session))
 
     def reload(self, policy: Policy, now_unix_ns: int) -> None:
         """Put another policy in force for every decision from here on; sessions stay.
@@ -116,13 +137,17 @@ class Gate:
         self.log.append(entries.policy_loaded(policy.digest, policy.texts), now_unix_ns)
         self.policy = policy
 
+    async def _check(self, resource: str, peer: Peer, identity: Identity) -> None:
+        one = self.ledger.refusing(identity)
+        if one is not None:
+            await self._refused(resource, peer, identity, f"revoked: {one.what} ({one.id})")
+            raise AdmissionRefused(REVOKED_WORDS)
+
     async def _refused(self, resource: str, peer: Peer, identity: Identity | None, reason: str) -> None:
         await self.log.durable(self.log.append(entries.session_refused(resource, peer, identity, reason), self.clock()))
 
     def _open(self, identity: Identity, setting: Setting, account: str, peer: Peer, now: int) -> "SessionGate":
-        # Posture is fixed at login: if no rule could permit or hold a write, the target itself is told to refuse them.
-        read_only = not self.policy.could(identity, setting.at(account), CHANGING)
-        at, name = setting.at(account, read_only=read_only), secrets.token_bytes(16)
+        (at, read_only), name = self.account_of(identity, setting, account), secrets.token_bytes(16)
         session = Session(name, identity, at, at.account, peer, self.origin, now, self.policy.digest)
         observe = self.policy.observes(at, now)
         door = SessionGate(self, session, read_only=read_only, observe=observe)
@@ -141,6 +166,7 @@ class SessionGate:
         self.opened = -1  # the entry that says so
         self.live = Live()  # by which it is watched and ended from outside
         self._gate = gate
+        self._until_unix_ns = session.identity.expires_unix_ns
         self._generation = gate.log.generation
         self._scribe = Scribe(session)
         self._holding = Holding(session, gate.desk, gate.log, gate.binding_key, gate.clock, lambda: self._count("held"))
@@ -167,8 +193,13 @@ class SessionGate:
         self._coverage.setdefault(what)
 
     def expired(self) -> bool:
-        """Tell whether the credential of this session has run out."""
-        return self._gate.clock() >= self.session.identity.expires_unix_ns
+        """Tell whether the credential of this session has run out, or was revoked."""
+        return self._gate.clock() >= self._until_unix_ns
+
+    def revoke(self, one: Revocation) -> None:
+        """End it: nothing is decided for it any more, from this very moment; its proxy tells its client, and closes."""
+        self._until_unix_ns = 0
+        self.live.end(f"{REVOKED_WORDS}: {one.reason}")
 
     async def prepare(self, operation: Operation, memo: Memo) -> Permit | Denial:
         """Decide whether an operation may be prepared at the target, which reads it and takes locks but runs nothing.
@@ -194,11 +225,17 @@ class SessionGate:
             return await (self._deny(operation, over, retry=True) if over else self._permit(operation, decision))
         if decision.effect is Effect.DENY:
             return await self._deny(operation, decision)
+        covered = self._cover(operation, decision)
+        if covered is not None:
+            again = self._evaluate(operation, {}, covered.granted)
+            if again.effect is Effect.PERMIT and not self._over_rate(again):
+                return await self._permit(operation, again, covered.request_id)
         return await self._hold(operation, decision, waiter)
 
     def holds(self, operation: Operation, memo: Memo) -> bool:
         """Tell whether `decide` would wait for people, so that the caller can prepare to be hung up on."""
-        return self._evaluate(operation, memo).effect is Effect.HOLD
+        decision = self._evaluate(operation, memo)
+        return decision.effect is Effect.HOLD and self._cover(operation, decision) is None
 
     async def refuse(self, operation: Operation, advice: str) -> Denial:
         """Record that the proxy cannot discharge what is owed on this operation, and so refuses it."""
@@ -270,6 +307,8 @@ class SessionGate:
         self, operation: Operation, memo: Memo, granted: frozenset[tuple[str, bytes]] = frozenset()
     ) -> Decision:
         if self.expired():
+            if not self._until_unix_ns:
+                return self._no(ReasonCode.REVOKED, self.live.ended)
             return self._no(ReasonCode.EXPIRED, EXPIRED_WORDS)
         policy = self._gate.policy
         known = memo.get(policy.digest) if not granted else None
@@ -281,6 +320,20 @@ class SessionGate:
         if not granted and policy.repeatable(decision):
             memo[policy.digest] = decision
         return decision
+
+    def _cover(self, operation: Operation, decision: Decision) -> Cover | None:
+        """What lets a held operation go on without asking. Nothing stands and nothing is open nearly always."""
+        gate = self._gate
+        if not gate.desk.standing and not gate.ledger.openings:
+            return None
+        return cover(
+            self.session,
+            operation,
+            decision,
+            standing=gate.desk.standing,
+            ledger=gate.ledger,
+            now_unix_ns=gate.clock(),
+        )
 
     def _count(self, verdict: str) -> None:
         self._totals[verdict] += 1

@@ -19,12 +19,14 @@ from typing import Final
 import structlog
 import trio
 
+from doorward_core.access.register import Register
+from doorward_core.access.store import LedgerFile
 from doorward_core.approvals.ballot import Trusted
 from doorward_core.approvals.counters import SignCounters
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.passkeys import Passkeys, parse_passkeys
 from doorward_core.approvals.sshsig import parse_allowed_signers
-from doorward_core.approvals.store import SqliteStore
+from doorward_core.approvals.store import Quota, SqliteStore
 from doorward_core.approvals.webauthn import RelyingParty
 from doorward_core.config import Config
 from doorward_core.config_identity import Issuer
@@ -35,14 +37,11 @@ from doorward_core.gate import Gate
 from doorward_core.identity.authenticate import Authenticator
 from doorward_core.identity.ssh_keys import Authorities, BadKey, new_authority, public_line, read_authority
 from doorward_core.identity.token import IssuerSettings, Replay
-from doorward_core.keeping import Keeping, begin
 from doorward_core.model import Obligation
 from doorward_core.net.secrets import SecretKeeper
 from doorward_core.policy.load import load_policy
 from doorward_core.record.witnessing import Witnessing
-from doorward_core.record.archiving import Archiving
 from doorward_core.record.writer import Log
-from doorward_core.telling import notifier
 from doorward_core.terms import Setting
 
 KEY_BYTES: Final = 32
@@ -56,22 +55,17 @@ logger = structlog.get_logger()
 class Room:
     """What a proxy is given: the configuration, the gate, secrets, and the key of its stable tokens (masks `hash`).
 
-    `authorities` sign its SSH certificates, where its protocol has such; `witnesses` cosign the log, where it has some;
-    `keeping` is what looks after the log beside that.
+    `authorities` sign its SSH certificates, where its protocol has such; `witnesses` cosign the log, where it has some.
+    `register` is what is revoked, and whose glass is broken.
     """
 
     config: Config
     gate: Gate
     secrets: SecretKeeper
     mask_key: bytes
+    register: Register
     authorities: Authorities | None = None
     witnesses: Witnessing | None = None
-    keeping: Keeping | None = None
-
-    @property
-    def archiving(self) -> Archiving | None:
-        """The archive beside the log, where it has one."""
-        return self.keeping.archiving if self.keeping is not None else None
 
 
 @asynccontextmanager
@@ -100,7 +94,7 @@ async def opened(
             background.start_soon(_recover, log)
             if room.witnesses is not None:
                 background.start_soon(room.witnesses.run)
-            yield replace(room, keeping=await begin(config, log, background))
+            yield room
         finally:
             store.close()
     finally:
@@ -141,13 +135,21 @@ def _open_desk(config: Config, log: Log) -> tuple[Desk, SqliteStore]:
     async def keep(event: Event) -> None:
         await log.durable(log.append(event, time.time_ns()))
 
-    key = key_file(config.record.keys / "approvals.key")
-    store = SqliteStore(config.approvals.store, key)
+    key, quota = key_file(config.record.keys / "approvals.key"), config.approvals.quota
+    store = SqliteStore(config.approvals.store, key, Quota(quota.each, quota.total, quota.hourly))
     counters = SignCounters(config.approvals.store, key)
-    told = notifier(config, log)
-    return Desk(
-        store, clock=time.time_ns, record=keep, trusted=trusted(config), counters=counters, notifier=told
-    ), store
+    return Desk(store, clock=time.time_ns, record=keep, trusted=trusted(config), counters=counters), store
+
+
+def _open_register(config: Config, log: Log) -> Register:
+    """StoreError where the file was altered: what is missing of it would be let in again, so there is no gateway."""
+
+    async def keep(event: Event) -> None:
+        await log.durable(log.append(event, time.time_ns()))
+
+    store = config.approvals.store
+    file = LedgerFile(store.with_name(f"{store.name}.access"), key_file(config.record.keys / "approvals.key"))
+    return Register(file.load(), file, clock=time.time_ns, record=keep)
 
 
 def trusted(config: Config) -> Trusted:
@@ -178,6 +180,7 @@ def _open_gate(
 ) -> Room:
     keys = config.record.keys
     issuers = tuple(_issuer(issuer) for issuer in config.identity.issuers)
+    register = _open_register(config, log)
     believed = (authorities.login.public_key(),) if authorities else ()
     gate = Gate(
         origin=config.origin,
@@ -190,9 +193,10 @@ def _open_gate(
         discharges=discharges,
         level=config.record.level,
         clock=time.time_ns,
+        ledger=register.ledger,
     )
     mask_key = key_file(keys / "mask.key")
-    return Room(config, gate, SecretKeeper(time.time_ns), mask_key, authorities, _witnesses(config, log))
+    return Room(config, gate, SecretKeeper(time.time_ns), mask_key, register, authorities, _witnesses(config, log))
 
 
 def _witnesses(config: Config, log: Log) -> Witnessing | None:

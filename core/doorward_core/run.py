@@ -26,9 +26,11 @@ import trio
 
 from doorward_core import entries, readiness
 from doorward_core.approvals.api import approval_routes
+from doorward_core.asking import access_routes
+from doorward_core.break_glass import Glass, break_glass_routes
 from doorward_core.config import Config, Door, Endpoint, Listener, load_config
 from doorward_core.config_types import Strict
-from doorward_core.errors import ConfigError, GatewayError, RecordError, StoreError
+from doorward_core.errors import AuthenticationError, ConfigError, GatewayError, RecordError, StoreError
 from doorward_core.event import Event
 from doorward_core.identity.authenticate import BearerToken
 from doorward_core.model import Identity, Obligation, Peer, Secret
@@ -39,6 +41,7 @@ from doorward_core.net.tls import ServerTls
 from doorward_core.operators import is_operator, session_routes
 from doorward_core.policy.lint import remarks
 from doorward_core.policy.load import load_policy
+from doorward_core.revocations import revocation_routes
 from doorward_core.rooms import Room, opened, trusted
 
 EXIT_CONFIG: Final = 2
@@ -140,7 +143,7 @@ class Gateway:
         self._config = room.config
         self._tls: list[ServerTls] = []
         self._servers: list[listen.Server] = []
-        self._state = readiness.State(room.gate, room.witnesses, room.archiving)
+        self._state = readiness.State(room.gate, room.witnesses)
 
     async def serve(self, background: trio.Nursery) -> None:
         """Listen, and return once drained."""
@@ -200,16 +203,27 @@ class Gateway:
     def _control_server(self, settings: Listener) -> listen.Server:
         operators = frozenset(self._config.operators.groups if self._config.operators else ())
 
-        def facts(who: Identity) -> Mapping[str, object]:
-            return {"operator": is_operator(who, operators)}
+        gate, register, glass = self._room.gate, self._room.register, _glass(self._config, operators)
 
-        watching = session_routes(self._room.gate, operators)
-        routes = (*approval_routes(self._room.gate.desk, facts), *watching, *self._proxy.routes())
+        def facts(who: Identity) -> Mapping[str, object]:
+            return {"operator": is_operator(who, operators), "break_glass": is_operator(who, glass.groups)}
+
+        routes = (
+            *approval_routes(gate.desk, facts),
+            *session_routes(gate, operators),
+            *access_routes(gate, operators),
+            *revocation_routes(gate, register, operators),
+            *break_glass_routes(gate, register, glass),
+            *self._proxy.routes(),
+        )
         server = ControlServer(routes, self._authenticate, self._server_tls(settings, ()))
         return server.server([_open(settings)], self._on_error)
 
     async def _authenticate(self, token: Secret, peer: Peer) -> Identity:
-        return await self._room.gate.authenticator.authenticate(BearerToken(token), peer)
+        identity = await self._room.gate.authenticator.authenticate(BearerToken(token), peer)
+        if self._room.gate.ledger.barring(identity) is not None:
+            raise AuthenticationError("revoked")
+        return identity
 
     def _server_tls(self, settings: Door, alpn: tuple[str, ...]) -> ServerTls | None:
         if settings.tls is None:
@@ -256,6 +270,13 @@ class Gateway:
         self._state.failed_connections += 1
         if isinstance(error, RecordError | StoreError):
             log.error("gateway.unready", problem=str(error))
+
+
+def _glass(config: Config, operators: frozenset[str]) -> Glass:
+    given = config.break_glass
+    if given is None:
+        return Glass(operators=operators)
+    return Glass(frozenset(given.groups), frozenset(given.reviewers), operators, given.longest)
 
 
 def _open(settings: Endpoint) -> listen.Listener:

@@ -14,6 +14,7 @@ from doorward_core.model import ReasonCode, Resource
 OBSERVE_WORDS = "observe mode: blocks and holds were recorded, not enforced"
 INTERRUPTED = "the log was interrupted while this session was open"
 EXPIRED_WORDS = "the credential of this session has expired; connect again"
+REVOKED_WORDS = "an operator has revoked this access"
 UNREACHABLE_WORDS = "approvals cannot be reached just now; nothing was run, try again later"
 REFUSED_WORDS = {
     RequestState.REJECTED: (ReasonCode.REJECTED, "the request was rejected", False),

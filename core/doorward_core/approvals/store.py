@@ -75,10 +75,14 @@ class RequestRefused(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many requests may wait at once: more would tire the people who read them (threat model AP-06)."""
+    """How many requests may wait at once, and be made by one principal each hour.
+
+    More would tire the people who read them (threat model AP-06).
+    """
 
     per_principal: int = 20
     total: int = 500
+    hourly: int = 240
 
 
 class SqliteStore:
@@ -123,6 +127,14 @@ class SqliteStore:
             everyone = _count(database, "SELECT count(*) FROM request WHERE state = ?", (waiting,))
             if mine >= self._quota.per_principal:
                 raise RequestRefused(f"you already have {mine} requests waiting for approval; wait for those first")
+            since = request.opened_unix_ns - 3600 * NS_PER_S
+            lately = _count(
+                database, "SELECT count(*) FROM request WHERE principal = ? AND opened > ?", (principal, since)
+            )
+            if lately >= self._quota.hourly:
+                raise RequestRefused(
+                    f"you have asked for approval {lately} times within the hour; ask for less at a time, or wait"
+                )
             if everyone >= self._quota.total:
                 raise RequestRefused("too many requests are waiting for approval; try again later")
             case = Case(request, RequestState.PENDING, request.opened_unix_ns)
@@ -338,6 +350,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     elif version != SCHEMA_VERSION:
         database.close()
         raise StoreError(f"the approvals store {path} has version {version}; this gateway knows {SCHEMA_VERSION}")
+    database.execute("CREATE INDEX IF NOT EXISTS request_by_principal ON request (principal, opened)")
     return database
 
 
@@ -354,7 +367,7 @@ def _principal(issuer: str, subject: str) -> str:
     return f"{len(issuer)}:{issuer}{subject}"
 
 
-def _count(database: sqlite3.Connection, query: str, values: tuple[str, ...]) -> int:
+def _count(database: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> int:
     (number,) = database.execute(query, values).fetchone()
     return int(number)
 

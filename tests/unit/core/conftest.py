@@ -1,11 +1,14 @@
 """A gate with everything real about it: issuer, policy, desk and store; the log is in memory, the clock stands still."""
 
+import json
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import pytest
 import trio
 
+from doorward_core.access.register import Register
+from doorward_core.access.store import LedgerFile
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import Verdict
 from doorward_core.approvals.store import Quota, SqliteStore
@@ -30,6 +33,7 @@ from doorward_core.model import (
     Secret,
     Target,
 )
+from doorward_core.net.control import Call
 from doorward_core.policy.load import parse_policy
 from doorward_core.record.memory import MemoryLog
 from doorward_core.terms import Setting
@@ -269,3 +273,63 @@ def policy_text():
 @pytest.fixture
 def retried_policy():
     return RETRIED
+
+
+# --- the control port ------------------------------------------------------------------------------------------------
+
+STANDING = POLICY.replace("grant: 5m,", "grant: 5m, standing: 2h,")
+
+
+@pytest.fixture
+def standing_policy():
+    return STANDING
+
+
+@pytest.fixture
+def someone():
+    """Somebody at the control port, verified."""
+
+    def make(subject="dora", groups=(), kind="human", **changes) -> Identity:
+        return Identity(
+            subject,
+            changes.pop("issuer", "https://id.example"),
+            PrincipalKind(kind),
+            frozenset(groups),
+            AuthMethod.JWT,
+            f"jti-{subject}",
+            START,
+            2**62,
+            **changes,
+        )
+
+    return make
+
+
+@pytest.fixture
+def calling():
+    """Calls routes as a verified person does: `await call(who, "POST", "/v1/x", body, **parameters)`."""
+
+    def make(*routes):
+        known = {(route.method, route.path): route for route in routes}
+        assert not any(route.public for route in routes)
+
+        async def call(who, method, path, body=None, *, query=None, **parameters):
+            data = b"" if body is None else json.dumps(body).encode()
+            asked = Call(method, path, query or {}, data, Peer("::1"), parameters, who)
+            with trio.fail_after(GIVE_UP_S):
+                return json.loads((await known[method, path].handler(asked)).body)
+
+        return call
+
+    return make
+
+
+@pytest.fixture
+def register(house, tmp_path):
+    """The register of that house's gate."""
+
+    async def record(event) -> None:
+        await house.log.durable(house.log.append(event, house.clock()))
+
+    file = LedgerFile(tmp_path / "ledger", KEY)
+    return Register(house.gate.ledger, file, clock=house.clock, record=record)
