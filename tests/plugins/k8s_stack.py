@@ -105,6 +105,7 @@ resources:
 {more}
     accounts:
       gateway: {{user: gateway{password}}}
+{tail}
 """
 
 PASSWORD = ", password: {env: CLUSTER_TOKEN}"
@@ -271,7 +272,7 @@ def fill(cluster):
 
 @contextlib.contextmanager
 def k8s_started(
-    folder, *, policy=POLICY, level="shape", hold="30s", more="", target=None, password=PASSWORD, skew="60s"
+    folder, *, policy=POLICY, level="shape", hold="30s", more="", target=None, password=PASSWORD, skew="60s", tail=""
 ):
     """Start a cluster and a gateway with a state folder of its own, and stop both at the end."""
     sockets = Path(tempfile.mkdtemp(prefix="dw-"))
@@ -294,6 +295,7 @@ def k8s_started(
                 more=more,
                 password=password,
                 skew=skew,
+                tail=tail,
             )
         )
         gateway.environment = {"CLUSTER_TOKEN": GATEWAY}

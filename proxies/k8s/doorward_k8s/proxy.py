@@ -18,6 +18,7 @@ import trio
 
 from doorward_core.doors import Door, Doors
 from doorward_core.errors import AdmissionRefused, AuthenticationError, ConfigError, RecordError
+from doorward_core.http.budget import Budget, NoRoom, Share
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.messages import BadRequest, Head, get, get_all, without
 from doorward_core.http.paths import canonical, refuse_overrides
@@ -37,7 +38,7 @@ from doorward_k8s.documents import Unreadable
 from doorward_k8s.headers import token_of, without_token
 from doorward_k8s.masking import Owing
 from doorward_k8s.object_paths import Resource
-from doorward_k8s.operations import Request, read
+from doorward_k8s.operations import Reading, Request, read
 from doorward_k8s.refusals import Refusal, Refused, refusal
 from doorward_k8s.serving import Means, Serving
 from doorward_k8s.settings import K8sTarget
@@ -47,6 +48,8 @@ DISCHARGES: Final[frozenset[type[Obligation]]] = frozenset({Mask, Approve, Recor
 OPERATION_ID_BYTES: Final = 16
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+# Clients that know the API wait, and send it again by themselves.
+NO_ROOM: Final = refusal(429, refusals.NO_ROOM, headers=((b"retry-after", b"5"),))
 _MAX_SOFTWARE_CHARS: Final = 256
 _MAX_SHOWN_HOST: Final = 64
 
@@ -57,7 +60,10 @@ class K8sProxy:
     def __init__(self, room: Room) -> None:
         self._room = room
         link = room.config.approvals.link or ""
-        self._means = Means(Owing(room.mask_key), room.mask_key, room.gate.log, link, Refused(), room.gate.clock)
+        bodies = Budget(room.config.limits.bodies)
+        self._means = Means(
+            Owing(room.mask_key), room.mask_key, room.gate.log, link, Refused(), bodies, room.gate.clock
+        )
         self._clusters = self._all()
         self._routes = Routes({name: cluster.settings.at for name, cluster in self._clusters.items()})
         conflicts = self._routes.conflicts()
@@ -108,6 +114,8 @@ class K8sProxy:
     async def _handle(self, exchange: Exchange, doors: Doors[Door], connection: Connection) -> None:
         try:
             refused = await self._serve(exchange, doors, connection)
+        except NoRoom:
+            refused = NO_ROOM
         except RecordError as error:
             refused = refusal(503, refusals.no_record(error))
             if exchange.started:
@@ -158,33 +166,37 @@ class K8sProxy:
     async def _ask(
         self, exchange: Exchange, head: Head, door: Door, found: Found, draining: trio.Event
     ) -> Refusal | None:
-        cluster = self._clusters[found.resource]
+        cluster, identity = self._clusters[found.resource], door.gate.session.identity
         whole = canonical(head.target)
         target = canonical((f"{found.path}?{whole.raw_query}" if whole.raw_query else found.path).encode("ascii"))
         refuse_overrides(head.headers, target)
         call = read_call(head.method, target.path, target.query)
         if head.upgrade == PROTOCOL:
             check_request(head)
-        body = await _body(exchange, cluster.settings.body_bytes)
-        media = (get(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower().decode("latin-1")
-        if get_all(head.headers, b"content-encoding"):
-            raise BadRequest("the API takes no bodies with a content coding", 415)
-        if media == protobuf.MEDIA and body:
-            head, body, media = _translated(head, body, media)
-        request = Request(head, target, call, body, media)
-        session = door.gate.session
+        with self._means.bodies.share((identity.issuer, identity.subject)) as share:
+            body = await _body(exchange, cluster.settings.body_bytes, share)
+            media = (get(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower().decode("latin-1")
+            if get_all(head.headers, b"content-encoding"):
+                raise BadRequest("the API takes no bodies with a content coding", 415)
+            if media == protobuf.MEDIA and body:
+                head, body, media = _translated(head, body, media)
+            reading = self._read(request := Request(head, target, call, body, media), door, cluster)
+            return await Serving(cluster, door, exchange, self._means, draining).run(request, reading)
+
+    def _read(self, request: Request, door: Door, cluster: Cluster) -> Reading:
+        """What is asked for. Raises BadRequest."""
+        call = request.call
         try:
-            reading = read(
+            return read(
                 request,
                 identifier=secrets.token_bytes(OPERATION_ID_BYTES),
                 seq=door.number(),
-                account=session.account,
+                account=door.gate.session.account,
                 cluster=cluster.destination.authority,
                 show=self._means.owing.show(door.gate.masks, Resource(call.group, call.resource, call.sub)),
             )
         except Unreadable as error:
             raise BadRequest(str(error)) from None
-        return await Serving(cluster, door, exchange, self._means, draining).run(request, reading)
 
 
 def _translated(head: Head, body: bytes, media: str) -> tuple[Head, bytes, str]:
@@ -197,17 +209,19 @@ def _translated(head: Head, body: bytes, media: str) -> tuple[Head, bytes, str]:
     return replace(head, headers=lines), body, JSON.decode("ascii")
 
 
-async def _body(exchange: Exchange, bound: int) -> bytes:
-    """All of a body: what is written is decided on. Raises BadRequest for a longer one."""
+async def _body(exchange: Exchange, bound: int, share: Share) -> bytes:
+    """All of a body: what is written is decided on. Raises BadRequest for a longer one, and NoRoom."""
     if exchange.head.body == "none":
         return b""
     if exchange.head.length > bound:
         raise BadRequest("the body is longer than is decided on here", 413)
     read = bytearray()
+    share.hold(max(0, exchange.head.length))
     while piece := await exchange.read():
         read += piece
         if len(read) > bound:
             raise BadRequest("the body is longer than is decided on here", 413)
+        share.hold(len(read))
     return bytes(read)
 
 

@@ -27,6 +27,7 @@ REASONS: Final = {
 NO_TOKEN: Final = "an access token is needed; `doorward kubeconfig` writes a kubeconfig that has one"  # noqa: S105 - words
 BAD_TOKEN: Final = "the access token was not accepted; get a new one"  # noqa: S105 - words
 NOTHING_HERE: Final = "no cluster is offered at this address"
+NO_ROOM: Final = "the gateway keeps as many bodies of requests as it may; send it again"
 GOING_DOWN: Final = "the gateway is going down; send it again"
 NO_RECORD: Final = "the gateway cannot write its record, and lets nothing pass without one"
 NO_IMPERSONATION: Final = "who asks is the gateway's to say: leave out --as, --as-group, --as-uid and their headers"

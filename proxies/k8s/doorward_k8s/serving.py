@@ -20,6 +20,7 @@ from doorward_core.doors import NS_PER_S, Door, Held
 from doorward_core.errors import UpstreamProtocolError, UpstreamUnavailable
 from doorward_core.event import Outcome, Status
 from doorward_core.gate import Memo
+from doorward_core.http.budget import Budget
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.kept import SHOWN_BYTES, SHOWN_WHOLE_BYTES, Kept
 from doorward_core.http.messages import Head, Headers, ResponseHead, UpstreamTimeout
@@ -67,13 +68,14 @@ _LEVELS: Final = (RecordLevel.DECISION, RecordLevel.SHAPE, RecordLevel.PAYLOAD)
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What every call is served with: the compiled masks, their key, the log, where people decide, the clock."""
+    """What every call is served with: masks, their key, the log, where people decide, room for bodies, the clock."""
 
     owing: Owing
     mask_key: bytes
     log: EventLog
     link: str
     refused: Refused
+    bodies: Budget
     clock: Callable[[], int]
 
 

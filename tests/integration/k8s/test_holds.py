@@ -96,3 +96,20 @@ rules:
     done = k8s.finished(refused)
     assert "the request was rejected: not today" in done.said  # and not what SPDY was refused with
     assert not k8s.call("GET", "/v1/approvals?state=pending", k8s.approver())[1]["approvals"]
+
+
+def test_bodies_that_wait_leave_room_for_others(own_k8s):
+    k8s = own_k8s(tail="limits: {bodies: 8KiB}")
+    image = "shop/web:" + "x" * 1600
+    waiting = k8s.start_kubectl("set", "image", "deployment/web", f"app={image}", "-n", "shop")
+    k8s.waiting()
+    path, kind = "/api/v1/namespaces/shop/configmaps/settings", {"content-type": "application/merge-patch+json"}
+    body = json.dumps({"data": {"a": "x" * 600}}).encode()
+    status, headers, told = k8s.raw("PATCH", path, headers=kind, body=body)
+    assert (status, told["reason"], headers["retry-after"]) == (429, "TooManyRequests", "5")
+    assert not k8s.reached("/configmaps/settings")
+    assert k8s.raw("PATCH", path, headers=kind, body=body, token=k8s.token("crew-2"))[0] == 200
+    assert k8s.raw("GET", path)[0] == 200
+    waiting.kill()
+    k8s.until_recorded(EventKind.APPROVAL_WITHDRAWN)
+    assert any(k8s.raw("PATCH", path, headers=kind, body=body)[0] == 200 for _ in range(100))
