@@ -37,11 +37,14 @@ from doorward_core.gate import Gate
 from doorward_core.identity.authenticate import Authenticator
 from doorward_core.identity.ssh_keys import Authorities, BadKey, new_authority, public_line, read_authority
 from doorward_core.identity.token import IssuerSettings, Replay
+from doorward_core.keeping import Keeping, begin
 from doorward_core.model import Obligation
 from doorward_core.net.secrets import SecretKeeper
 from doorward_core.policy.load import load_policy
+from doorward_core.record.archiving import Archiving
 from doorward_core.record.witnessing import Witnessing
 from doorward_core.record.writer import Log
+from doorward_core.telling import notifier
 from doorward_core.terms import Setting
 
 KEY_BYTES: Final = 32
@@ -55,7 +58,8 @@ logger = structlog.get_logger()
 class Room:
     """What a proxy is given: the configuration, the gate, secrets, and the key of its stable tokens (masks `hash`).
 
-    `authorities` sign its SSH certificates, where its protocol has such; `witnesses` cosign the log, where it has some.
+    `authorities` sign its SSH certificates, where its protocol has such; `witnesses` cosign the log, where it has some;
+    `keeping` is what looks after the log beside that.
     `register` is what is revoked, and whose glass is broken.
     """
 
@@ -66,6 +70,12 @@ class Room:
     register: Register
     authorities: Authorities | None = None
     witnesses: Witnessing | None = None
+    keeping: Keeping | None = None
+
+    @property
+    def archiving(self) -> Archiving | None:
+        """The archive beside the log, where it has one."""
+        return self.keeping.archiving if self.keeping is not None else None
 
 
 @asynccontextmanager
@@ -94,7 +104,7 @@ async def opened(
             background.start_soon(_recover, log)
             if room.witnesses is not None:
                 background.start_soon(room.witnesses.run)
-            yield room
+            yield replace(room, keeping=await begin(config, log, background))
         finally:
             store.close()
     finally:
@@ -138,7 +148,10 @@ def _open_desk(config: Config, log: Log) -> tuple[Desk, SqliteStore]:
     key, quota = key_file(config.record.keys / "approvals.key"), config.approvals.quota
     store = SqliteStore(config.approvals.store, key, Quota(quota.each, quota.total, quota.hourly))
     counters = SignCounters(config.approvals.store, key)
-    return Desk(store, clock=time.time_ns, record=keep, trusted=trusted(config), counters=counters), store
+    told = notifier(config, log)
+    return Desk(
+        store, clock=time.time_ns, record=keep, trusted=trusted(config), counters=counters, notifier=told
+    ), store
 
 
 def _open_register(config: Config, log: Log) -> Register:

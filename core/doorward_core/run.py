@@ -143,7 +143,7 @@ class Gateway:
         self._config = room.config
         self._tls: list[ServerTls] = []
         self._servers: list[listen.Server] = []
-        self._state = readiness.State(room.gate, room.witnesses)
+        self._state = readiness.State(room.gate, room.witnesses, room.archiving)
 
     async def serve(self, background: trio.Nursery) -> None:
         """Listen, and return once drained."""
