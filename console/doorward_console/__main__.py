@@ -18,6 +18,7 @@ from doorward_console import (
     kube_commands,
     log_commands,
     policy_commands,
+    proof_commands,
     replay_commands,
     session_commands,
     ssh_commands,
@@ -42,6 +43,7 @@ app.command("find")(find_commands.find)
 app.add_typer(index_commands.app, name="index")
 app.command("verify")(log_commands.verify)
 app.command("logs")(log_commands.logs)
+app.add_typer(proof_commands.app, name="log")
 app.command("replay")(replay_commands.replay)
 app.command("export")(export_commands.export)
 app.add_typer(session_commands.app, name="sessions")

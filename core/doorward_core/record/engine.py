@@ -18,8 +18,9 @@ from pathlib import Path
 from doorward_core.errors import RecordError
 from doorward_core.event import EventKind, Value
 from doorward_core.record import entry, journal
+from doorward_core.record.checkpoint import rotation_statement
 from doorward_core.record.encode import encode
-from doorward_core.record.keys import KeyRing, signing_key
+from doorward_core.record.keys import KeyRing, next_key, promote_next, signing_key
 from doorward_core.record.merkle import TILE_WIDTH
 from doorward_core.record.publish import Publisher
 from doorward_core.record.recover import Found, recover
@@ -68,6 +69,7 @@ class Engine:
         self._lock = self._take_lock()
         try:
             key, self.vkey = signing_key(settings.signer, settings.origin)
+            self._next = next_key(settings.signer, settings.origin)
             self._ring = KeyRing(settings.keys, settings.recipients)
         except BaseException:
             self.release()
@@ -115,7 +117,10 @@ class Engine:
 
         Crash within: either the old segments count, with their torn tail, or the new one, with its repair.
         """
-        found = recover(self._settings.folder, self._publisher, self.vkey, self._settings.mirror)
+        vkeys = (self.vkey,) if self._next is None else (self.vkey, self._next[1])
+        found = recover(self._settings.folder, self._publisher, vkeys, self._settings.mirror)
+        if found.vkey != self.vkey:
+            self._take_over()
         self._publisher.add(found.entries)
         self.size = self._publisher.tree.size
         self.last_at = found.last.at_unix_ns if found.last else 0
@@ -128,6 +133,7 @@ class Engine:
         self._publisher.sync()
         self._publisher.checkpoint()
         self._journal.drop_older()
+        self.promote()
 
     def _record_opening(self, found: Found, now_unix_ns: int) -> None:
         if found.dropped:
@@ -244,6 +250,42 @@ class Engine:
         assert first % TILE_WIDTH == 0
         self._journal.start(first, kept)
         self._journal.drop_older()
+
+    def rotate(self, now_unix_ns: int) -> bool:
+        """Hand over to a new signing key (section 7.1); give whether the old one is gone, as `promote` does.
+
+        Crash before the flush: nothing has happened, but for a key that signs nothing.
+        Crash after it: the next start finds what the old key signed, and takes over.
+        """
+        self.checkpoint()
+        following = self._next = next_key(self._settings.signer, self._settings.origin, make=True)
+        assert following is not None
+        statement = rotation_statement(self._settings.origin, self.size, following[1])
+        head: dict[str, Value] = {"vkey": following[1], "signature": self._publisher.key.sign(statement)}
+        self._own(EventKind.KEY_ROTATED, head, now_unix_ns)
+        self.flush()
+        self._take_over()
+        self._publish()
+        self._publisher.checkpoint()
+        return self.promote()
+
+    def _take_over(self) -> None:
+        """Let the next key sign from here on."""
+        assert self._next is not None
+        self._publisher.key, self.vkey = self._next
+
+    def promote(self) -> bool:
+        """Give the next key its name, once no checkpoint by the old one is in use; give whether there is but one key.
+
+        While the second place cannot be written it still holds one by the old key, so both stay.
+        """
+        if self._next is None:
+            return True
+        if self.vkey != self._next[1] or self._publisher.mirror_problem:
+            return False
+        promote_next(self._settings.signer, self.vkey)
+        self._next = None
+        return True
 
     def close(self, now_unix_ns: int) -> None:
         """Record the closing and sign it; the log is at rest when it returns."""

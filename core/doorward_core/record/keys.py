@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from doorward_core.errors import RecordError
 from doorward_core.record.checkpoint import ED25519, make_vkey, public_bytes
 from doorward_core.record.entry import ID_BYTES
-from doorward_core.record.journal import replace_file
+from doorward_core.record.journal import replace_file, sync_folder
 
 SUFFIX = ".age"
 GATEWAY = "gateway"
@@ -44,15 +44,45 @@ def signing_key(path: Path, origin: str, kind: int = ED25519) -> tuple[Ed25519Pr
             raise RecordError(f"the signing key {path.name} can be read by others; chmod 600 it")
         key = _read_key(path)
     else:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        key = Ed25519PrivateKey.generate()
-        encoded = base64.b64encode(_PKCS8 + key.private_bytes_raw()).decode()
-        replace_file(path, "\n".join((_PEM[0], encoded, _PEM[1], "")).encode(), mode=0o600)
+        key = _make_key(path)
     vkey = make_vkey(origin, public_bytes(key.public_key()), kind)
     public = path.with_suffix(".vkey")
     if not public.exists() or public.read_text().strip() != vkey:
         replace_file(public, f"{vkey}\n".encode())
     return key, vkey
+
+
+def _make_key(path: Path) -> Ed25519PrivateKey:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = Ed25519PrivateKey.generate()
+    encoded = base64.b64encode(_PKCS8 + key.private_bytes_raw()).decode()
+    replace_file(path, "\n".join((_PEM[0], encoded, _PEM[1], "")).encode(), mode=0o600)
+    return key
+
+
+def _next_path(path: Path) -> Path:
+    return path.with_name(path.name + ".next")
+
+
+def next_key(path: Path, origin: str, *, make: bool = False) -> tuple[Ed25519PrivateKey, str] | None:
+    """The key that is to follow the one at `path`, with its vkey; None where there is none and none is to be made."""
+    following = _next_path(path)
+    if not following.exists() and not make:
+        return None
+    if following.exists() and following.stat().st_mode & 0o077:
+        raise RecordError(f"the signing key {following.name} can be read by others; it is to be replaced")
+    key = _read_key(following) if following.exists() else _make_key(following)
+    return key, make_vkey(origin, public_bytes(key.public_key()))
+
+
+def promote_next(path: Path, vkey: str) -> None:
+    """Let the next key take the name of the one at `path`, which is gone with that.
+
+    Crash before the rename: both are there. After it: the new one alone; its vkey is put beside it at the next start.
+    """
+    _next_path(path).replace(path)
+    sync_folder(path.parent)
+    replace_file(path.with_suffix(".vkey"), f"{vkey}\n".encode())
 
 
 def _read_key(path: Path) -> Ed25519PrivateKey:

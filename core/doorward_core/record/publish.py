@@ -26,12 +26,13 @@ class Publisher:
     """The tree of one log, on disk and (its right edge) in memory.
 
     `bundle` holds the entries of the incomplete bundle; `unsynced` the files that were put in place but not flushed.
+    `key` signs the next checkpoint.
     """
 
     def __init__(self, folder: Path, origin: str, key: Ed25519PrivateKey, mirror: Path | None) -> None:
         self._folder = folder
         self._origin = origin
-        self._key = key
+        self.key = key
         self._mirror = mirror
         self.tree = Tree()
         self.bundle: list[bytes] = []
@@ -134,7 +135,7 @@ class Publisher:
             self._put(bundle, pack_bundle(self.bundle), full=False)
         for level, number, data in self.tree.partial():
             self._put(tile_path(level, number, len(data) // HASH_BYTES), data, full=False)
-        note = sign(Checkpoint(self._origin, self.tree.size, self.tree.root()), self._key)
+        note = sign(Checkpoint(self._origin, self.tree.size, self.tree.root()), self.key)
         replace_file(self._folder / CHECKPOINT, note)
         self.signed_size = self.tree.size
         self.copy(note)
