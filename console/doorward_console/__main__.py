@@ -17,6 +17,7 @@ from doorward_console import (
     init_commands,
     kube_commands,
     log_commands,
+    passkeys_commands,
     policy_commands,
     proof_commands,
     replay_commands,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(init_commands.app, name="init")
 app.add_typer(approvals_commands.app, name="approvals")
+app.add_typer(passkeys_commands.app, name="passkeys")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(policy_commands.config_app, name="config")
 app.add_typer(http_commands.app, name="http")

@@ -18,6 +18,7 @@ from doorward_console.init_target import Place
 from doorward_core import entries
 from doorward_core.approvals import events
 from doorward_core.approvals.api import approval_routes
+from doorward_core.approvals.ballot import Trusted
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import ApprovalRequest, HeldRule, RequestState, Verdict, Vote
 from doorward_core.approvals.sshsig import parse_allowed_signers
@@ -142,7 +143,8 @@ class ControlThread:
             return PEOPLE[token.reveal()]
 
         desk = Desk(self._store, clock=lambda: NOW + NS, record=record)
-        self.trust = lambda: setattr(desk, "_signers", parse_allowed_signers(self.signers.read_bytes()))
+        self.desk = desk
+        self.trust = lambda: setattr(desk, "trusted", Trusted(parse_allowed_signers(self.signers.read_bytes())))
         failures: list[Exception] = []
         server = ControlServer(approval_routes(desk), authenticate).server(
             [open_unix(self.path)], lambda error, _: failures.append(error)
