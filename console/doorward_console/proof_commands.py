@@ -4,6 +4,7 @@ A proof is a small text file (docs/spec/event-log.md, section 7.3) that is check
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,13 +124,16 @@ def check_proof(
             said = _included(found.index, found.entry)
         else:
             said = _extended(found.old_size, found.old_root, earlier, pinned)
-    facts = {"origin": found.head.origin, "size": found.head.size, "cosigned": dict(cosigned), **said}
+    facts = {"origin": found.head.origin, "size": found.head.size, **said}
     if as_json:
-        output.emit({"ok": True, **facts})
-        return
+        output.emit({"ok": True, **facts, "cosigned": dict(cosigned)})
+    else:
+        _show(facts, cosigned)
+
+
+def _show(facts: Mapping[str, object], cosigned: Mapping[str, int]) -> None:
     for name, value in facts.items():
-        if name != "cosigned":
-            output.say(f"{name:9} {output.line(str(value))}")
+        output.say(f"{name:9} {output.line(str(value))}")
     for name, at in cosigned.items():
         output.say(f"cosigned  {name}, {output.moment(at * 1_000_000_000)}")
     output.say("ok: proved by the log's key")

@@ -63,6 +63,7 @@ SHELLS = {
     "doorward_core.record.recover": "repairs what a crash left",
     "doorward_core.readiness": "looks at the listeners and the gate",
     "doorward_core.record.sources": "reads the log's files",
+    "doorward_core.record.rotation": "opens a stopped log's files",
     "doorward_core.record.tile_audit": "reads the log's files",
     "doorward_core.record.tree_files": "reads the log's files",
     "doorward_core.record.tile_hashes": "reads the log's files",
