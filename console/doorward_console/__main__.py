@@ -12,6 +12,7 @@ from doorward_console import (
     desk_commands,
     export_commands,
     find_commands,
+    follow_commands,
     http_commands,
     index_commands,
     init_commands,
@@ -48,6 +49,7 @@ app.command("logs")(log_commands.logs)
 app.add_typer(proof_commands.app, name="log")
 app.command("replay")(replay_commands.replay)
 app.command("export")(export_commands.export)
+app.command("follow")(follow_commands.follow)
 app.add_typer(session_commands.app, name="sessions")
 app.command("desk")(desk_commands.desk)
 app.command("token")(token_command.token)

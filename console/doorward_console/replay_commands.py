@@ -65,7 +65,7 @@ def replay(
         reader = open_log(log, identity, keys)
         entries = reader.session(session_id(reader, session))
         if raw or asciicast is not None:
-            _export(_one(entries, operation), asciicast, out)
+            _export(one_recording(entries, operation), asciicast, out)
         elif as_json:
             output.emit([_entry_data(entry) for entry in entries])
         else:
@@ -102,7 +102,7 @@ def _put(text: str) -> None:
         sys.stdout.flush()
 
 
-def _one(entries: "Iterable[Entry]", wanted: str) -> "Recording":
+def one_recording(entries: "Iterable[Entry]", wanted: str) -> "Recording":
     """The one recording that is meant: the session's only terminal where nothing is said."""
     from doorward_console.recording import recordings  # noqa: PLC0415 - only here
 

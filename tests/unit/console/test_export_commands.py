@@ -72,3 +72,13 @@ def test_a_session_of_another_protocol_and_no_format_are_refused(run, log):
     done = run("export", "last", "--har", "--log", log)
     assert (done.exit_code, "no requests of HTTP" in done.output) == (2, True)
     assert "--har" in run("export", "last", "--log", log).output
+
+
+def test_all_events_become_lines_of_json_or_csv(run, log, log_entries, tmp_path):
+    lines = [json.loads(line) for line in run("export", "--jsonl", "--log", log).output.splitlines()]
+    assert [line["index"] for line in lines] == [entry.index for entry in log_entries]
+    assert run("export", "last", "--csv", "--log", log, "-o", tmp_path / "x.csv").exit_code == 0
+    head, *rows = (tmp_path / "x.csv").read_text().splitlines()
+    assert (head.split(",")[:3], len(rows)) == (["time", "log", "index"], len([e for e in log_entries if e.session_id]))
+    assert run("export", "--jsonl", "--log", log, "--until", "1999-01-01").output == ""
+    assert run("export", "--har", "--log", log).exit_code == 2
