@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +45,7 @@ from doorward_core.policy.load import load_policy
 from doorward_core.record.archiving import Archiving
 from doorward_core.record.witnessing import Witnessing
 from doorward_core.record.writer import Log
-from doorward_core.telling import notifier
+from doorward_core.telling import notifier, tell_event
 from doorward_core.terms import Setting
 
 KEY_BYTES: Final = 32
@@ -194,6 +195,8 @@ def _open_gate(
     keys = config.record.keys
     issuers = tuple(_issuer(issuer) for issuer in config.identity.issuers)
     register = _open_register(config, log)
+    if desk.notifier is not None:
+        register.listeners.append(partial(tell_event, desk.notifier, origin=config.origin))
     believed = (authorities.login.public_key(),) if authorities else ()
     gate = Gate(
         origin=config.origin,
