@@ -16,8 +16,10 @@ import kubectl_stand
 import pytest
 
 _MAX_NAME_CHARS = 60
+# What is not on this machine may be there; what is, comes first.
+os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), str(kubectl_stand.CLIENTS)))
 
-pytest_plugins = ["gateway_stack", "http_stack", "k8s_stack", "ssh_stack"]
+pytest_plugins = ["gateway_stack", "desk_stack", "http_stack", "k8s_stack", "ssh_stack"]
 
 
 def _server_programs() -> Path | None:
@@ -69,6 +71,11 @@ NEEDS = {
         "apt-get install openssh-server openssh-client",
         lambda: Path("/usr/sbin/sshd").exists() and all(map(shutil.which, ("ssh", "ssh-agent", "ssh-add"))),
     ),
+    "need_chromium": Need(
+        "Debian's Chromium, and Playwright's client for it",
+        "apt-get install chromium; make test installs Playwright, which downloads no browser",
+        lambda: Path("/usr/bin/chromium").exists() and importlib.util.find_spec("playwright") is not None,
+    ),
     "need_node": Need(
         "Node.js and npm, for fetch and node-postgres",
         "apt-get install nodejs npm",
@@ -77,8 +84,18 @@ NEEDS = {
     "need_curl": Need("curl, with HTTP/2", "apt-get install curl", lambda: shutil.which("curl") is not None),
     "need_kubectl": Need(
         "kubectl 1.31 or newer",
-        "a program of its own: kubernetes.io/docs/tasks/tools says where it is to be had",
+        "make test installs it into .clients on Linux on x86-64; kubernetes.io/docs/tasks/tools says where it is to be had",
         kubectl_stand.usable,
+    ),
+    "need_helm": Need(
+        "helm, on PATH or named by HELM",
+        "make test installs it into .clients on Linux on x86-64; helm.sh/docs/intro/install says where it is to be had",
+        lambda: kubectl_stand.helm() is not None,
+    ),
+    "need_kube_apiserver": Need(
+        "a kube-apiserver and an etcd",
+        "name the programs by KUBE_APISERVER and ETCD",
+        lambda: all(os.access(os.environ.get(name, ""), os.X_OK) for name in ("KUBE_APISERVER", "ETCD")),
     ),
     "need_ansible": Need("ansible", "apt-get install ansible-core", lambda: shutil.which("ansible") is not None),
     "need_git": Need("git", "apt-get install git", lambda: shutil.which("git") is not None),

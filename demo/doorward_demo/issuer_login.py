@@ -150,6 +150,7 @@ def _document(title: str, body: str) -> bytes:
     )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{title}</title><style>{style}</style><h1>{title}</h1>{body}"
+        f'<link rel="icon" href="data:,"><title>{title}</title>'
+        f"<style>{style}</style><h1>{title}</h1>{body}"
         "<p><small>Development issuer: no passwords, nobody's real login.</small></p></html>"
     ).encode()

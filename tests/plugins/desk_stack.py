@@ -4,9 +4,7 @@ People log in at the development issuer by clicking their name; `browser` gives 
 browser, with nothing kept from one to the next.
 """
 
-import base64
 import contextlib
-import json
 import os
 import re
 import signal
@@ -19,6 +17,7 @@ from pathlib import Path
 import gateway_stack
 import pytest
 
+from doorward_core.record.reader import LogReader
 from doorward_demo.postgres import free_port
 
 CHROMIUM = "/usr/bin/chromium"
@@ -164,7 +163,7 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def _chromium():
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - absent where `need_chromium` skips
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
@@ -188,6 +187,13 @@ def log_in(page, stack, name="Tom Berger", path="/"):
     page.wait_for_url(stack.url + path)
 
 
+def counted(locator, number):
+    """Wait until a page has so many of something."""
+    from playwright.sync_api import expect  # noqa: PLC0415 - as above
+
+    expect(locator).to_have_count(number, timeout=15_000)
+
+
 def authenticator(page):
     """A virtual authenticator that verifies its user, in this page's browser."""
     session = page.context.new_cdp_session(page)
@@ -204,17 +210,6 @@ def authenticator(page):
     return session
 
 
-def base64url(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
 def events(folder, kind):
     """The headers of all events of a kind in a desk's own log, oldest first."""
-    from doorward_core.record.reader import LogReader
-
-    with contextlib.closing(LogReader(folder)) if hasattr(LogReader, "close") else contextlib.nullcontext():
-        return [dict(entry.header) for entry in LogReader(folder) if entry.kind == kind]
-
-
-def dumped(value):
-    return json.dumps(value, sort_keys=True)
+    return [dict(entry.header) for entry in LogReader(folder).entries() if entry.kind == kind]

@@ -30,7 +30,7 @@ def rule_text(policy: Policy, held: HeldRule) -> RuleText | None:
     found = next((rule for rule in policy.rules if rule.id == held.rule), None)
     if found is None:
         return None
-    return RuleText(_lines(policy, found), found.source, found.hash == held.rule_hash)
+    return RuleText(_lines(policy, found), found.source.rpartition("/")[2], found.hash == held.rule_hash)
 
 
 def _lines(policy: Policy, rule: CompiledRule) -> str:
