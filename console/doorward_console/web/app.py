@@ -19,8 +19,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from doorward_console.web.api import api_routes
 from doorward_console.web.desk import Desk, Place
 from doorward_console.web.guard import HEALTH, Guard
+from doorward_console.web.openapi import Entry
 from doorward_console.web.visits import Refusal, refusal_page
 
 _PREFIX: Final = "pages_"
@@ -34,9 +36,16 @@ def application(desk: Desk) -> ASGIApp:
     routes: list[BaseRoute] = [Route(HEALTH, _health(desk), methods=["GET"]), desk.assets.route()]
     for module in modules:
         routes += module.routes(desk)
+    routes += api_routes(desk, api_entries())
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_there(desk)})
     app.router.redirect_slashes = False  # an address is exact: nothing is sent on to another
     return Guard(app, site=desk.settings.url)
+
+
+def api_entries() -> tuple[Entry, ...]:
+    """Every entry of the JSON API, by path."""
+    entries = (entry for module in page_modules() for entry in getattr(module, "API", ()))
+    return tuple(sorted(entries, key=lambda entry: (entry.path, entry.method)))
 
 
 def page_modules() -> Iterator[ModuleType]:

@@ -7,15 +7,19 @@
 A gateway that does not answer is named on the page: an empty list means that nothing waits.
 """
 
+from dataclasses import dataclass
+
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from doorward_console.web.desk import Desk, Place
 from doorward_console.web.live import Stream, Streams
+from doorward_console.web.openapi import Asked, Entry, Parameter
 from doorward_console.web.openings import OpeningRow, owed
 from doorward_console.web.people import Role
 from doorward_console.web.visits import Visit, common, page
 from doorward_console.web.waiting import Inbox, inbox
+from doorward_core.approvals.request import RequestState
 
 DECIDERS = frozenset({Role.APPROVER, Role.OPERATOR, Role.AUDITOR})
 PLACES = (Place("Inbox", "/", DECIDERS, order=10), Place("Decided", "/decided", DECIDERS, order=20))
@@ -38,6 +42,30 @@ def routes(desk: Desk) -> list[BaseRoute]:
         page(desk, "/live/inbox", live, roles=DECIDERS),
         page(desk, "/decided", _decided, roles=DECIDERS),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Reviews:
+    """The openings whose review is owed."""
+
+    owed: tuple[OpeningRow, ...]
+
+
+async def listed(desk: Desk, asked: Asked) -> Inbox:
+    """Requests, for the JSON API."""
+    return await inbox(desk, asked.person, asked.query.get("state", "pending"))
+
+
+async def reviews(desk: Desk, asked: Asked) -> Reviews:
+    """Break-glass reviews that are owed, for the JSON API."""
+    return Reviews(await owed(desk, asked.person))
+
+
+_STATE = Parameter("state", "which requests; pending where it is not said", ("all", *RequestState))
+API = (
+    Entry("GET", "/v1/approvals", "Requests that wait, over all gateways", listed, Inbox, DECIDERS, (_STATE,)),
+    Entry("GET", "/v1/break-glass", "Break-glass access whose review is owed", reviews, Reviews, DECIDERS),
+)
 
 
 async def _shown(visit: Visit) -> tuple[Inbox, tuple[OpeningRow, ...]]:

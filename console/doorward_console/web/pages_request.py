@@ -18,9 +18,11 @@ from starlette.routing import BaseRoute
 
 from doorward_console.web.cases import case
 from doorward_console.web.desk import Desk
+from doorward_console.web.openapi import OBJECT, Asked, Entry, Schema
 from doorward_console.web.people import Role
 from doorward_console.web.reach import Gateway, GatewayDown, GatewayRefused, ask_all
 from doorward_console.web.visits import Refusal, Visit, action, page
+from doorward_core.approvals.codec import card
 from doorward_core.approvals.request import Verdict, canonical_id
 from doorward_core.approvals.votes import MAX_REASON_CHARACTERS
 
@@ -100,14 +102,22 @@ async def _vote(visit: Visit) -> Response:
 
 
 def _gateway(visit: Visit) -> Gateway:
-    found = visit.desk.gateways.get(visit.name("gateway"))
+    return _gateway_of(visit.desk, visit.request.path_params)
+
+
+def _id(visit: Visit) -> str:
+    return _id_of(visit.request.path_params)
+
+
+def _gateway_of(desk: Desk, path: Mapping[str, str]) -> Gateway:
+    found = desk.gateways.get(path["gateway"])
     if found is None:
         raise _absent()
     return found
 
 
-def _id(visit: Visit) -> str:
-    name = canonical_id(visit.name("id"))
+def _id_of(path: Mapping[str, str]) -> str:
+    name = canonical_id(path["id"])
     if name is None:
         raise _absent()
     return name
@@ -123,6 +133,46 @@ def _refused(error: GatewayRefused) -> Refusal:
     if error.status == HTTPStatus.UNAUTHORIZED:
         return Refusal(502, "The gateway does not take your login. Log out and in again; else tell its operator.")
     return Refusal(error.status, f"The gateway refused: {error.detail}.")
+
+
+async def shown(desk: Desk, asked: Asked) -> dict[str, object]:
+    """One request, for the JSON API; that it was read is recorded first."""
+    gateway, name = _gateway_of(desk, asked.path), _id_of(asked.path)
+    await desk.read(asked.person, "request", name, asked.peer)
+    found = await case(desk, gateway, asked.person, name)
+    return {
+        "gateway": found.gateway,
+        "state": found.detail.state,
+        "request": card(found.request),
+        "content": found.detail.content,
+        "votes": [dict(vote) for vote in found.detail.votes],
+        "missing": dict(found.detail.missing),
+        "flags": [{"kind": flag.kind.value, "count": flag.count, "words": flag.words} for flag in found.flags],
+        "granted_until_unix_ns": found.granted_until_unix_ns,
+        "before": dict(found.before),
+    }
+
+
+async def voted(desk: Desk, asked: Asked) -> dict[str, object]:
+    """A vote, for the JSON API: it goes to the gateway as it is, with the caller's own token."""
+    gateway, name = _gateway_of(desk, asked.path), _id_of(asked.path)
+    return await gateway.post(asked.person.token, "approvals", name, "vote", body=asked.body)
+
+
+_VOTE: Schema = {
+    "type": "object",
+    "properties": {
+        "verdict": {"type": "string", "enum": list(Verdict)},
+        "reason": {"type": "string", "maxLength": MAX_REASON_CHARACTERS},
+        "content": {"type": "string", "description": "the digest of the card that was decided on"},
+        "proof": {"type": "object", "description": "as the gateway's control API takes it (docs/approvals.md)"},
+    },
+    "required": ["verdict"],
+}
+API = (
+    Entry("GET", "/v1/approvals/{gateway}/{id}", "One request, whole", shown, OBJECT),
+    Entry("POST", "/v1/approvals/{gateway}/{id}/vote", "Vote", voted, OBJECT, APPROVERS, body=_VOTE),
+)
 
 
 def _verdict(visit: Visit) -> Verdict:
