@@ -9,6 +9,7 @@ import typer
 
 from doorward_console import (
     approvals_commands,
+    archive_commands,
     desk_commands,
     export_commands,
     find_commands,
@@ -45,6 +46,7 @@ app.add_typer(witness_commands.app, name="witness")
 app.command("find")(find_commands.find)
 app.add_typer(index_commands.app, name="index")
 app.command("verify")(log_commands.verify)
+app.add_typer(archive_commands.app, name="archive")
 app.command("logs")(log_commands.logs)
 app.add_typer(proof_commands.app, name="log")
 app.command("replay")(replay_commands.replay)

@@ -44,6 +44,10 @@ QuorumOption = Annotated[
     int, typer.Option("--quorum", min=0, help="How many of them must have cosigned the checkpoint; 0: all.")
 ]
 
+ArchiveOption = Annotated[
+    str, typer.Option("--archive", help="An archive (a folder, or s3://bucket/prefix): by itself, or beside its log.")
+]
+
 
 def verify(
     logs: LogsArgument = None,
@@ -54,16 +58,22 @@ def verify(
     checkpoint: CheckpointOption = None,
     witness: WitnessOption = None,
     quorum: QuorumOption = 0,
+    archive: ArchiveOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Prove that logs are whole. Where one is not, name the first bad entry and end with status 1."""
+    if archive:
+        from doorward_console.archive_commands import prove  # noqa: PLC0415 - loads what reads an archive
+
+        prove(archive, logs or [], key or [], key_file or [], checkpoint or [], as_json=as_json)
+        return
     lines = _proved(logs, every, key, key_file, checkpoint, witness, quorum)
     if len(lines) > 1:
         _show_many(lines, as_json=as_json)
     elif as_json:
-        output.emit(_report_data(lines[0].report))
+        output.emit(report_data(lines[0].report))
     else:
-        for text in _report_lines(lines[0].report):
+        for text in report_lines(lines[0].report):
             output.say(text)
     if not all(line.report.ok for line in lines):
         raise typer.Exit(output.NO)
@@ -124,7 +134,7 @@ def _show_many(lines: "Sequence[Line]", *, as_json: bool) -> None:
 
     good = sum(line.report.ok for line in lines)
     if as_json:
-        found = [{**_report_data(line.report), "log": str(line.folder), **_last(line)} for line in lines]
+        found = [{**report_data(line.report), "log": str(line.folder), **_last(line)} for line in lines]
         output.emit({"ok": good == len(lines), "logs": found})
         return
     output.table(many_logs.HEADERS, many_logs.rows(lines))
@@ -137,12 +147,14 @@ def _last(line: "Line") -> dict[str, object]:
     return {"last_event": line.last_kind, "last_unix_ns": line.last_unix_ns}
 
 
-def _report_data(report: "Report") -> dict[str, object]:
+def report_data(report: "Report") -> dict[str, object]:
+    """What was found, for programs."""
     return {
         "ok": report.ok,
         "origin": report.origin,
         "size": report.size,
         "checkpoint_size": report.checkpoint_size,
+        "freed": report.freed,
         "key_from_outside": report.pinned,
         "checkpoint_from_outside": report.outside,
         "problems": [{"index": problem.index, "what": problem.what} for problem in report.problems],
@@ -153,7 +165,8 @@ def _report_data(report: "Report") -> dict[str, object]:
     }
 
 
-def _report_lines(report: "Report") -> list[str]:
+def report_lines(report: "Report") -> list[str]:
+    """What was found, for people."""
     key = "given from outside" if report.pinned else "the log's own: give --key to know whose it is"
     cut = "checked" if report.outside else "not checked: give --checkpoint with one kept elsewhere"
     lines = [

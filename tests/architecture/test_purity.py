@@ -52,6 +52,8 @@ SHELLS = {
     "doorward_core.record.archive_places": "reads and writes folders and object stores",
     "doorward_core.record.archiving": "keeps the archive up to date beside the log",
     "doorward_core.record.space": "asks the kernel for room on the disks",
+    "doorward_core.record.archive_source": "reads an archive",
+    "doorward_core.record.restore": "writes a log's files from its archive",
     "doorward_core.record.bundles": "reads the log's files, several at a time",
     "doorward_core.record.engine": "the writer's work: owns the log's files",
     "doorward_core.record.journal": "writes and flushes files",

@@ -5,7 +5,7 @@ A shell over files; it only reads, also while a writer is at work.
 It will not prove anything: that is `record.verify`. What does not parse raises RecordError rather than being skipped.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,8 @@ from doorward_core.record.tiles import ENTRIES, tile_path, unpack_bundle
 
 # Ciphers of sessions seen lately; one session's events lie close together.
 _MAX_CIPHERS = 1024
+FREED = "freed"
+_MAX_DIGITS = 19
 
 
 class Content(StrEnum):
@@ -57,18 +59,29 @@ class Entry:
     protected: bool
 
 
+class EntriesFreed(RecordError):
+    """What was asked for is in the log's archive, and not lost."""
+
+
 class LogReader:
     """Reads the log in `folder`.
 
     `identity_keys` are age identities (pyrage) that open sealed payloads; `keys_folder` is where their key files lie.
+    `archive` gives a file of the log's archive, for entries that were freed here; without it they raise EntriesFreed.
     """
 
     def __init__(
-        self, folder: Path, identity_keys: tuple[object, ...] = (), *, keys_folder: Path | None = None
+        self,
+        folder: Path,
+        identity_keys: tuple[object, ...] = (),
+        *,
+        keys_folder: Path | None = None,
+        archive: Callable[[str], bytes | None] | None = None,
     ) -> None:
         self._folder = folder
         self._identities = identity_keys
         self._keys = keys_folder
+        self._archive = archive
         self._ciphers: dict[bytes, AESGCM | None] = {}
         if not folder.is_dir():
             raise RecordError(f"there is no log at {folder}")
@@ -116,6 +129,15 @@ class LogReader:
         raise RecordError(f"entry {index} is missing")
 
     @property
+    def freed(self) -> int:
+        """How many entries, from the first on, are in the archive and not here; reading can begin behind them."""
+        try:
+            text = (self._folder / FREED).read_text("ascii").strip()
+        except (FileNotFoundError, UnicodeError):
+            return 0
+        return int(text) if text.isdigit() and len(text) <= _MAX_DIGITS else 0
+
+    @property
     def size(self) -> int:
         """Number of entries, those that no checkpoint covers yet included."""
         checkpoint = self.checkpoint()
@@ -156,7 +178,23 @@ class LogReader:
             if len(entries) < width:
                 raise RecordError(f"{tile_path(ENTRIES, number, wanted)}: entries are missing")
             return entries
-        raise RecordError(f"entries {number * TILE_WIDTH} to {number * TILE_WIDTH + width - 1} are missing")
+        return self._freed_bundle(number, width)
+
+    def _freed_bundle(self, number: int, width: int) -> list[bytes]:
+        """What is not here is in the archive, where it was freed; else it is lost."""
+        freed = self.freed
+        last = number * TILE_WIDTH + width
+        if last > freed:
+            raise RecordError(f"entries {number * TILE_WIDTH} to {last - 1} are missing")
+        if self._archive is None:
+            raise EntriesFreed(f"the first {freed} entries are not here any more: they are in the log's archive")
+        try:
+            entries = unpack_bundle(self._archive(tile_path(ENTRIES, number)) or b"")
+        except ValueError as error:
+            raise RecordError(f"the archive's {tile_path(ENTRIES, number)}: {error}") from error
+        if len(entries) < width:
+            raise RecordError(f"the archive has lost {tile_path(ENTRIES, number)}")
+        return entries[:width]
 
     def _journal(self) -> tuple[int, list[bytes], bytes]:
         folder = self._folder / journal.FOLDER

@@ -34,6 +34,7 @@ class Report:
 
     `checkpoint_size` entries are proved; `size - checkpoint_size` more are not yet protected by a checkpoint.
     `freed` entries are not in this folder any more, and of them only the hashes were checked: the archive has the rest.
+    `chain` are the keys that sign its checkpoints, for whoever has more of those.
     `pinned` says whether the key came from outside, `outside` whether a checkpoint did.
     `cosigned` are the trusted witnesses that stand behind the checkpoint, and when (POSIX seconds); `quorum` had to.
     `problems` are in order of index; the first names the first bad entry.
@@ -49,6 +50,7 @@ class Report:
     notes: tuple[str, ...] = ()
     checks: Mapping[str, int] = field(default_factory=dict)
     freed: int = 0
+    chain: Chain | None = None
     cosigned: Mapping[str, int] = field(default_factory=dict)
     quorum: int = 0
 
@@ -98,6 +100,7 @@ class _Verifier:
         self._outside_edge: list[bytes] = []
         self._complete = True
         self._freed = 0
+        self._chain: Chain | None = None
 
     def run(self, public_key: str | None, outside_note: bytes | None) -> Report:
         note = self._files.checkpoint()
@@ -162,6 +165,7 @@ class _Verifier:
             cosigned=self._cosigned,
             quorum=self._required.quorum,
             freed=self._freed,
+            chain=self._chain,
         )
 
     def _blame(self, index: int | None, what: str) -> None:
@@ -296,6 +300,7 @@ class _Verifier:
         for problem in chain.problems:
             self._blame(problem.index, problem.what)
         self._checks["keys"] = len(chain.keys)
+        self._chain = chain
         return chain
 
     def _checked_note(self, note: bytes, chain: Chain, size: int, which: str) -> bool:
