@@ -14,10 +14,14 @@ SUPERVISORS = {
     "doorward_core.net.attend": "what the taker of one connection raises is raised again, in that connection's task",
     "doorward_core.net.listen": "one connection's failure must not touch another",
 }
+# module -> why it is longer than any other may be, and how long.
+ALONE = {"doorward_console.evidence.verify": (1600, "one file by promise: an auditor takes it to a machine with Python")}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
 
 
-def _ceiling(path: Path) -> int:
+def _ceiling(module: str, path: Path) -> int:
+    if module in ALONE:
+        return ALONE[module][0]
     tabular = any(path.stem == word or path.stem.startswith(f"{word}_") for word in ("wire", "machine"))
     return MAX_MACHINE_LINES if tabular else MAX_FILE_LINES
 
@@ -30,7 +34,7 @@ def _code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def test_no_file_is_longer_than_its_ceiling(sources: tuple[Any, ...]) -> None:
-    lengths = {source.shown: (len(source.text.splitlines()), _ceiling(source.path)) for source in sources}
+    lengths = {source.shown: (len(source.text.splitlines()), _ceiling(source.module, source.path)) for source in sources}
     assert {path: pair for path, pair in lengths.items() if pair[0] > pair[1]} == {}
 
 

@@ -1,0 +1,105 @@
+"""`doorward evidence`: one file for an auditor, about a period and a scope.
+
+It reads the log's files and changes nothing; it needs no gateway to run, or to be trusted.
+"""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from doorward_console import output
+from doorward_console.asking import JsonOption
+from doorward_console.evidence.times import parse_time
+
+if TYPE_CHECKING:
+    from doorward_console.evidence.write import Wanted, Written
+
+FromOption = Annotated[str, typer.Option("--from", help="Begin: 2026-01-01, 2026-01-01T08:00, or 30d for days ago.")]
+ToOption = Annotated[str, typer.Option("--to", help="End, not included; in the same forms. Now, unless said.")]
+ResourceOption = Annotated[list[str] | None, typer.Option("--resource", help="Only this resource; may be repeated.")]
+SubjectOption = Annotated[
+    list[str] | None, typer.Option("--subject", help="Only this subject, or whom it answers for; may be repeated.")
+]
+LogsOption = Annotated[
+    list[Path], typer.Option("--log", envvar="DOORWARD_LOG", help="A log's folder; may be repeated.", file_okay=False)
+]
+KeyOption = Annotated[list[str] | None, typer.Option("--key", help="A gateway's public key (vkey), or a file with it.")]
+WitnessOption = Annotated[list[str] | None, typer.Option("--witness", help="A witness's public key; may be repeated.")]
+CheckpointOption = Annotated[
+    list[Path] | None,
+    typer.Option("--checkpoint", help="An older checkpoint kept elsewhere: it is proved against.", dir_okay=False),
+]
+IdentityOption = Annotated[
+    Path | None, typer.Option("--identity", help="Your age or SSH secret key: reveals sealed content.", dir_okay=False)
+]
+KeysOption = Annotated[
+    list[Path] | None, typer.Option("--keys", help="Folders of wrapped keys, one for each --log.", file_okay=False)
+]
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="The file to write.", dir_okay=False)]
+
+
+def evidence(
+    *,
+    begin: FromOption,
+    log: LogsOption,
+    end: ToOption = "",
+    resource: ResourceOption = None,
+    subject: SubjectOption = None,
+    key: KeyOption = None,
+    witness: WitnessOption = None,
+    checkpoint: CheckpointOption = None,
+    identity: IdentityOption = None,
+    keys: KeysOption = None,
+    out: OutOption = Path("evidence.zip"),
+    as_json: JsonOption = False,
+) -> None:
+    """Write a bundle that an auditor checks offline, with nothing but Python: report, entries, proofs, verifier."""
+    from doorward_console.evidence.write import Wanted  # noqa: PLC0415 - loaded by this command alone
+    from doorward_core.errors import RecordError  # noqa: PLC0415 - as above
+    from doorward_core.record.keys import parse_identities  # noqa: PLC0415 - as above
+    from doorward_core.record.proof import ProofError  # noqa: PLC0415 - as above
+
+    if keys and len(keys) != len(log):
+        output.fail("give as many --keys as --log")
+    now = time.time_ns()
+    with output.failing(RecordError, ProofError, OSError, ValueError):
+        wanted = Wanted(
+            parse_time(begin, now),
+            parse_time(end, now) if end else now,
+            tuple(resource or ()),
+            tuple(subject or ()),
+            tuple(_vkey(text) for text in key or ()),
+            tuple(_vkey(text) for text in witness or ()),
+            tuple(path.read_bytes() for path in checkpoint or ()),
+            parse_identities(identity.read_text(encoding="utf-8")) if identity else (),
+        )
+        made = _write(out, log, keys or [], wanted)
+    _tell(made, as_json=as_json)
+
+
+def _write(out: Path, logs: list[Path], keys: list[Path], wanted: "Wanted") -> "Written":
+    from doorward_console.evidence.source import Source  # noqa: PLC0415 - loaded by this command alone
+    from doorward_console.evidence.write import write_bundle  # noqa: PLC0415 - as above
+
+    sources = [Source.of(folder, keys[place] if keys else None) for place, folder in enumerate(logs)]
+    with output.progress("gathering") as told:
+        return write_bundle(out, sources, wanted, on_progress=told)
+
+
+def _tell(made: "Written", *, as_json: bool) -> None:
+    if as_json:
+        output.emit({"file": str(made.path), "entries": made.entries, "figures": made.figures,
+                     "exceptions": made.exceptions, "recordings": made.recordings})  # fmt: skip
+        return
+    output.say(f"{output.line(str(made.path))}: {made.entries:,} events, {len(made.exceptions)} kinds of exception")
+    for facts in made.logs:
+        span = f"entries {facts.first} to {facts.end - 1}" if facts.end > facts.first else "no entries"
+        output.say(f"log       {output.line(facts.origin)}: {span} of {facts.size}")
+    output.say(f"check it  python3 verify.py {output.line(str(made.path))} --key VKEY   (verify.py is in the bundle)")
+
+
+def _vkey(text: str) -> str:
+    """A vkey, or the file that holds it."""
+    return text if "+" in text else Path(text).read_text(encoding="ascii").strip()
