@@ -11,6 +11,7 @@ from doorward_console import (
     approvals_commands,
     archive_commands,
     desk_commands,
+    evidence_commands,
     export_commands,
     find_commands,
     follow_commands,
@@ -50,6 +51,7 @@ app.add_typer(archive_commands.app, name="archive")
 app.command("logs")(log_commands.logs)
 app.add_typer(proof_commands.app, name="log")
 app.command("replay")(replay_commands.replay)
+app.command("evidence")(evidence_commands.evidence)
 app.command("export")(export_commands.export)
 app.command("follow")(follow_commands.follow)
 app.add_typer(session_commands.app, name="sessions")
