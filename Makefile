@@ -34,6 +34,7 @@ crew: .venv-crew/.installed ## let a CrewAI crew work through the gateway (insta
 
 test: $(INSTALLED) ## install what the tests need, where that is allowed, and run them all
 	.ci/system-packages
+	.ci/kubernetes-clients
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: $(INSTALLED) ## lint, format, types, who may import whom, and the rules of the house
@@ -45,7 +46,8 @@ check: $(INSTALLED) ## lint, format, types, who may import whom, and the rules o
 
 bench: $(INSTALLED) ## compare with what stands in the same places, in one run (QUICK=1: rougher, minutes; ONLY=http: a part)
 	bench/system-packages
-	@$(BIN)/python -m bench
+	.ci/kubernetes-clients
+	@PATH="$$PATH:$(CURDIR)/.clients" $(BIN)/python -m bench
 
 format: $(INSTALLED) ## put every file into the one format
 	$(BIN)/ruff check --fix
@@ -55,4 +57,4 @@ locks: $(INSTALLED) ## resolve again and write every lock: versions and hashes, 
 	.ci/locks
 
 clean: ## remove what was installed and made here
-	rm -rf .venv .venv-crew .venv-mitmproxy .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-crew .venv-mitmproxy .clients .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

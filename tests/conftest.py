@@ -19,7 +19,7 @@ _MAX_NAME_CHARS = 60
 # What is not on this machine may be there; what is, comes first.
 os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), str(kubectl_stand.CLIENTS)))
 
-pytest_plugins = ["gateway_stack", "desk_stack", "http_stack", "k8s_stack", "ssh_stack"]
+pytest_plugins = ["gateway_stack", "desk_stack", "http_stack", "k8s_stack", "ssh_stack", "apiserver_stand"]
 
 
 def _server_programs() -> Path | None:

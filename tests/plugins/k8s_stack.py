@@ -9,7 +9,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import ssl
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from gateway_stack import Gateway
+from kubectl_stand import programs
 
 from doorward_core.record.reader import LogReader
 from doorward_demo.certificates import write_certificates
@@ -221,13 +221,12 @@ class K8sGateway(Gateway):
         raise AssertionError(f"no {kind} on record")
 
 
-def other_kubectl(version):
-    """Another version of kubectl, where one stands beside the one on the path; else the test is skipped."""
-    found = shutil.which(f"kubectl.{version}")
-    beside = Path(shutil.which("kubectl") or "/kubectl").resolve().parent / f"kubectl.{version}"
-    if found is None and not beside.exists():
-        pytest.skip(f"kubectl {version} is not on this machine")
-    return found or str(beside)
+def other_kubectl(minor):
+    """Another version of kubectl, where it is there; else the test is skipped."""
+    found = programs().get(minor)
+    if found is None:
+        pytest.skip(f"kubectl 1.{minor} is not on this machine")
+    return found
 
 
 def pod(name, namespace="shop", **more):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+CLIENTS = Path(__file__).resolve().parents[2] / ".clients"  # what .ci/kubernetes-clients has put there
 _VERSION = re.compile(r"v1\.(\d+)\.")
 OLDEST_WITH_WEBSOCKETS = 31  # by default, for exec and port-forward alike
 _RUN_S = 60.0
@@ -18,14 +19,15 @@ _RUN_S = 60.0
 
 @lru_cache(maxsize=1)
 def programs() -> dict[int, str]:
-    """Every kubectl there is, by its minor version, and beside it those that an installer has put there."""
+    """Every kubectl there is, by its minor version: on PATH, beside it, and in `CLIENTS`."""
     found = shutil.which("kubectl")
     if found is None:
         return {}
     real = Path(found).resolve()
     beside = sorted(path for path in real.parent.glob("kubectl.1.*") if os.access(path, os.X_OK))
+    ours = sorted(path for path in CLIENTS.glob("kubectl*") if os.access(path, os.X_OK))
     versions: dict[int, str] = {}
-    for program in [*beside, real]:
+    for program in [*beside, real, *ours]:
         command = [program, "version", "--client"]
         told = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_RUN_S)
         version = _VERSION.search(told.stdout)
@@ -44,6 +46,11 @@ def newest() -> str:
 def usable() -> bool:
     """Whether there is one that streams over WebSocket."""
     return any(minor >= OLDEST_WITH_WEBSOCKETS for minor in programs())
+
+
+def helm() -> str | None:
+    """The helm to use: the one that is named in the environment, or on PATH."""
+    return os.environ.get("HELM") or shutil.which("helm")
 
 
 @dataclass(frozen=True)
