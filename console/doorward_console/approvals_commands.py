@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doorward_console import output
+from doorward_console.approvals_watch import watch
 from doorward_console.asking import (
     CaOption,
     GatewayOption,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from doorward_console.gateway import Gateway
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See what waits for people, and decide it.")
+app.command("watch")(watch)
 
 ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; the requester reads it, the record keeps it.")]
 SignOption = Annotated[
@@ -64,6 +66,7 @@ def list_(
     state: Annotated[
         str, typer.Option(help="pending, granted, rejected, expired, withdrawn, used, or all")
     ] = "pending",
+    before: Annotated[str, typer.Option(help="What comes behind this place, as the list before said it.")] = "",
     token: TokenOption = "",
     token_file: TokenFileOption = None,
     ca_file: CaOption = None,
@@ -72,7 +75,8 @@ def list_(
     """List what waits. Newest first, as far as it is yours to decide, or you asked for it."""
     from urllib.parse import quote  # noqa: PLC0415 - beside its only use
 
-    document = ask(reach(gateway, token, token_file, ca_file), f"/v1/approvals?state={quote(state)}")
+    place = f"&before={quote(before)}" if before else ""
+    document = ask(reach(gateway, token, token_file, ca_file), f"/v1/approvals?state={quote(state)}{place}")
     if as_json:
         output.emit(document)
         return
@@ -83,7 +87,7 @@ def list_(
     now = time.time_ns()
     output.table(("request", "state", "left", "who", "on", "what"), [_row(item, now) for item in listed])
     if document.get("more"):
-        output.say(f"and {document['more']} more")
+        output.say(f"and {document['more']} more; --before {document.get('next')} shows them")
 
 
 @app.command()
@@ -149,10 +153,7 @@ def _vote(
         _print_card(detail)
     if not yes and _at_terminal():
         typer.confirm(f"{verdict} this?", abort=True)
-    body: dict[str, object] = {"verdict": verdict, "reason": reason, "content": detail.content}
-    if key is not None:
-        body["proof"] = _signed(gateway, detail, verdict, reason, key)
-    document = tell(gateway, f"/v1/approvals/{name}/vote", body)
+    document = tell(gateway, f"/v1/approvals/{name}/vote", _ballot(gateway, detail, verdict, reason, key))
     if as_json:
         output.emit(document)
         return
@@ -166,23 +167,13 @@ def _at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _signed(gateway: "Gateway", detail: "Detail", verdict: str, reason: str, key: Path) -> dict[str, object]:
-    from doorward_console.signing import CannotSign, sign  # noqa: PLC0415 - only signed votes need it
-    from doorward_core.approvals.request import Verdict  # noqa: PLC0415 - as above
-    from doorward_core.approvals.votes import statement  # noqa: PLC0415 - as above
+def _ballot(gateway: "Gateway", detail: "Detail", verdict: str, reason: str, key: Path | None) -> dict[str, object]:
+    from doorward_console.gateway import CannotAsk, Refused  # noqa: PLC0415 - http takes a while to load
+    from doorward_console.signing import CannotSign  # noqa: PLC0415 - as above
+    from doorward_console.voting import ballot  # noqa: PLC0415 - as above
 
-    who = ask(gateway, "/v1/whoami")
-    now = time.time_ns()
-    text = statement(
-        detail.request,
-        Verdict(verdict),
-        subject=str(who.get("subject")),
-        issuer=str(who.get("issuer")),
-        reason=reason,
-        cast_unix_ns=now,
-    )
-    with output.failing(CannotSign):
-        return {"kind": "sshsig", "signature": sign(key, text), "cast_unix_ns": now}
+    with output.failing(Refused, status=output.NO), output.failing(CannotAsk, CannotSign):
+        return ballot(gateway, detail, verdict, reason, key)
 
 
 def _id(request: str) -> str:

@@ -40,6 +40,10 @@ class Gateway:
         self._token = token
         self._ca_file = ca_file
 
+    def at(self, url: str) -> "Gateway":
+        """Another gateway, asked by the same person."""
+        return Gateway(url, self._token, self._ca_file)
+
     def get(self, path: str) -> dict[str, object]:
         """Ask."""
         return self._ask("GET", path, None)

@@ -129,6 +129,13 @@ class ControlThread:
         self._store.open(request)
         return request
 
+    def changed(self) -> None:
+        """What the desk says to those who wait once something was put on it."""
+        self._token.run_sync_soon(self.desk.changes.made)
+
+    def withdraw(self, name: str) -> None:
+        self._store.transition(name, RequestState.PENDING, RequestState.WITHDRAWN, NOW + NS)
+
     def state(self, name: str) -> str:
         return self._store.get(name).state.value
 
