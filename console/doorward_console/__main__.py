@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from doorward_console import (
+    access_commands,
     approvals_commands,
     archive_commands,
+    break_glass_commands,
     desk_commands,
     evidence_commands,
     export_commands,
@@ -24,6 +26,8 @@ from doorward_console import (
     policy_commands,
     proof_commands,
     replay_commands,
+    review_commands,
+    revoke_command,
     session_commands,
     ssh_commands,
     token_command,
@@ -40,6 +44,9 @@ app = typer.Typer(
 app.add_typer(init_commands.app, name="init")
 app.add_typer(approvals_commands.app, name="approvals")
 app.add_typer(passkeys_commands.app, name="passkeys")
+app.add_typer(access_commands.app, name="access")
+app.command("revoke")(revoke_command.revoke)
+app.add_typer(break_glass_commands.app, name="break-glass")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(policy_commands.config_app, name="config")
 app.add_typer(http_commands.app, name="http")
@@ -54,6 +61,7 @@ app.command("replay")(replay_commands.replay)
 app.command("evidence")(evidence_commands.evidence)
 app.command("export")(export_commands.export)
 app.command("follow")(follow_commands.follow)
+app.command("review")(review_commands.review)
 app.add_typer(session_commands.app, name="sessions")
 app.command("desk")(desk_commands.desk)
 app.command("token")(token_command.token)

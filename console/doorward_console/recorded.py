@@ -72,7 +72,7 @@ def recorded(entries: Iterable[Entry], resources: Mapping[str, Resource]) -> Ite
         if entry.kind == EventKind.POLICY_LOADED:
             yield _told(entry)
         elif entry.kind == EventKind.SESSION_OPENED:
-            known = sessions[entry.session_id] = _who(entry), _where(entry, resources)
+            known = sessions[entry.session_id] = identity_of(entry), _where(entry, resources)
             yield Asked(entry.index, entry.time_unix_ns, *known, None, Effect.PERMIT, _bytes(entry, "policy"))
         elif entry.kind == EventKind.SESSION_CLOSED:
             sessions.pop(entry.session_id, None)
@@ -93,11 +93,11 @@ def _told(entry: Entry) -> Told:
 
 def _asked(entry: Entry, identity: Identity, resource: Resource) -> Asked:
     operation = _operation(entry)
-    account = _text(entry, "account")
+    account = text(entry, "account")
     if account != resource.account:
         resource = replace(resource, account=account)
     was = _was(entry)
-    apart = APART.get(ReasonCode(_text(entry, "reason")), "") if _text(entry, "reason") in set(ReasonCode) else ""
+    apart = APART.get(ReasonCode(text(entry, "reason")), "") if text(entry, "reason") in set(ReasonCode) else ""
     sealed, policy = entry.payload is None, _bytes(entry, "policy")
     if was is Effect.HOLD:
         apart = ""  # it was held, whatever ended the wait
@@ -106,22 +106,22 @@ def _asked(entry: Entry, identity: Identity, resource: Resource) -> Asked:
 
 def _was(entry: Entry) -> Effect:
     """What policy said. A request means that it was held, also where an earlier grant let it through at once."""
-    if entry.kind == EventKind.OPERATION_HELD or _text(entry, "request"):
+    if entry.kind == EventKind.OPERATION_HELD or text(entry, "request"):
         return Effect.HOLD
-    observed = _text(entry, "observed")
-    return Effect(observed or _text(entry, "verdict") or Effect.DENY)
+    observed = text(entry, "observed")
+    return Effect(observed or text(entry, "verdict") or Effect.DENY)
 
 
 def _operation(entry: Entry) -> Operation:
     payload: Mapping[str, Value] = entry.payload or {}
-    attributes, text, action = payload.get("attributes"), payload.get("text"), _text(entry, "action")
+    attributes, words, action = payload.get("attributes"), payload.get("text"), text(entry, "action")
     return Operation(
         id=entry.operation_id,
         seq=0,
         action=Action(action) if action in set(Action) else Action.UNKNOWN,
-        verb=_text(entry, "verb"),
+        verb=text(entry, "verb"),
         atoms=tuple(_atoms(payload.get("atoms"))),
-        text=text if isinstance(text, str) else "",
+        text=words if isinstance(words, str) else "",
         digest=b"",
         complete=entry.header.get("complete") is True,
         attributes={k: v for k, v in attributes.items() if isinstance(v, str)} if isinstance(attributes, dict) else {},
@@ -138,34 +138,39 @@ def _atoms(value: Value) -> Iterator[Atom]:
             yield Atom(known, Target(str(kind), str(name), names, str(detail or "")))
 
 
-def _who(entry: Entry) -> Identity:
-    head = entry.header
-    groups, attributes, kind = head.get("groups"), head.get("attributes"), _text(entry, "principal")
-    full = (entry.payload or {}).get("groups")  # a long list is cut in the header
-    names = full if isinstance(full, list) else groups if isinstance(groups, list) else []
+def identity_of(entry: Entry) -> Identity:
+    """Who opened a session, as far as policy looks at it."""
+    attributes, kind = entry.header.get("attributes"), text(entry, "principal")
+    full = (entry.payload or {}).get("groups")  # a long list is cut in the header, and whole in the payload
     return Identity(
-        subject=_text(entry, "subject"),
-        issuer=_text(entry, "issuer"),
+        subject=text(entry, "subject"),
+        issuer=text(entry, "issuer"),
         kind=PrincipalKind(kind) if kind in set(PrincipalKind) else PrincipalKind.AGENT,
-        groups=frozenset(str(name) for name in names),
+        groups=frozenset(texts(full) or texts(entry.header.get("groups"))),
         method=AuthMethod.JWT,
         credential_id="recorded",
         authenticated_unix_ns=0,
         expires_unix_ns=0,
-        sponsor=_text(entry, "sponsor"),
+        sponsor=text(entry, "sponsor"),
         attributes={k: v for k, v in attributes.items() if isinstance(v, str)} if isinstance(attributes, dict) else {},
     )
 
 
 def _where(entry: Entry, resources: Mapping[str, Resource]) -> Resource:
-    name, account = _text(entry, "resource"), _text(entry, "account")
+    name, account = text(entry, "resource"), text(entry, "account")
     known = resources.get(name)
-    return Resource(name, _text(entry, "protocol"), known.labels if known else {}, account)
+    return Resource(name, text(entry, "protocol"), known.labels if known else {}, account)
 
 
-def _text(entry: Entry, name: str) -> str:
+def text(entry: Entry, name: str) -> str:
+    """A text of the header; empty where there is none."""
     value = entry.header.get(name)
     return value if isinstance(value, str) else ""
+
+
+def texts(value: Value) -> tuple[str, ...]:
+    """The texts of an array."""
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
 
 
 def _bytes(entry: Entry, name: str) -> bytes:
