@@ -14,6 +14,7 @@ from pathlib import Path
 
 import kubectl_stand
 import pytest
+import python_312
 
 _MAX_NAME_CHARS = 60
 # What is not on this machine may be there; what is, comes first.
@@ -105,6 +106,11 @@ NEEDS = {
         "a JDK and Maven, for PgJDBC",
         "apt-get install default-jdk-headless maven",
         lambda: shutil.which("javac") is not None and shutil.which("mvn") is not None,
+    ),
+    "need_python312": Need(
+        "a Python 3.12, for an independent reader of the log",
+        "install one, as python3.12 on PATH or with pyenv",
+        lambda: python_312.found() is not None,
     ),
     "need_root": Need("to be root", "run as root", lambda: os.geteuid() == 0),
     "need_not_root": Need("not to be root", "run as an ordinary user", lambda: os.geteuid() != 0),

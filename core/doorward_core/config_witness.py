@@ -56,6 +56,8 @@ class WitnessesSettings(Strict):
         names = [item.name for item in self.list]
         if len(set(names)) != len(names):
             raise fault("a witness stands here twice: each counts once")
+        if len({item.vkey.rpartition("+")[2] for item in self.list}) != len(names):
+            raise fault("two witnesses have one key: they are one")
         if self.quorum > len(names):
             raise fault(f"a quorum of {self.quorum} is never reached by {len(names)} witnesses")
         if len(names) > MAX_WITNESSES:

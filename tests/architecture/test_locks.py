@@ -15,8 +15,14 @@ LOCKS = (
     "proxies/k8s/requirements.lock",
     "console/requirements.lock",
 )
-# Examples, and what the bench compares with, have environments of their own, which need not agree with the workspace.
-APART = ("examples/crewai/requirements.lock", "bench/mitmproxy/requirements.lock", ".ci/clients.lock")
+# Examples, what the bench compares with, and what checks us from outside have environments of their own, which need not
+# agree with the workspace.
+APART = (
+    "examples/crewai/requirements.lock",
+    "bench/mitmproxy/requirements.lock",
+    ".ci/clients.lock",
+    ".ci/tlog.lock",
+)
 PINNED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[^\s;]+)(?: ;[^\\]*)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 

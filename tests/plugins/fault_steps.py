@@ -27,7 +27,7 @@ class Faults:
 
         def replaced(path, target):
             self.step()
-            self.synced[Path(target)] = self.synced.pop(path, 0)
+            self.synced[Path(target).absolute()] = self.synced.pop(path.absolute(), 0)
             return replace(path, target)
 
         monkeypatch.setattr(Path, "replace", replaced)

@@ -39,6 +39,8 @@ class Required:
         keys = tuple(witness_key(vkey) for vkey in vkeys)
         if len({key.origin for key in keys}) != len(keys):
             raise ProofError("a witness was named twice: each counts once")
+        if len({key.public for key in keys}) != len(keys):
+            raise ProofError("two witnesses have one key: they count once")
         if quorum > len(keys):
             raise ProofError(f"a quorum of {quorum} is never reached by {len(keys)} witnesses")
         return cls(keys, quorum or len(keys))

@@ -1,15 +1,17 @@
 """`record.witnesses` of the configuration."""
 
+import base64
+import hashlib
+
 import pytest
 from pydantic import ValidationError
 
 from doorward_core.config_witness import WitnessesSettings
 
-VKEY = "witness.example/w1+0a1b2c3d+" + "A" * 44
 
-
-def entry(name="witness.example/w1", url="https://w.example/"):
-    return {"url": url, "vkey": f"{name}+0a1b2c3d+{'A' * 44}"}
+def entry(name="witness.example/w1", url="https://w.example/", key=None):
+    key = key or base64.b64encode(b"\x04" + hashlib.sha256(name.encode()).digest()).decode()
+    return {"url": url, "vkey": f"{name}+0a1b2c3d+{key}"}
 
 
 def test_a_quorum_of_two():
@@ -29,6 +31,7 @@ def test_a_quorum_of_two():
         ({"list": (entry(url="https://u@w.example"),)}, "https://"),
         ({"list": ({"url": "https://w.example", "vkey": "x"},)}, "doorward witness init"),
         ({"lag": "0s"}, "whole second"),
+        ({"list": (entry(key="A" * 44), entry("w2", key="A" * 44))}, "they are one"),
     ],
 )
 def test_faults_in_words(changes, words):

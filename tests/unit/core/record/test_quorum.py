@@ -2,8 +2,9 @@
 
 import pytest
 
+from doorward_core.record.checkpoint import COSIGNATURE, make_vkey, parse_vkey
 from doorward_core.record.proof import ProofError
-from doorward_core.record.quorum import cosigned, witness_key
+from doorward_core.record.quorum import Required, cosigned, witness_key
 
 
 def test_the_cosigned_vector_names_its_witness_and_when(vectors):
@@ -53,6 +54,17 @@ def test_every_flipped_bit_of_a_cosigned_note_loses_it(vectors):
 def test_a_vkey_that_is_no_witness_s(vectors, change):
     with pytest.raises(ProofError):
         witness_key(change(vectors("cosigned.json")["witness_vkey"]))
+
+
+def test_what_is_required_must_be_possible_and_each_key_counts_once(vectors):
+    vkey = vectors("cosigned.json")["witness_vkey"]
+    assert Required.of((vkey,), 0).quorum == 1
+    for vkeys, quorum, words in (((vkey, vkey), 1, "named twice"), ((vkey,), 2, "never reached")):
+        with pytest.raises(ProofError, match=words):
+            Required.of(vkeys, quorum)
+    public = parse_vkey(vkey, COSIGNATURE)[1]
+    with pytest.raises(ProofError, match="one key"):
+        Required.of((vkey, make_vkey("other.example", public, COSIGNATURE)), 1)
 
 
 def test_a_log_s_vkey_is_no_witness_s(vectors):
