@@ -145,14 +145,14 @@ async def test_ap_01_a_token_alone_and_somebody_elses_passkey_approve_nothing(ho
     assert [event.header["counted"] for event in house.events] == [False, False, False]
 
 
-async def test_ap_01_a_passkey_that_was_struck_out_votes_no_more(house):
+async def test_ap_08_a_passkey_that_was_struck_out_votes_no_more(house):
     request = await house.hold()
     proof = await house.proof(DORA, house.dora, request)
     house.desk.trusted = Trusted((), replace(house.trusted.passkeys, known=()))
     await house.refused(DORA, request, "not one of yours", proof=proof)
 
 
-async def test_ap_02_an_assertion_counts_for_its_own_request_verdict_reason_person_and_time_only(house):
+async def test_ap_09_an_assertion_counts_for_its_own_request_verdict_reason_person_and_time_only(house):
     request = await house.hold()
     other = await house.hold(operation=replace(UPDATE, text="UPDATE customer SET name = 'y'", digest=b"e" * 32))
     proof = await house.proof(DORA, house.dora, request, reason="fine")
@@ -174,7 +174,7 @@ async def test_ap_03_an_assertion_is_not_cast_twice(house):
 
 
 @pytest.mark.parametrize("across_a_restart", [False, True])
-async def test_ap_05_a_copied_passkey_is_refused_and_the_record_says_so(house, across_a_restart):
+async def test_ap_09_a_copied_passkey_is_refused_and_the_record_says_so(house, across_a_restart):
     first, second = await house.hold(), await house.hold(operation=replace(UPDATE, digest=b"e" * 32))
     house.dora.counter = 7
     await house.post(DORA, first, "vote", verdict="approve", proof=await house.proof(DORA, house.dora, first))
@@ -196,13 +196,13 @@ async def test_ap_05_a_copied_passkey_is_refused_and_the_record_says_so(house, a
         ({"flags": PRESENT}, "did not verify who"),
     ],
 )
-async def test_ap_05_what_a_page_of_somebody_else_or_a_bare_touch_made_approves_nothing(house, changes, words):
+async def test_ap_09_what_a_page_of_somebody_else_or_a_bare_touch_made_approves_nothing(house, changes, words):
     request = await house.hold()
     await house.refused(DORA, request, words, proof=await house.proof(DORA, house.dora, request, **changes))
 
 
 @pytest.mark.parametrize("kind", ["token", "webauthn"])
-async def test_ap_05_a_login_that_is_too_old_approves_nothing_with_any_proof_and_may_still_reject(house, kind):
+async def test_ap_08_a_login_that_is_too_old_approves_nothing_with_any_proof_and_may_still_reject(house, kind):
     request = await house.hold(replace(HOLD, proof=kind, fresh_s=300))
     house.now = START + 301 * NS
     proof = {"proof": await house.proof(DORA, house.dora, request)} if kind == "webauthn" else {}
@@ -214,7 +214,7 @@ async def test_ap_05_a_login_that_is_too_old_approves_nothing_with_any_proof_and
     assert (await house.post(DORA, other, "vote", verdict="reject"))["state"] == "rejected"
 
 
-async def test_ap_05_a_login_of_which_nobody_knows_when_it_was_is_too_old(house):
+async def test_ap_08_a_login_of_which_nobody_knows_when_it_was_is_too_old(house):
     request = await house.hold(replace(HOLD, proof="token", fresh_s=86_400))
     await house.refused(replace(DORA, logged_in_unix_ns=0), request, "log in again")
 

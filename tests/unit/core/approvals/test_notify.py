@@ -122,7 +122,7 @@ def test_ap_04_in_teams_strangers_text_is_never_markdown(hostile):
 
 
 @pytest.mark.parametrize("style", ["json", "slack", "teams"])
-def test_ap_05_nothing_in_a_message_decides(hostile, style):
+def test_ap_10_nothing_in_a_message_decides(hostile, style):
     said = _made(hostile, style)
     assert all(
         part.get("type") not in ("button", "actions", "Action.Submit", "Action.Execute", "Action.Http")

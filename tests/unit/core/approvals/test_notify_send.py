@@ -95,7 +95,7 @@ async def test_a_notice_arrives_signed_and_the_documented_verifier_takes_it_once
             verified(headers[SIGNATURE], data, key, set())
 
 
-async def test_ap_05_the_documented_verifier_refuses_what_is_old(hook, a_request):
+async def test_ap_10_the_documented_verifier_refuses_what_is_old(hook, a_request):
     told = Told(_receiver(hook.url), clock=lambda: time.time_ns() - 600 * 10**9)
     told.notifier.tell(of_request("held", a_request(), NOW))
     await told.until(sent=1)
@@ -188,7 +188,7 @@ async def test_a_secret_that_cannot_be_had_is_a_failure(a_request):
     assert "cannot be had" in told.notifier.problem
 
 
-async def test_ap_06_a_receiver_that_never_answers_costs_nobody_else_anything(a_request):
+async def test_ap_10_a_receiver_that_never_answers_costs_nobody_else_anything(a_request):
     told = Told(_receiver("https://localhost:1/"))
     for _ in range(QUEUE + 5):  # nobody takes them out: `tell` returns all the same
         told.notifier.tell(of_request("held", a_request(), NOW))
@@ -196,7 +196,7 @@ async def test_ap_06_a_receiver_that_never_answers_costs_nobody_else_anything(a_
     assert len(told.said) == 5
 
 
-async def test_ap_06_a_hold_does_not_wait_for_a_receiver(room, a_request):
+async def test_ap_10_a_hold_does_not_wait_for_a_receiver(room, a_request):
     told = Told(_receiver("https://localhost:1/"))
     room.desk.notifier = told.notifier
     for number in range(3):
