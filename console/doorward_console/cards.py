@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from doorward_console.output import line, moment, shown, span
 from doorward_core.approvals.codec import content_digest, read_card
 from doorward_core.approvals.flags import flags
-from doorward_core.approvals.request import ApprovalRequest
+from doorward_core.approvals.request import NS_PER_S, ApprovalRequest
 from doorward_core.model import Atom
 from doorward_core.sql.layout import layout
 
@@ -53,6 +53,7 @@ def card_lines(detail: Detail, now_unix_ns: int) -> list[str]:
         f"on        {line(request.resource)} as {line(request.account)} ({line(request.origin)})",
         f"because   {line(request.reason) or '-'}",
         *(_rule_line(request, detail.missing)),
+        *(_standing_line(request)),
         "does      " + "\n          ".join(_atom(atom) for atom in request.atoms),
     ]
     if request.unseen:
@@ -94,6 +95,13 @@ def _rule_line(request: ApprovalRequest, missing: Mapping[str, int]) -> list[str
         left = missing.get(rule.rule, rule.quorum)
         lines.append(f"rule      {line(rule.rule)}: {rule.quorum} of {groups}{proof}; {left} missing")
     return lines
+
+
+def _standing_line(request: ApprovalRequest) -> list[str]:
+    if not request.standing:
+        return []
+    lasts = span(request.grant_s * NS_PER_S)
+    return [f"stands    for {lasts} from the approval: all of this goes on without anybody being asked again"]
 
 
 def _atom(atom: Atom) -> str:

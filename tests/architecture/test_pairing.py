@@ -19,6 +19,9 @@ UNIT = {
 # module -> (the file that tests it, why that is not a unit file of its own name).
 ELSEWHERE: dict[str, tuple[str, str]] = {
     "doorward_core.errors": ("tests/architecture/test_shape.py", "holds no code: names and docstrings"),
+    "doorward_console.access_commands": ("tests/integration/test_access.py", "asks a whole gateway"),
+    "doorward_console.break_glass_commands": ("tests/integration/test_access.py", "asks a whole gateway"),
+    "doorward_console.revoke_command": ("tests/integration/test_access.py", "asks a whole gateway"),
     "doorward_core.holding": ("tests/unit/core/test_gate.py", "the gate's own waiting: only the gate asks it"),
     "doorward_core.http.exchange": (
         "tests/unit/core/http/test_server_h1.py",
@@ -48,6 +51,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "doorward_http.upgrades": ("tests/integration/http/test_websockets.py", "moves frames between two real peers"),
     "doorward_k8s.__main__": ("tests/integration/k8s/test_kubectl.py", "a program, run as an operator runs it"),
     "doorward_k8s.looks": ("tests/integration/k8s/test_changes.py", "the shell: asks a real server"),
+    "doorward_k8s.ports": ("tests/integration/k8s/test_forwards.py", "the shell: asks while a real client waits"),
     "doorward_k8s.proxy": ("tests/integration/k8s/test_kubectl.py", "the shell: only a real client takes it through"),
     "doorward_k8s.serving": ("tests/integration/k8s/test_kubectl.py", "the shell: only real peers move it"),
     "doorward_k8s.streams": ("tests/integration/k8s/test_exec.py", "moves messages between two real peers"),

@@ -10,7 +10,7 @@ Invariants:
 - A revocation means whoever it names under every issuer and in every spelling; it errs towards refusing.
 - `everything` refuses sessions, and nobody at the control port: somebody must be able to lift it.
 - An opening is one person's own, on one resource, until its end: no agent uses it, whoever answers for that agent, and
-  nobody who acts for that person (docs/adr/0015-break-glass-is-a-person-s-own.md).
+  nobody who acts for that person (docs/adr/0016-break-glass-is-a-person-s-own.md).
 - A review is owed for each opening until somebody else has signed it.
 """
 

@@ -88,3 +88,9 @@ def test_a_long_statement_is_shown_as_it_is_and_laid_out_below(document):
     lines = _card(document(text=text, context={"search_path": "public"}))
     assert f"  | {text}" in lines
     assert "  | WHERE id = 42" in lines
+
+
+def test_standing_access_says_how_long_it_stands(document):
+    assert not any(line.startswith("stands") for line in _card(document()))
+    lines = _card(document(standing=True, grant_s=7200))
+    assert "stands    for 2 h 0 min from the approval: all of this goes on without anybody being asked again" in lines
