@@ -153,8 +153,9 @@ class Splitting(Faults):
         os.close(opened)
 
     def reap(self) -> None:
-        child, status = os.wait()
-        step = self.children.pop(child)
+        child, step = next(iter(self.children.items()))
+        _, status = os.waitpid(child, 0)
+        del self.children[child]
         if status:
             self.failed.append(step)
 

@@ -3,6 +3,8 @@
 Each row's attacker leaves a log that a verifier must refuse, naming the first bad entry; rows are never removed.
 """
 
+import random
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from doorward_core.errors import RecordError
 from doorward_core.record import checkpoint, journal, merkle, proof
 from doorward_core.record.encode import decode, encode
 from doorward_core.record.engine import Engine, Settings
+from doorward_core.record.keys import _read_key
 from doorward_core.record.publish import Publisher
 from doorward_core.record.tiles import pack_bundle, tile_path, unpack_bundle
 from doorward_core.record.verify import verify
@@ -215,23 +218,112 @@ def test_l_01_rolled_back_with_its_checkpoint_does_not_reopen_beside_its_copy(vi
 # --- L-02 edit any byte; re-hash from there ---------------------------------------------------------------------------
 
 
-def test_l_02_every_byte_of_a_small_log(victim):
+def entry_at(data: bytes, at: int) -> int:
+    """Which entry of a bundle the byte at this place belongs to."""
+    index, end = -1, 0
+    while end <= at:
+        end += 2 + int.from_bytes(data[end : end + 2], "big")
+        index += 1
+    return index
+
+
+def named(problems, path: Path, folder: Path, data: bytes, at: int) -> bool:
+    """Whether the first problem says where: the entry, or for what holds none the file itself."""
+    relative = path.relative_to(folder).as_posix()
+    first = problems[0]
+    if relative == "checkpoint":
+        return any("checkpoint" in problem.what for problem in problems)
+    if relative.startswith("journal/"):
+        return first.index is not None or "journal" in first.what
+    level, digits = re.fullmatch(r"tile/(\w+)/([x0-9/]+)(?:\.p/\d+)?", relative).groups()
+    number = int(re.sub("[x/]", "", digits))
+    if level == "entries":
+        return first.index == number * 256 + entry_at(data, at)
+    if level == "0":
+        return first.index == number * 256 + at // 32
+    return relative in first.what
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "lock"]
+
+
+@pytest.mark.slow
+def test_l_02_every_bit_of_a_small_log(victim):
+    """Each of them alone: found, and named with its entry where it is one."""
     victim.fill(3)
     flipped = 0
-    for path in sorted(victim.folder.rglob("*")):
-        if not path.is_file() or path.name == "lock":
-            continue
+    for path in files_of(victim.folder):
         good = path.read_bytes()
         for at in range(len(good)):
-            path.write_bytes(good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1 :])
-            report = victim.report()
-            assert not report.ok, (path, at)
-            if path.parent.parent.name == "entries":
-                assert report.problems[0].index is not None, at
-            flipped += 1
+            for bit in range(8):
+                path.write_bytes(good[:at] + bytes([good[at] ^ 1 << bit]) + good[at + 1 :])
+                report = victim.report()
+                assert not report.ok, (path, at, bit)
+                assert named(report.problems, path, victim.folder, good, at), (path, at, bit, report.problems)
+                flipped += 1
         path.write_bytes(good)
-    assert flipped > 2500
+    assert flipped > 20_000
     assert victim.report().ok
+
+
+def test_l_02_every_byte_cut_off_a_small_log(victim):
+    """Each file, cut at each length."""
+    victim.fill(3)
+    for path in files_of(victim.folder):
+        good = path.read_bytes()
+        for length in range(len(good)):
+            path.write_bytes(good[:length])
+            # A journal without its last frames, none of whose entries a checkpoint covers, would be a torn tail.
+            assert not victim.report().ok, (path, length)
+        path.write_bytes(good)
+    assert victim.report().ok
+
+
+@pytest.mark.slow
+def test_l_02_a_log_of_ten_thousand_entries_sampled(victim):
+    """Bits, cuts, changes of order, splices and exchanged keys in places drawn once and for all."""
+    victim.fill(10_000)
+    drawn = random.Random(20_260_728)
+    paths = files_of(victim.folder)
+    weights = [path.stat().st_size for path in paths]
+    for path in [*drawn.choices(paths, weights, k=60), *paths[:1], *paths[-2:]]:
+        good = path.read_bytes()
+        at = drawn.randrange(len(good))
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1 << drawn.randrange(8)]) + good[at + 1 :])
+        report = victim.report()
+        assert not report.ok, (path, at)
+        assert named(report.problems, path, victim.folder, good, at), (path, at, report.problems)
+        path.write_bytes(good[:at])
+        assert not victim.report().ok, (path, at)
+        path.write_bytes(good)
+    assert victim.report().ok
+
+
+@pytest.mark.slow
+def test_l_03_a_log_of_ten_thousand_entries_out_of_order_spliced_or_forked(tmp_path):
+    """By whoever has the key, too: the places are within what is signed."""
+    victim, other = Victim(tmp_path / "a").fill(10_000), Victim(tmp_path / "b", "gateway.example/b").fill(10_000)
+    entries, theirs, outside = victim.entries(), other.entries(), victim.note
+    key = _read_key(victim.root / "keys" / "s.pem")
+    drawn = random.Random(20_260_729)
+    for _ in range(6):
+        at = drawn.randrange(1, 9_000)
+        for change in (
+            moved(entries, at + 5, at),
+            [*entries[:at], entries[at - 1], *entries[at:-1]],
+            [*entries[:at], *entries[at + 1 :]],
+            [*entries[:at], theirs[at], *entries[at + 1 :]],
+        ):
+            victim.rewrite(change, key)
+            assert victim.first_bad() == at
+        forked = [*entries[:at], altered(entries[at], head={"n": 2}), *entries[at + 1 :]]
+        victim.rewrite(forked, key)
+        assert victim.report().ok  # the owner of the key may write what they like ...
+        assert not victim.report(outside).ok  # ... but not past a checkpoint that somebody kept
+        victim.rewrite(entries, Ed25519PrivateKey.generate())
+        report = victim.report()
+        assert "did not sign" in report.problems[0].what
 
 
 @pytest.mark.parametrize("index", [0, 1, 255, 256, 400, 511, 512, 601])
