@@ -91,6 +91,7 @@ def _rule_line(request: ApprovalRequest, missing: Mapping[str, int]) -> list[str
     lines = []
     for rule in request.rules:
         proof = "" if rule.proof == "token" else f", proof: {line(rule.proof)}"
+        proof += f", within {span(rule.fresh_s * 1_000_000_000)} of a login" if rule.fresh_s else ""
         groups = line(", ".join(sorted(rule.groups)))
         left = missing.get(rule.rule, rule.quorum)
         lines.append(f"rule      {line(rule.rule)}: {rule.quorum} of {groups}{proof}; {left} missing")

@@ -39,7 +39,7 @@ from doorward_core.net.control import ControlServer, Route, probes
 from doorward_core.net.secrets import missing
 from doorward_core.net.tls import ServerTls
 from doorward_core.operators import is_operator, session_routes
-from doorward_core.policy.lint import remarks
+from doorward_core.policy.lint import remarks, unprovable
 from doorward_core.policy.load import load_policy
 from doorward_core.revocations import revocation_routes
 from doorward_core.rooms import Room, opened, trusted
@@ -178,6 +178,7 @@ class Gateway:
     def _remarks(self) -> Iterator[str]:
         """What would show only when somebody asks: rules that say nothing, credentials that are not there."""
         yield from remarks(self._room.gate.policy, self._config.nouns(), time.time_ns())
+        yield from unprovable(self._room.gate.policy, self._room.gate.desk.trusted.kinds)
         for name, resource in self._config.resources.items():
             for account, login in resource.accounts.items():
                 problem = "" if login.password is None else missing(login.password)

@@ -17,6 +17,7 @@ A vote names, in `content`, the digest of the card that its caster saw; where it
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from doorward_core.approvals.answers import detail, summary
@@ -31,6 +32,8 @@ from doorward_core.model import Identity
 from doorward_core.net.control import Call, Problem, Reply, Route, json_reply, read_json
 
 MAX_LISTED = 200
+MAX_EACH = 8
+"""How many questions of one person may wait for changes at once: a browser, a terminal, and a few forgotten ones."""
 MAX_READ = 2_000
 """How many requests one question makes the store read; more than ever wait at once (`store.Quota`)."""
 
@@ -54,6 +57,7 @@ class _Api:
     def __init__(self, desk: Desk, facts: Facts) -> None:
         self._desk = desk
         self._facts = facts
+        self._waiting: Counter[tuple[str, str]] = Counter()
 
     async def whoami(self, call: Call) -> Reply:
         who = call.who
@@ -76,7 +80,7 @@ class _Api:
             wanted = read_listing(call.query)
         except ValueError as error:
             raise Problem(400, str(error)) from error
-        if wanted.after is not None and not await self._changed(wanted, wanted.after):
+        if wanted.after is not None and not await self._changed(call.who, wanted, wanted.after):
             return json_reply({"version": wanted.after, "changed": False})
         # The version first: what changes while the list is read makes it old, and whoever waits reads again.
         version = self._desk.changes.version
@@ -131,11 +135,17 @@ class _Api:
         mine = [base64url(item.credential) for item in passkeys.of(who.subject, who.issuer)]
         return {"passkeys": mine, "rp_id": passkeys.party.id if passkeys.party else ""}
 
-    async def _changed(self, wanted: Listing, version: int) -> bool:
-        changes = self._desk.changes
-        if wanted.wait_s and changes.waiting >= MAX_WAITING:
-            raise Problem(429, f"{MAX_WAITING} others wait for changes; ask again in a few seconds, without `after`")
-        return await changes.after(version, wanted.wait_s)
+    async def _changed(self, who: Identity, wanted: Listing, version: int) -> bool:
+        changes, person = self._desk.changes, (who.issuer, who.subject)
+        if wanted.wait_s and (changes.waiting >= MAX_WAITING or self._waiting[person] >= MAX_EACH):
+            raise Problem(429, "too many wait for changes already; ask again in a few seconds, without `after`")
+        self._waiting[person] += 1
+        try:
+            return await changes.after(version, wanted.wait_s)
+        finally:
+            self._waiting[person] -= 1
+            if not self._waiting[person]:
+                del self._waiting[person]
 
     async def _case(self, call: Call) -> Case:
         name = canonical_id(call.parameters["id"])

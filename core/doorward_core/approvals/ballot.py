@@ -57,6 +57,12 @@ class Trusted:
     signers: tuple[sshsig.Signer, ...] = ()
     passkeys: Passkeys = field(default_factory=Passkeys)
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of proof that somebody could give."""
+        signed = {PROOF_SSHSIG} if self.signers else set()
+        return frozenset({PROOF_TOKEN} | signed | ({PROOF_WEBAUTHN} if self.passkeys.known else set()))
+
 
 def cast(
     identity: Identity,

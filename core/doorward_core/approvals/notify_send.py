@@ -190,7 +190,7 @@ async def _post(url: str, content: bytes, headers: dict[str, str], ca: Path | No
                 client.stream("POST", url, content=content, headers=headers) as response,
             ):
                 return int(response.status_code)
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ssl.SSLError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             failure = f"the receiver did not answer: {type(error).__name__}"
     raise Undelivered(failure, again=True)
 

@@ -28,6 +28,16 @@ def remarks(policy: Policy, resources: Mapping[str, Resource], now_unix_ns: int 
     return tuple(found)
 
 
+def unprovable(policy: Policy, kinds: frozenset[str]) -> tuple[str, ...]:
+    """Rules that hold for a proof that nobody can give: `kinds` are those for which the gateway has keys."""
+    asked = ((rule, rule.approve.proof) for rule in policy.rules if rule.approve is not None)
+    return tuple(
+        f"{rule.source}: {rule.id}: needs the proof {proof}, for which this gateway has no keys: nobody can approve it"
+        for rule, proof in asked
+        if kinds.isdisjoint(proof.split(" or "))
+    )
+
+
 def _about_rule(rule: CompiledRule, policy: Policy, resources: Mapping[str, Resource], now: int) -> list[str]:
     found = _about_nothing(rule, resources)
     if rule.until_unix_ns is not None and rule.until_unix_ns <= now:

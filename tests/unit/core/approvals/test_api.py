@@ -6,6 +6,7 @@ import json
 
 import pytest
 import trio
+import trio.testing
 
 from doorward_core.approvals import api as api_module
 from doorward_core.approvals import codec
@@ -221,6 +222,22 @@ async def test_a_restart_has_another_version(api, room, person):
 async def test_one_more_waiter_than_may_wait_is_told_to_come_again(api, room, person):
     room.desk.changes.waiting = MAX_WAITING
     await _refused(429, "in a few seconds", api.list(person(), after=str(room.desk.changes.version), wait="1"))
+
+
+async def test_ap_06_one_person_does_not_take_every_place_to_wait(api, room, person, autojump_clock):
+    version = str(room.desk.changes.version)
+    async with trio.open_nursery() as nursery:
+        for _ in range(api_module.MAX_EACH):
+            nursery.start_soon(lambda: api.list(person(), after=version, wait="20"))
+        await trio.testing.wait_all_tasks_blocked()
+        await _refused(429, "in a few seconds", api.list(person(), after=version, wait="20"))
+        answer = await api.list(person("eve"), after=version, wait="5")
+        assert not answer["changed"]
+    assert not await _changed_at_all(api, person, version)
+
+
+async def _changed_at_all(api, person, version):
+    return (await api.list(person(), after=version, wait="1"))["changed"]
 
 
 async def test_a_statement_is_what_the_vote_will_have_to_sign(api, room, a_request, person):

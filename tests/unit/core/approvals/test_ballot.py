@@ -1,9 +1,12 @@
 """Making a vote: the proof must fit the person, the words and the moment."""
 
 import pytest
+from passkey import Authenticator
 
 from doorward_core.approvals.ballot import SshProof, Trusted, cast
+from doorward_core.approvals.passkeys import Passkeys
 from doorward_core.approvals.request import Case, RequestState, Verdict
+from doorward_core.approvals.webauthn import RelyingParty
 
 NS = 1_000_000_000
 START = 1_800_000_000 * NS
@@ -49,3 +52,10 @@ def test_a_signature_that_is_none_is_refused(case, person):
 
 def test_who_may_not_vote_is_told_so_before_any_signature_is_looked_at(case, person):
     assert "themselves" in _cast(case, person("crew-7"), proof=SshProof(b"", START))[1]
+
+
+def test_the_kinds_of_proof_that_somebody_could_give_are_those_with_keys():
+    device = Authenticator()
+    passkeys = Passkeys(RelyingParty("desk.example", frozenset()), (device.passkey(),))
+    assert Trusted().kinds == {"token"}
+    assert Trusted((), passkeys).kinds == {"token", "webauthn"}

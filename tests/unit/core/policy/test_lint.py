@@ -1,7 +1,7 @@
 import pytest
 
 from doorward_core.model import Resource
-from doorward_core.policy.lint import remarks
+from doorward_core.policy.lint import remarks, unprovable
 from doorward_core.policy.load import parse_policy
 
 RESOURCES = {"app-db": Resource("app-db", "postgres")}
@@ -53,3 +53,19 @@ def test_a_block_for_some_accounts_silences_nobody():
       - {id: b, effect: block, resource: app-db, accounts: [root], do: [any]}
       - {id: c, effect: block, resource: "*", accounts: [root], do: [any]}"""
     assert remarks(parse_policy(text, "policy.yaml"), RESOURCES) == ()
+
+
+@pytest.mark.parametrize(
+    ("proof", "kinds", "said"),
+    [
+        ("token", {"token"}, False),
+        ("webauthn", {"token", "sshsig"}, True),
+        ("webauthn", {"token", "webauthn"}, False),
+        ("[sshsig, webauthn]", {"token", "sshsig"}, False),
+        ("[sshsig, webauthn]", {"token"}, True),
+    ],
+)
+def test_a_proof_that_nobody_can_give_is_worth_a_look(proof, kinds, said):
+    hold = f"approve: {{by: {{groups: [dba]}}, proof: {proof}}}"
+    text = f"rules: [{{id: a, effect: hold, resource: app-db, do: [write], {hold}}}]"
+    assert bool(unprovable(parse_policy(text, "policy.yaml"), frozenset(kinds))) is said
