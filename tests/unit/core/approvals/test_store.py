@@ -249,3 +249,15 @@ def test_a_crash_right_after_the_use_leaves_it_used(path, store, a_request, a_vo
     assert ended.returncode == -9
     assert store.get(a_request().id).state is USED
     assert store.use_grant(b"d" * 32, "crew-7", "https://id.example", START + 2 * NS) is None
+
+
+def test_ap_06_one_principal_asks_only_so_often_an_hour(tmp_path, a_request):
+    store = SqliteStore(tmp_path / "hourly.sqlite", KEY, Quota(hourly=2))
+    for number in range(2):
+        store.open(a_request(f"ap-00000000000{number}"))
+        store.transition(f"ap-00000000000{number}", RequestState.PENDING, RequestState.WITHDRAWN, START)
+    with pytest.raises(RequestRefused, match="2 times within the hour"):
+        store.open(a_request("ap-000000000002"))
+    store.open(a_request("ap-000000000003", subject="crew-8"))
+    store.open(a_request("ap-000000000004", opened_unix_ns=START + 3600 * NS))
+    store.close()
