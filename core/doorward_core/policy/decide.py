@@ -156,8 +156,9 @@ class Policy:
 
     def minded(self, identity: Identity, resource: Resource, operation: Operation) -> frozenset[str]:
         """The facts that some rule about this very operation asks for: no others can change what becomes of it."""
-        view = self._view(identity, resource)
-        return frozenset(key for atom in _atoms(operation) for key in view.minded(atom))
+        view, atoms = self._view(identity, resource), _atoms(operation)
+        objects = within(atoms) if self._objects else ()
+        return frozenset(key for atom in atoms for key in view.minded(atom, objects))
 
     def masks(self, identity: Identity, resource: Resource, now_unix_ns: int) -> tuple[Mask, ...]:  # noqa: ARG002 - masks know no end; the door passes the time all the same
         """The masks in force for what this identity gets from this resource."""

@@ -130,10 +130,10 @@ class View:
             if item.columns is not None and (item.columns.any(names) if names else item.columns.below(table))
         )
 
-    def minded(self, atom: Atom) -> Iterator[str]:
-        """The facts that rules about this atom ask for."""
+    def minded(self, atom: Atom, within: tuple[Target, ...] = ()) -> Iterator[str]:
+        """The facts that rules about this atom ask for; `within` as in `judge`."""
         for rule in self._by_action[atom.action]:
-            if rule.when is not None and rule.names_target(atom.target):
+            if rule.when is not None and rule.names_target(atom.target, within):
                 yield from (key for key, _ in rule.when.keys)
 
     def askable(self, actions: frozenset[Action], now_unix_ns: int) -> Iterator[Approve]:

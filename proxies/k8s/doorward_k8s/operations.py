@@ -28,6 +28,8 @@ from doorward_k8s.exec_query import ExecQuery, read_exec
 
 SHOWN_BYTES: Final = 16 * 1024  # of what is written, to the people who are asked, and in the record
 TEXT_CHARS: Final = 32 * 1024
+PORT_FORWARD: Final = "portforward"
+NO_PORT: Final = "none"
 DRY_RUNS: Final = "dryRun is said in the query and in the body, and not alike"
 _FACTS: Final = ("fieldManager", "labelSelector", "fieldSelector", "propagationPolicy", "force")
 
@@ -134,7 +136,7 @@ def _atoms(
             atoms,
             None,
             found.problem,
-            ("stdin",) if call.sub == "attach" and query.stdin else ("tunnel",) * (call.sub == "portforward"),
+            ("stdin",) if call.sub == "attach" and query.stdin else ("tunnel",) * (call.sub == PORT_FORWARD),
         )
     analysis = analyze_words(query.command)
     if not analysis.complete:
@@ -161,6 +163,8 @@ def _facts(
         "tty": ("true",) if query.tty else ("false",),
     }
     facts |= {f"power.{word}": ("true",) for word in found.powers}
+    if call.sub == PORT_FORWARD:  # over WebSocket the ports are asked for later, within the tunnel
+        facts["port"] = query.ports or (NO_PORT,)
     for name in _FACTS:
         facts[f"query.{name}"] = tuple(value for key, value in request.target.query if key == name)
     return facts

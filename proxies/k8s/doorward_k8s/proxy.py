@@ -60,9 +60,9 @@ class K8sProxy:
     def __init__(self, room: Room) -> None:
         self._room = room
         link = room.config.approvals.link or ""
-        bodies = Budget(room.config.limits.bodies)
+        owing, bodies = Owing(room.mask_key), Budget(room.config.limits.bodies)
         self._means = Means(
-            Owing(room.mask_key), room.mask_key, room.gate.log, link, Refused(), bodies, room.gate.clock
+            owing, room.mask_key, room.gate.log, link, Refused(), bodies, lambda: room.gate.policy, room.gate.clock
         )
         self._clusters = self._all()
         self._routes = Routes({name: cluster.settings.at for name, cluster in self._clusters.items()})

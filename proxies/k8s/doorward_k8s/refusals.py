@@ -38,6 +38,7 @@ SPDY: Final = (
 )
 NO_STREAM: Final = "WebSockets are for exec, attach and portforward here; watch over plain HTTP"
 CHANNELS: Final = "this stream's protocol is not spoken here; it must be one of "
+HELD_PORT: Final = "a port cannot wait for people within a tunnel: what is held is the port-forward as a whole"
 STRICT_TTY: Final = "a terminal cannot be masked as strictly as policy demands; run it without --tty"
 REMEMBERED_S: Final = 60  # kubectl asks again at once
 MAX_REMEMBERED: Final = 1024

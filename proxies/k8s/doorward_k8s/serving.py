@@ -12,6 +12,7 @@ import base64
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import trio
@@ -38,6 +39,7 @@ from doorward_core.http.websocket import (
 )
 from doorward_core.mask.detect import detectors_for
 from doorward_core.model import Decision, Denial, Effect, Mask, Permit, Record, RecordLevel
+from doorward_core.policy.decide import Policy
 from doorward_core.record.log import EventLog
 from doorward_core.terminal import BINARY, FORMAT, Screen, Tape
 from doorward_k8s import refusals
@@ -45,13 +47,14 @@ from doorward_k8s.accept import NotAcceptable
 from doorward_k8s.calls import Kind
 from doorward_k8s.changes import Seen
 from doorward_k8s.channels import Channels
-from doorward_k8s.headers import STREAMS, V5, for_client, for_cluster, spoken
+from doorward_k8s.headers import STREAMS, TUNNEL, V5, for_client, for_cluster, spoken
 from doorward_k8s.impersonation import NotImpersonable, claims_identity
 from doorward_k8s.looks import Answer, Changes, Looks
 from doorward_k8s.masking import Masking, Owing, Withheld
 from doorward_k8s.object_paths import Resource
 from doorward_k8s.objects import writes_hidden
-from doorward_k8s.operations import Reading, Request
+from doorward_k8s.operations import PORT_FORWARD, Reading, Request
+from doorward_k8s.ports import Ports, is_opening
 from doorward_k8s.refusals import Refusal, Refused, refusal
 from doorward_k8s.streams import Recorder, Side, Stream, Tunnel, carry
 from doorward_k8s.upstream import Cluster
@@ -68,7 +71,7 @@ _LEVELS: Final = (RecordLevel.DECISION, RecordLevel.SHAPE, RecordLevel.PAYLOAD)
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What every call is served with: masks, their key, the log, where people decide, room for bodies, the clock."""
+    """What every call is served with: masks and their key, the log, room for bodies, the policy in force, the clock."""
 
     owing: Owing
     mask_key: bytes
@@ -76,6 +79,7 @@ class Means:
     link: str
     refused: Refused
     bodies: Budget
+    policy: Callable[[], Policy]
     clock: Callable[[], int]
 
 
@@ -89,6 +93,7 @@ class Serving:
         self._means = means
         self._draining = draining
         self._began_ns = means.clock()
+        self._ports = Ports(door, means.policy, means.clock)
         self._looks = Looks(cluster, door, means.owing, means.clock)
         self._changed: Changes | None = None
         self._outcome: Outcome | None = None
@@ -102,6 +107,7 @@ class Serving:
         if objection is not None:
             return await self._refuse(objection, reading)
         gate, operation = self._door.gate, await self._looks.rehearsed(request, reading.operation)
+        operation = self._ports.opening(operation)
         until = self._began_ns + int(self._cluster.settings.hold * NS_PER_S)
         verdict = await self._door.decide(operation, {}, self._exchange, until, self._draining)
         if verdict is None and gate.live.ended:
@@ -272,6 +278,8 @@ class Serving:
         """Leave HTTP, if the cluster agrees; else its answer is one like any other."""
         theirs, ours = check_request(request.head), base64.b64encode(secrets.token_bytes(KEY_BYTES))
         names = spoken(request.head.headers, request.call.sub)
+        if is_opening(permit.operation):  # in the other protocol nothing would ask for a port
+            names = tuple(name for name in names if name == TUNNEL)
         lines = (*head.headers, (b"sec-websocket-protocol", b", ".join(names)))
         head = replace(
             head, method="GET", headers=request_headers(lines, ours), body="none", length=-1, upgrade=PROTOCOL
@@ -289,8 +297,9 @@ class Serving:
         far, said = answer.stream()
         client = Side(near, WebSocketWire(client=False), early)
         target = Side(far, WebSocketWire(client=True), said)
-        if reading.operation.atoms[0].target.name.split("/")[3] == "portforward":
-            tunnel, whole = Tunnel(), False
+        if reading.operation.verb == PORT_FORWARD:
+            asks = partial(self._ports.asked, reading.operation, permit) if chosen == TUNNEL else None
+            tunnel, whole = Tunnel(asks), False
             try:
                 whole = await carry(client, target, tunnel, self._draining, self._why)
             finally:

@@ -24,6 +24,7 @@ from doorward_core.model import Permit
 from doorward_core.record.log import EventLog
 from doorward_core.terminal import Tape
 from doorward_k8s.channels import ChannelError, Channels, failure
+from doorward_k8s.tunnel_frames import Openings
 
 READ_BYTES: Final = 256 * 1024
 LOST: Final = 1005  # no code at all: the peer was gone without one
@@ -140,12 +141,18 @@ class Stream:
         return messages
 
 
+class PortRefused(ChannelError):
+    """A port was asked for that policy does not let through; the message is for the client."""
+
+
 class Tunnel:
-    """One portforward: both ways counted, and nothing else."""
+    """One portforward: both ways counted, and each port that is asked for is put to `asks`, which says why not."""
 
     flush_after_s: float | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, asks: Callable[[str], Awaitable[str]] | None = None) -> None:
+        self._openings = None if asks is None else Openings()
+        self._asks = asks
         self.bytes_up = 0
         self.bytes_down = 0
 
@@ -156,6 +163,11 @@ class Tunnel:
 
     async def to_target(self, data: bytes) -> bytes:
         """See `Carried`."""
+        if self._openings is not None and self._asks is not None:
+            for port in self._openings.feed(data):
+                refused = await self._asks(port)
+                if refused:
+                    raise PortRefused(refused)
         self.bytes_up += len(data)
         return data
 
@@ -208,6 +220,8 @@ async def _until_over(run: Callable[[], Awaitable[object]], told: list[_Over]) -
         told.append(over)
     except WebSocketError as error:
         told.append(_Over(error.code, str(error)))
+    except PortRefused as error:
+        told.append(_Over(POLICY_VIOLATION, str(error)))
     except ChannelError as error:
         told.append(_Over(PROTOCOL_ERROR, str(error)))
     except (trio.BrokenResourceError, trio.ClosedResourceError):

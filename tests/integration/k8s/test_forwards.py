@@ -5,6 +5,7 @@ import socket
 import threading
 
 import pytest
+from k8s_stack import POLICY
 
 from doorward_core.event import EventKind
 
@@ -51,3 +52,81 @@ def test_elsewhere_it_is_refused_in_words(k8s):
     told = k8s.kubectl("port-forward", "-n", "store", "pod/till-0", ":5432", check=False)
     assert "No rule allows forward (connect) on store/core/pods/portforward/till-0" in told.said
     assert not k8s.reached("/portforward")
+
+
+ONE_PORT = POLICY.replace(
+    'objects: ["shop/core/pods/portforward/*"]\n',
+    'objects: ["shop/core/pods/portforward/*"]\n    when: {port: ["5432"]}\n',
+)
+NO_SHELLS = """\
+  - id: no-shells
+    effect: block
+    resource: prod
+    do: [forward]
+    objects: ["shop/core/pods/portforward/*"]
+    when: {port: ["22"]}
+    reason: Nobody logs in to a pod.
+"""
+HELD = POLICY.replace("effect: allow\n    who: {groups: [crew-shop]}\n    resource: prod\n    do: [forward]",
+                      "effect: hold\n    who: {groups: [crew-shop]}\n    resource: prod\n    do: [forward]\n"
+                      "    approve: {by: {groups: [platform]}}")  # fmt: skip
+
+
+def forwarded(k8s, *ports):
+    forwarding = k8s.start_kubectl("port-forward", "-n", "shop", "pod/web-0", *(f":{port}" for port in ports))
+    return forwarding, forwarding.stdout
+
+
+def reach(out, said=b"hello"):
+    port = int(re.search(r"127\.0\.0\.1:(\d+)", out.readline())[1])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(said)
+        try:
+            return client.recv(100)
+        except ConnectionResetError:  # how a kubectl ends what it forwarded when its tunnel ends
+            return b""
+
+
+def opened(k8s, echo, port):
+    k8s.cluster.inside(lambda: k8s.cluster.api.pods.ports.update({("shop", "web-0", port): echo}))
+
+
+def test_policy_sees_which_port_is_asked_for(own_k8s, echo):
+    k8s = own_k8s(policy=ONE_PORT)
+    opened(k8s, echo, 5432)
+    opened(k8s, echo, 22)
+    forwarding, out = forwarded(k8s, 5432)
+    assert reach(out) == b"HELLO"
+    (decided,) = k8s.until_recorded(EventKind.OPERATION_DECIDED, "to port 5432")
+    assert (decided.header["action"], decided.header["verdict"]) == ("forward", "permit")
+    (tunnel,) = k8s.until_recorded(EventKind.OPERATION_DECIDED, "opens the tunnel alone")
+    assert decided.payload["attributes"]["for"].replace("-", "") == tunnel.operation_id.hex()
+    forwarding.terminate()
+    _, out = forwarded(k8s, 22)
+    assert reach(out) == b""
+    (decided,) = k8s.until_recorded(EventKind.OPERATION_DECIDED, "to port 22")
+    assert (decided.header["action"], decided.header["verdict"]) == ("forward", "deny")
+    told = k8s.kubectl("port-forward", "-n", "store", "pod/till-0", ":5432", check=False)
+    assert "No rule allows forward (connect) on store/core/pods/portforward/till-0" in told.said
+
+
+def test_one_port_can_be_kept_shut(own_k8s, echo):
+    k8s = own_k8s(policy=POLICY + NO_SHELLS)
+    opened(k8s, echo, 5432)
+    opened(k8s, echo, 22)
+    forwarding, out = forwarded(k8s, 5432)
+    assert reach(out) == b"HELLO"
+    forwarding.terminate()
+    forwarding, out = forwarded(k8s, 22)
+    assert reach(out) == b""
+    k8s.until_recorded(EventKind.OPERATION_DECIDED, "to port 22")
+
+
+def test_what_was_approved_for_the_tunnel_is_approved_for_its_ports(own_k8s, echo):
+    k8s = own_k8s(policy=HELD + NO_SHELLS)
+    opened(k8s, echo, 5432)
+    forwarding, out = forwarded(k8s, 5432)
+    (waiting,) = k8s.waiting()
+    k8s.vote(waiting["id"])
+    assert reach(out) == b"HELLO"
+    forwarding.terminate()

@@ -89,6 +89,16 @@ def test_a_policy_tells_which_facts_can_matter_to_one_operation(analyst):
     assert policy.minded(analyst, CRM, operation) == {"query.limit"}
 
 
+def test_so_it_does_of_an_operation_on_objects(analyst):
+    policy = _policy(
+        {"id": "a", "effect": "block", "objects": ["shop/core/pods/portforward/*"], "when": {"port": ["22"]}},
+        {"id": "b", "effect": "block", "objects": ["store/**"], "when": {"dry-run": ["no"]}},
+    )
+    atom = ModelAtom(Action.FORWARD, Target("object", "shop/core/pods/portforward/web-0", (), "connect"))
+    operation = Operation(b"", 0, Action.FORWARD, "portforward", (atom,), "", b"")
+    assert policy.minded(analyst, CRM, operation) == {"port"}
+
+
 def test_a_block_on_a_fact_blocks_where_it_is_so_or_not_known(analyst):
     policy = _policy(
         {"id": "all", "effect": "allow"}, {"id": "no-export", "effect": "block", "when": {"query.export": ["*"]}}
