@@ -144,7 +144,8 @@ class GatewaySettings(Strict):
     """One gateway: its control port, and what the desk reads of it beside that.
 
     `log` is the folder of its log or of a mirror, `vkey` its public key (text or a file), `checkpoints` the checkpoint
-    of a mirror kept elsewhere, `keys` the folder of its wrapped payload keys, `policy` its policy's file.
+    of a mirror kept elsewhere, `keys` the folder of its wrapped payload keys, `policy` its policy's file, `config` its
+    own configuration, for its policy and the names and labels of its resources.
     """
 
     control: Annotated[str, BeforeValidator(_control)]
@@ -154,6 +155,7 @@ class GatewaySettings(Strict):
     checkpoints: FilePath | None = None
     keys: FilePath | None = None
     policy: ExistingFile | None = None
+    config: ExistingFile | None = None
 
 
 class DeskRecord(Strict):

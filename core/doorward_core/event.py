@@ -88,6 +88,7 @@ class EventKind(StrEnum):
     DESK_LOGIN = "desk.login"
     DESK_REFUSED = "desk.refused"
     DESK_READ = "desk.read"
+    REVIEW_SIGNED = "review.signed"
     GATEWAY_ERROR = "gateway.error"
 
 

@@ -1,6 +1,6 @@
 """The desk's own log: who logged in, who was refused, and what was read by whom.
 
-What it is: the three kinds of event that a desk writes (docs/spec/event-log.md, section 10), in a log like a gateway's.
+What it is: the kinds of event that a desk writes (docs/spec/event-log.md, section 10), in a log like a gateway's.
 What it will not do: keep what was shown. It names it; the gateways' logs have it.
 
 Invariants: what `read` writes is on stable storage before it returns, and so before anything is shown; where the log
@@ -10,6 +10,7 @@ cannot be written, nothing is shown (`RecordError`).
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from doorward_console.review.report import Review
 from doorward_console.web.people import Person
 from doorward_core.entries import who
 from doorward_core.event import Event, EventKind, Value
@@ -61,6 +62,22 @@ class Diary:
         """Somebody is about to be shown something: `what` is its kind, `name` its id, `words` what was looked for."""
         header: dict[str, Value] = {**who(person.identity), "what": what, "name": name, "peer": peer}
         await self._keep(Event(EventKind.DESK_READ, header, {"words": words} if words else {}))
+
+    async def signed(self, person: Person, found: Review, words: str, peer: str) -> None:
+        """Somebody signed a review off: all of it, by its digest."""
+        header: dict[str, Value] = {
+            **who(person.identity),
+            "log": found.origin,
+            "digest": bytes.fromhex(found.digest),
+            "since_unix_ns": found.since_unix_ns,
+            "until_unix_ns": found.until_unix_ns,
+            "first": found.first,
+            "last": found.last,
+            "policy": bytes.fromhex(found.policy),
+            "findings": len(found.findings),
+            "peer": peer,
+        }
+        await self._keep(Event(EventKind.REVIEW_SIGNED, header, {"words": words}))
 
     async def _keep(self, event: Event) -> None:
         await self._log.durable(self._log.append(event, self._clock()))
