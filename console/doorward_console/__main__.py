@@ -13,6 +13,7 @@ from doorward_console import (
     archive_commands,
     break_glass_commands,
     desk_commands,
+    erase_command,
     evidence_commands,
     export_commands,
     find_commands,
@@ -55,6 +56,7 @@ app.command("find")(find_commands.find)
 app.add_typer(index_commands.app, name="index")
 app.command("verify")(log_commands.verify)
 app.add_typer(archive_commands.app, name="archive")
+app.command("erase")(erase_command.erase)
 app.command("logs")(log_commands.logs)
 app.add_typer(proof_commands.app, name="log")
 app.command("replay")(replay_commands.replay)

@@ -1,4 +1,4 @@
-"""What looks after the log beside writing it: room on its disks, and its archive.
+"""What looks after the log beside writing it: room on its disks, its archive, and how long content lives.
 
 What it is: configuration in, tasks out; each of them may stop traffic by the log's `limits`, and no entry waits for
 any of them to be durable.
@@ -6,13 +6,19 @@ What it will not do: decide, listen, or hold a credential longer than a place is
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import trio
 
+from doorward_core.approvals.desk import Desk
+from doorward_core.approvals.request import RequestState
+from doorward_core.approvals.store import SqliteStore
+from doorward_core.approvals.wipe import wipe
 from doorward_core.config import Config
 from doorward_core.config_record import S3, ArchiveSettings
+from doorward_core.erasing import Erasing, House
 from doorward_core.event import Event
 from doorward_core.net.secrets import resolve_secret
 from doorward_core.record.archive_places import FolderPlace, Place, StorePlace, StoreSettings
@@ -23,13 +29,22 @@ from doorward_core.record.writer import Log
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """What is told of it: readiness and metrics."""
+    """What is told of it, and asked of it: readiness, metrics, and the control port."""
 
+    erasing: Erasing
     archiving: Archiving | None = None
 
 
-async def begin(config: Config, log: Log, background: trio.Nursery) -> Keeping:
-    """Look at the disks once, and begin all that goes on beside the log, in `background`."""
+async def begin(
+    config: Config,
+    log: Log,
+    background: trio.Nursery,
+    *,
+    desk: Desk,
+    store: SqliteStore,
+    open_sessions: Callable[[], Collection[bytes]],
+) -> Keeping:
+    """Look at the disks once, finish what is owed, and begin all that goes on beside the log, in `background`."""
 
     async def keep(event: Event) -> int:
         index = log.append(event, time.time_ns())
@@ -46,7 +61,32 @@ async def begin(config: Config, log: Log, background: trio.Nursery) -> Keeping:
         beside = Beside(record.folder, config.origin, log.limits, keep)
         archiving = Archiving(record.archive, beside, opening(record.archive), time.time_ns)
         background.start_soon(archiving.run)
-    return Keeping(archiving)
+    house = House(
+        tree=record.folder,
+        keys=record.keys / "payload",
+        sealed=bool(record.recipients),
+        keep=keep,
+        wipe=wiping(desk, store, config.approvals.store),
+        open_sessions=open_sessions,
+        labels={name: item.labels for name, item in config.resources.items()},
+        clock=time.time_ns,
+    )
+    erasing = Erasing(house, record.retention, background)
+    await erasing.finish_owed()
+    background.start_soon(erasing.run)
+    return Keeping(erasing, archiving)
+
+
+def wiping(desk: Desk, store: SqliteStore, path: Path) -> Callable[[frozenset[bytes]], Awaitable[int]]:
+    """How the requests of erased sessions go: what still waits is withdrawn first, so that nobody votes on it."""
+
+    async def wipe_all(sessions: frozenset[bytes]) -> int:
+        for case in await trio.to_thread.run_sync(store.list, RequestState.PENDING):
+            if case.request.session_id in sessions:
+                await desk.withdraw(case.request.id, "its session's content is erased")
+        return await trio.to_thread.run_sync(wipe, path, sessions)
+
+    return wipe_all
 
 
 def opening(settings: ArchiveSettings) -> Callable[[], Awaitable[Place]]:

@@ -105,7 +105,10 @@ async def opened(
             background.start_soon(_recover, log)
             if room.witnesses is not None:
                 background.start_soon(room.witnesses.run)
-            yield replace(room, keeping=await begin(config, log, background))
+            keeping = await begin(
+                config, log, background, desk=desk, store=store, open_sessions=lambda: room.gate.sessions
+            )
+            yield replace(room, keeping=keeping)
         finally:
             store.close()
     finally:

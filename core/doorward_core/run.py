@@ -30,6 +30,7 @@ from doorward_core.asking import access_routes
 from doorward_core.break_glass import Glass, break_glass_routes
 from doorward_core.config import Config, Door, Endpoint, Listener, load_config
 from doorward_core.config_types import Strict
+from doorward_core.erasing import erasure_routes
 from doorward_core.errors import AuthenticationError, ConfigError, GatewayError, RecordError, StoreError
 from doorward_core.event import Event
 from doorward_core.identity.authenticate import BearerToken
@@ -215,10 +216,16 @@ class Gateway:
             *access_routes(gate, operators),
             *revocation_routes(gate, register, operators),
             *break_glass_routes(gate, register, glass),
+            *self._erasures(operators),
             *self._proxy.routes(),
         )
         server = ControlServer(routes, self._authenticate, self._server_tls(settings, ()))
         return server.server([_open(settings)], self._on_error)
+
+    def _erasures(self, operators: frozenset[str]) -> tuple[Route, ...]:
+        keeping, privacy = self._room.keeping, self._config.privacy
+        groups = frozenset(privacy.groups) if privacy is not None else operators
+        return erasure_routes(keeping.erasing, groups) if keeping is not None else ()
 
     async def _authenticate(self, token: Secret, peer: Peer) -> Identity:
         identity = await self._room.gate.authenticator.authenticate(BearerToken(token), peer)

@@ -120,6 +120,19 @@ class LogReader:
         """The events of one session, in order."""
         return (entry for entry in self.entries() if entry.session_id == session_id)
 
+    def of_kind(self, kind: str, start: int = 0) -> Iterator[Entry]:
+        """Events of one kind that take one entry each, without reading the others; `protected` is not looked at."""
+        needle = b"\xa4kind" + bytes((0xA0 + len(kind),)) + kind.encode()
+        for index, data in self._raw(start):
+            if needle not in data:
+                continue
+            try:
+                fields = parse(data)
+            except EntryError as error:
+                raise RecordError(f"entry {index}: {error}") from error
+            if fields.kind == kind and fields.parts == 1:
+                yield self._event([fields], protected=False)
+
     def leaf(self, index: int) -> bytes:
         """The hash of one entry: whoever read it before knows it again by that. RecordError where it is gone."""
         for found, data in self._raw(index):
