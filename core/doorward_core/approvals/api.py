@@ -25,7 +25,7 @@ from doorward_core.approvals.asked import Ballot, Listing, place, read_ballot, r
 from doorward_core.approvals.changes import MAX_WAITING
 from doorward_core.approvals.codec import content_digest
 from doorward_core.approvals.desk import Desk
-from doorward_core.approvals.request import ApprovalRequest, Case, RequestState, canonical_id
+from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, Case, RequestState, canonical_id
 from doorward_core.approvals.votes import fresh_until_unix_ns, may_see, statement
 from doorward_core.approvals.webauthn import base64url
 from doorward_core.model import Identity
@@ -104,6 +104,7 @@ class _Api:
     async def statement(self, call: Call) -> Reply:
         ballot = _ballot(call, drafted=True)
         case, who, now = await self._case(call), call.who, self._desk.now_unix_ns()
+        now -= now % NS_PER_S  # whole seconds survive a page's JSON, whose numbers have 53 bits
         by = {"subject": who.subject, "issuer": who.issuer}
         text = statement(case.request, ballot.verdict, **by, reason=ballot.reason, cast_unix_ns=now)
         return json_reply(

@@ -252,6 +252,14 @@ async def test_a_statement_is_what_the_vote_will_have_to_sign(api, room, a_reque
     assert room.events == []
 
 
+async def test_the_time_of_a_statement_survives_the_numbers_of_a_browser(api, room, a_request, person):
+    await room.desk.open(a_request())
+    room.now += 123_456_789
+    answer = await api(person(), "POST", "/v1/approvals/{id}/statement", NAME, body={"verdict": "approve"})
+    assert int(float(answer["cast_unix_ns"])) == answer["cast_unix_ns"] == START
+    assert room.desk.changes.version < 2**53
+
+
 async def test_no_statement_is_made_of_what_is_none_of_ones_business_or_of_a_vote(api, room, a_request, person):
     await room.desk.open(a_request())
     path = "/v1/approvals/{id}/statement"
