@@ -312,22 +312,24 @@ class _Poster:
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
+        self._making = trio.Lock()
         self._clients: dict[Path | None, httpx2.AsyncClient] = {}
 
+    async def _client(self, ca: Path | None) -> httpx2.AsyncClient:
+        async with self._making:
+            if ca not in self._clients:
+                # In a thread: reading a system's store of authorities takes tens of milliseconds.
+                context = await trio.to_thread.run_sync(_context, ca)
+                identity = {"Accept-Encoding": "identity"}  # the bound then holds for what is read
+                client = httpx2.AsyncClient(
+                    verify=context, follow_redirects=False, trust_env=False, timeout=None, headers=identity
+                )
+                self._clients[ca] = await self._stack.enter_async_context(client)
+        return self._clients[ca]
+
     async def post(self, url: str, ca: Path | None, body: bytes) -> tuple[int, bytes, bytes]:
-        """Give status, content type and body; raises httpx2's errors, and HTTPError where it is too long."""
-        client = self._clients.get(ca)
-        if client is None:
-            context = ssl.create_default_context(cafile=None if ca is None else str(ca))
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            client = httpx2.AsyncClient(
-                verify=context,
-                follow_redirects=False,
-                trust_env=False,
-                timeout=None,
-                headers={"Accept-Encoding": "identity"},
-            )
-            self._clients[ca] = await self._stack.enter_async_context(client)
+        """Give status, content type and body, cut at the bound; raises httpx2's errors."""
+        client = await self._client(ca)
         said = bytearray()
         async with client.stream("POST", url, content=body) as response:
             with trio.CancelScope() as too_long:
@@ -338,3 +340,9 @@ class _Poster:
                         too_long.cancel()
         kind = response.headers.get("content-type", "").encode("ascii", "replace")
         return response.status_code, kind, bytes(said[:MAX_ANSWER_BYTES])
+
+
+def _context(ca: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
