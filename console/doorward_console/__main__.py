@@ -27,6 +27,7 @@ from doorward_console import (
     policy_commands,
     proof_commands,
     replay_commands,
+    reveal_commands,
     review_commands,
     revoke_command,
     session_commands,
@@ -59,6 +60,8 @@ app.add_typer(archive_commands.app, name="archive")
 app.command("erase")(erase_command.erase)
 app.command("logs")(log_commands.logs)
 app.add_typer(proof_commands.app, name="log")
+proof_commands.app.command("reveal")(reveal_commands.reveal)
+proof_commands.app.command("check-reveal")(reveal_commands.check_reveal)
 app.command("replay")(replay_commands.replay)
 app.command("evidence")(evidence_commands.evidence)
 app.command("export")(export_commands.export)

@@ -19,6 +19,7 @@ from doorward_core.record.checkpoint import Checkpoint, CheckpointError, parse_t
 from doorward_core.record.entry import EntryError, Fields, open_blob, parse
 from doorward_core.record.merkle import TILE_WIDTH, leaf_hash
 from doorward_core.record.publish import CHECKPOINT
+from doorward_core.record.reveal import Revealed, reveal
 from doorward_core.record.tiles import ENTRIES, tile_path, unpack_bundle
 
 # Ciphers of sessions seen lately; one session's events lie close together.
@@ -133,13 +134,33 @@ class LogReader:
             if fields.kind == kind and fields.parts == 1:
                 yield self._event([fields], protected=False)
 
-    def leaf(self, index: int) -> bytes:
-        """The hash of one entry: whoever read it before knows it again by that. RecordError where it is gone."""
+    def entry(self, index: int) -> bytes:
+        """The bytes of one entry; raises RecordError where it is gone."""
         for found, data in self._raw(index):
             if found == index:
-                return leaf_hash(data)
+                return data
             break
         raise RecordError(f"entry {index} is missing")
+
+    def reveal(self, index: int) -> Revealed:
+        """The content of the event at `index`, with the salt of its commitment; raises RecordError."""
+        parts: list[Fields] = []
+        try:
+            for _, data in self._raw(index):
+                parts.append(parse(data))
+                if parts[0].part or len(parts) == parts[0].parts:
+                    break
+            whole = bool(parts) and not parts[0].part and len(parts) == parts[0].parts
+            first, blob = (parts[0], b"".join(part.payload for part in parts)) if whole else (None, b"")
+            if first is not None:
+                return reveal(first, blob, self._cipher(first) if first.key else None)
+        except EntryError as error:
+            raise RecordError(f"entry {index}: {error}") from error
+        raise RecordError(f"entry {index}: no event begins here")
+
+    def leaf(self, index: int) -> bytes:
+        """The hash of one entry's leaf, by which whoever read it before knows it again; raises RecordError."""
+        return leaf_hash(self.entry(index))
 
     @property
     def freed(self) -> int:
