@@ -3,15 +3,19 @@
 import contextlib
 import hashlib
 import io
+import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from doorward_console.evidence import verify as standalone
-from doorward_console.evidence.container import Container
+from doorward_console.evidence.container import Container, canonical
 from doorward_console.evidence.source import Source
 from doorward_console.evidence.write import Wanted, write_bundle
+from doorward_core.record import checkpoint, keys, merkle
 from doorward_core.record.encode import encode
 from doorward_core.record.engine import Engine, Settings
 
@@ -228,3 +232,57 @@ def records(data: bytes) -> list[bytes]:
 
 def joined(entries: list[bytes]) -> bytes:
     return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+
+
+LOG = "logs/gateway.example~2fa"
+
+
+def signer(stand: Stand) -> Ed25519PrivateKey:
+    return keys.signing_key(stand.settings.signer, stand.origin)[0]
+
+
+def forged(members: dict[str, bytes], entries: list[bytes], key: Ed25519PrivateKey) -> dict[str, bytes]:
+    """The bundle of a whole log, remade over other entries by somebody who has a key: every hash is right."""
+    about = json.loads(members[f"{LOG}/log.json"])
+    size = len(entries)
+    about |= {"size": size, "runs": [[0, size]], "period": [0, size], "gaps": []}
+    root = merkle.root([merkle.leaf_hash(entry) for entry in entries])
+    kept = {name: data for name, data in members.items() if "/entries/" not in name}
+    return kept | {
+        f"{LOG}/log.json": canonical(about),
+        f"{LOG}/checkpoint": checkpoint.sign(checkpoint.Checkpoint(about["origin"], size, root), key),
+        f"{LOG}/entries/000000": joined(entries),
+    }
+
+
+def entries_of(members: dict[str, bytes]) -> list[bytes]:
+    return [entry for name in sorted(members) if f"{LOG}/entries/" in name for entry in records(members[name])]
+
+
+class InMemory:
+    """Members as verify.py reads them, without a container: for the many ways in which a log can be bad."""
+
+    def __init__(self, members: dict[str, bytes]) -> None:
+        self.members = members
+
+    def read(self, name: str) -> bytes:
+        if name not in self.members:
+            raise standalone.Refused(f"{name} is missing")
+        return self.members[name]
+
+    def under(self, folder: str) -> list[str]:
+        return sorted(name for name in self.members if name.startswith(folder))
+
+    def json(self, name: str):
+        return json.loads(self.read(name))
+
+
+def problems(members: dict[str, bytes], *arguments: str, signatures: bool = True) -> list[str]:
+    """What verify.py says of the logs, their keys and figures in these members."""
+    check = standalone.Check(InMemory(members), standalone.arguments(["x", "--quiet", *arguments]))
+    for step in (check._report_read, check._logs, *([check._signatures, check._figures] if signatures else [])):
+        try:
+            step()
+        except standalone.Refused as error:
+            return [*check.problems, str(error)]
+    return check.problems

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from doorward_console.evidence.cited import Cited, Place, Told
 from doorward_console.evidence.controls import CONTROLS, FIRST, TABLE_WORDS, WORDS, Section
-from doorward_console.evidence.report import Findings, exceptions, gaps, limits, state
+from doorward_console.evidence.report import Findings, exceptions, gap, limits, state
 from doorward_console.output import moment, shown
 
 ROWS: Final = 12
@@ -74,7 +74,7 @@ def _report(templates: jinja2.Environment, common: dict[str, object], found: Fin
         "href": cited.href,
         "state": lambda section: state(found, section),
         "state_words": _STATES,
-        "gaps": lambda section: gaps(found, section),
+        "gap": lambda section: gap(found, section),
         "requests": found.requests.found,
         "recordings": found.casts,
         "most_rows": ROWS,

@@ -112,9 +112,9 @@ def state(found: Findings, section: Section) -> str:
     return "clean" if any(figures[name].count for name in section.figures) else "open"
 
 
-def gaps(found: Findings, section: Section) -> list[str]:
-    """What a section leaves open."""
-    return [*([NOTHING] if state(found, section) == "open" else []), *([section.gap] if section.gap else [])]
+def gap(found: Findings, section: Section) -> str:
+    """What a section has nothing to show for."""
+    return NOTHING if state(found, section) == "open" else ""
 
 
 def limits(found: Findings) -> list[str]:
