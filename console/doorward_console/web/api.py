@@ -20,11 +20,10 @@ from doorward_console.web.desk import Desk
 from doorward_console.web.openapi import Asked, Entry, document
 from doorward_console.web.people import Person, roles_of
 from doorward_console.web.reach import GatewayDown, GatewayRefused
-from doorward_console.web.visits import Refusal, peer_of
+from doorward_console.web.visits import Refusal, peer_of, read_body
 from doorward_core.errors import AuthenticationError, RecordError
 from doorward_core.model import Secret
 
-MAX_BODY_BYTES = 64 * 1024
 DESCRIPTION = "/api/openapi.json"
 
 
@@ -92,13 +91,8 @@ def _query(request: Request, entry: Entry) -> Mapping[str, str]:
 async def _body(request: Request) -> Mapping[str, object]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal(415, "send JSON, and say so: Content-Type: application/json")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise Refusal(413, "this is more than is taken")
     try:
-        read = json.loads(body)
+        read = json.loads(await read_body(request))
     except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):

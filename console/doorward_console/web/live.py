@@ -113,7 +113,7 @@ class Stream(Response):
                 self._changed.set()
                 await trio.sleep(RETRY_S)
                 continue
-            if version and answer.get("changed") is not False:
+            if answer.get("changed") is not False:  # the first answer too: the piece may be older than its version
                 self._changed.set()
             version = str(answer.get("version", ""))
             if not version:

@@ -15,14 +15,14 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from doorward_core.approvals.flags import FlagKind, pieces
+from doorward_core.approvals.flags import FlagKind, pieces, visible
 
 LONGEST_BLANKS: Final = 120
 """Blanks in a row that indentation and alignment need at most; more of them hide what follows."""
 LONGEST_EMPTY_LINES: Final = 3
 """Empty lines in a row; more of them push what follows below the fold."""
 MAX_MARKS: Final = 5_000
-"""Marks of letters in one text: beyond it, one in another alphabet is shown plainly (its flags still count them)."""
+"""Marks in one text, at a hundred bytes each; beyond it, characters are written out without one (`visible`)."""
 _GAP: Final = re.compile(rf"(?:[ \t]*\n){{{LONGEST_EMPTY_LINES + 2},}}|[ \t]{{{LONGEST_BLANKS + 1},}}")
 _WRITTEN_OUT: Final = frozenset({FlagKind.CONTROL, FlagKind.BIDI, FlagKind.INVISIBLE})
 _CLASSES: Final = {
@@ -44,11 +44,10 @@ def marked(text: object) -> Markup:
     for kind, part in pieces(written):
         if kind is None:
             parts += _plain(part)
-        elif kind in _WRITTEN_OUT or room > 0:
-            room -= len(part)
-            parts += (_mark(kind, character) for character in part)
-        else:
-            parts.append(escape(part))
+            continue
+        parts += (_mark(kind, character) for character in part[:room])
+        parts.append(escape(visible(part[room:])))
+        room -= min(room, len(part))
     return Markup("").join(parts)
 
 

@@ -13,6 +13,7 @@ Invariants:
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import parse_qsl, quote
@@ -31,6 +32,7 @@ from doorward_core.model import Peer
 MAX_FORM_BYTES = 64 * 1024
 """A reason has a thousand characters, a passkey's answer a few thousand."""
 MAX_FIELDS = 64
+MAX_DIGITS = 9
 RENEW_BEFORE_NS = 30 * 1_000_000_000
 """A token that ends sooner could end between our look and a gateway's."""
 COOKIE_SECURE = "__Host-doorward"
@@ -209,11 +211,7 @@ async def read_form(request: Request) -> dict[str, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise Refusal(415, "This is not a form of the desk.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            raise Refusal(413, "This is more than the form takes.")
+    body = await read_body(request)
     try:
         fields = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
@@ -221,6 +219,21 @@ async def read_form(request: Request) -> dict[str, str]:
     if len(dict(fields)) != len(fields):
         raise Refusal(400, "This form says one thing twice.")
     return dict(fields)
+
+
+async def read_body(request: Request) -> bytes:
+    """What was sent, bounded. Raises Refusal."""
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or len(declared) > MAX_DIGITS or int(declared) > MAX_FORM_BYTES:
+        raise Refusal(413, "This is more than is taken here.")
+    body = bytearray()
+    # Closed here: left by a raise, the library's generator would linger.
+    async with aclosing(request.stream()) as stream:
+        async for chunk in stream:
+            body += chunk
+            if len(body) > MAX_FORM_BYTES:
+                raise Refusal(413, "This is more than is taken here.")
+    return bytes(body)
 
 
 def _to_login(request: Request) -> Response:

@@ -1,0 +1,27 @@
+import hashlib
+
+from doorward_core.approvals.passkeys import enrolment
+from doorward_core.approvals.webauthn import base64url
+
+
+async def test_a_gateway_that_takes_no_passkeys_is_named(stand):
+    text = (await (await stand.login()).get("/passkeys")).text
+    assert "takes none" in text
+    assert "None of the gateways" in text
+
+
+async def test_the_challenge_is_over_the_person_who_is_logged_in(stand):
+    client = await stand.login()
+    csrf = stand.csrf((await client.get("/passkeys")).text)
+    answer = await client.post("/passkeys/challenge", data={"csrf": csrf, "label": " my key ", "subject": "tina"})
+    signed = enrolment("tom", stand.issuer.url, "my key")
+    assert answer.json() == {"challenge": base64url(hashlib.sha256(signed).digest())}
+
+
+async def test_what_is_no_passkey_is_told(stand):
+    client = await stand.login()
+    csrf = stand.csrf((await client.get("/passkeys")).text)
+    for response in ("", "{", "[]", '{"subject": "tom"}', "[" * 5000):
+        answer = await client.post("/passkeys/check", data={"csrf": csrf, "rp_id": "desk.test", "response": response})
+        assert answer.status_code == 400
+        assert "problem" in answer.json()
