@@ -35,7 +35,7 @@ roles:
   auditor: [privacy-office]
   operator: [ops]
 gateways:
-  shop: {{control: "{control}", log: {log}, vkey: {keys}/log.key.vkey, keys: {keys}/payload, policy: {policy}}}
+  shop: {{control: "{control}", log: {log}, vkey: {keys}/log.vkey, keys: {keys}/payload, policy: {policy}}}
 record: {{folder: desk/log, keys: desk/keys, origin: desk.test}}
 index: desk/index.sqlite
 """

@@ -129,9 +129,10 @@ def who_changed(
 ) -> Changes:
     """Who changed what in `table`: statements with the words of `key` in their text or values, and their approvals.
 
-    `search` may narrow it: by time, by who, by where.
+    `search` may narrow it: by time, by who, by where. What was refused changed nothing, unless it is asked for.
     """
     asked = replace(search or Search(), table=table, action="change", text=key)
+    asked = asked if asked.verdict else replace(asked, verdict="permit")
     page = operations(index, asked, limit=limit, before=before)
     if not key.strip():
         return Changes(page, 0, others_bounded=False)

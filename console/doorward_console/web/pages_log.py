@@ -1,0 +1,150 @@
+"""The logs: whose they are, how far they go, what covers them, and whether they hold.
+
+    GET  /log                  origin, size, last checkpoint, how far the index is; what happened beside sessions
+    POST /log/{name}/verify    verify it now, in a process of its own, and show the report
+
+What it will not do: vouch for anything. What is proved is proved by `doorward verify` with a key from outside; the key
+here is the one that the desk's settings name, and the page says so.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import trio
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from doorward_console.index import build, query
+from doorward_console.index.build import LogStatus, Source
+from doorward_console.index.found import EventRow
+from doorward_console.index.schema import IndexProblem
+from doorward_console.settings import Settings
+from doorward_console.sources import OWN
+from doorward_console.web.desk import Desk, Place
+from doorward_console.web.library import Freshness, Library, Unreadable
+from doorward_console.web.people import READERS, Role
+from doorward_console.web.visits import Refusal, Visit, action, page
+from doorward_core.errors import RecordError
+from doorward_core.record.checkpoint import CheckpointError, split
+
+PLACES = (Place("Log", "/log", READERS, order=60),)
+AUDITORS: Final = frozenset({Role.AUDITOR})
+VERIFY_S: Final = 600.0  # ten million entries, on one core
+EVENTS: Final = 30
+MAX_REPORT_BYTES: Final = 4 * 1024 * 1024
+BESIDE: Final = (
+    "log.opened", "log.repaired", "log.closed", "key.rotated", "content.erased", "policy.loaded", "policy.refused",
+    "gateway.error", "desk.read", "desk.login", "desk.refused",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """One log. `checkpoint_unix_ns` is when its file was written; `signatures` are the names that signed it."""
+
+    name: str
+    folder: str
+    status: LogStatus
+    root: str
+    signatures: tuple[str, ...]
+    checkpoint_unix_ns: int
+    key_known: bool
+
+
+def routes(desk: Desk) -> list[BaseRoute]:
+    """The routes of the logs."""
+    library = Library(desk.settings)
+    limiter = trio.CapacityLimiter(1)  # one verification at a time: it takes every core it is given
+
+    async def show(visit: Visit) -> Response:
+        return await _show(visit, library)
+
+    async def verify(visit: Visit) -> Response:
+        return await _verify(visit, library, limiter)
+
+    return [page(desk, "/log", show, roles=READERS), action(desk, "/log/{name}/verify", verify, roles=AUDITORS)]
+
+
+async def _show(
+    visit: Visit, library: Library, *, report: dict[str, object] | None = None, verified: str = ""
+) -> Response:
+    logs: list[LogView] = []
+    events: tuple[EventRow, ...] = ()
+    fresh, problem = Freshness(), ""
+    await visit.reading("log", "list")
+    try:
+        fresh = await library.bring_up()
+        sources, _ = await library.sources()
+        logs = await trio.to_thread.run_sync(_views, library.path, sources, visit.desk.settings)
+        events = await library.ask(lambda index: query.events(index, kinds=BESIDE, limit=EVENTS))
+    except (Unreadable, IndexProblem, OSError, RecordError) as error:
+        problem = str(error)
+    return visit.render(
+        "log.html", logs=logs, events=events, fresh=fresh, problem=problem, report=report, verified=verified,
+        auditor=visit.person.may(AUDITORS),
+    )  # fmt: skip
+
+
+def _views(path: Path, sources: list[Source], settings: Settings) -> list[LogView]:
+    found = []
+    for source, status in zip(sources, build.status(path, sources), strict=True):
+        file = source.folder / "checkpoint"
+        root, names, written = "", tuple[str, ...](), 0
+        try:
+            text, signatures = split(file.read_bytes())
+            root = text.decode("ascii", "replace").split("\n")[2]
+            names, written = tuple(dict.fromkeys(name for name, _ in signatures)), file.stat().st_mtime_ns
+        except (OSError, CheckpointError, IndexError):
+            pass  # the status says that there is none
+        key = _key(source.name, settings) != []
+        found.append(LogView(source.name, str(source.folder), status, root, names, written, key))
+    return found
+
+
+async def _verify(visit: Visit, library: Library, limiter: trio.CapacityLimiter) -> Response:
+    name = visit.name("name")
+    sources, _ = await library.sources()
+    source = next((one for one in sources if one.name == name), None)
+    if source is None:
+        raise Refusal(404, "There is no such log.", title="No such log")
+    await visit.reading("verify", name)
+    if limiter.available_tokens < 1:
+        raise Refusal(429, "A log is being verified just now; try again when that is done.")
+    async with limiter:
+        report = await _report(source, visit.desk.settings)
+    return await _show(visit, library, report=report, verified=name)
+
+
+async def _report(source: Source, settings: Settings) -> dict[str, object]:
+    """What `doorward verify --json` says, run as anybody would run it."""
+    command = [sys.executable, "-m", "doorward_console", "verify", str(source.folder), "--json"]
+    command += _key(source.name, settings) + _outside(source.name, settings)
+    with trio.move_on_after(VERIFY_S):
+        done = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False, stdin=b"")
+        try:
+            found = json.loads(done.stdout[:MAX_REPORT_BYTES])
+        except ValueError:
+            found = None
+        if isinstance(found, dict):
+            return found
+        words = done.stderr.decode("utf-8", "replace").strip()[:1000] or "it said nothing"
+        raise Refusal(502, f"The log could not be verified: {words}")
+    raise Refusal(504, "Verifying takes too long for a page: run `doorward verify` beside the log.")
+
+
+def _key(name: str, settings: Settings) -> list[str]:
+    if name == OWN:
+        file = settings.record.keys / "log.vkey"
+        return ["--key-file", str(file)] if file.is_file() else []
+    vkey = settings.gateways[name].vkey
+    if not vkey:
+        return []
+    return ["--key-file", vkey] if "+" not in vkey.rpartition("/")[2] and Path(vkey).is_file() else ["--key", vkey]
+
+
+def _outside(name: str, settings: Settings) -> list[str]:
+    file = settings.gateways[name].checkpoints if name != OWN else None
+    return ["--checkpoint", str(file)] if file is not None and file.is_file() else []
