@@ -62,7 +62,9 @@ async def test_what_was_granted_goes_on_without_being_asked_and_each_time_on_rec
     name = await grant()
     for _ in range(2):
         assert not door.holds(op("write"), {})
-        assert isinstance(await house.ask(door, op("write")), Permit)
+        permit = await house.ask(door, op("write"))
+        assert isinstance(permit, Permit)
+        assert (permit.decision.approvals, permit.decision.advice) == ((), "")  # decided anew, not merely let go
     decided = house.events(EventKind.OPERATION_DECIDED)
     assert [event.header["request"] for event in decided] == [name, name]
     assert house.verdicts == ["permit rule", "permit rule"]

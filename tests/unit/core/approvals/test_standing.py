@@ -206,6 +206,7 @@ async def test_what_was_revoked_is_not_revived_by_an_older_copy_of_the_file(room
         await room.desk.vote(person("eve"), asked.id, Verdict.APPROVE, "")
         await room.desk.sweep()
         assert not room.desk.standing
+    assert room.kinds.count(EventKind.APPROVAL_GRANTED) == 1
 
 
 async def test_a_grant_that_was_counted_late_ends_no_later_for_it(room, wish, person, a_vote):
