@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from doorward_demo import api, dataset, host, postgres, prod, programs, stack
+from doorward_demo import api, dataset, desk, host, postgres, prod, programs, stack
 from doorward_demo.api import Api
 from doorward_demo.api_story import ApiStory, curl_version
+from doorward_demo.evidence_story import EvidenceStory
 from doorward_demo.host import Host
 from doorward_demo.host_story import HostStory
 from doorward_demo.postgres import DemoError
@@ -85,15 +86,30 @@ def _play(
             web = everything.enter_context(host.running(place, sshd)) if programs.has_ssh() else None
         with _step(progress, "starting a cluster, and a gateway before it"):
             cluster = everything.enter_context(prod.running(place)) if prod.streams() else None
+        gateways = _gateways(place, crm, web, cluster)
+        with _step(progress, "starting the desk before all of them"):
+            everything.enter_context(desk.running(place, gateways))
     took_s = time.monotonic() - started
     screen.say(
-        f"PostgreSQL, an API, a host, a cluster and the gateways are up after {took_s:.1f} s; state: {place.state}"
+        f"PostgreSQL, an API, a host, a cluster, the gateways and the desk are up after {took_s:.1f} s; "
+        f"state: {place.state}"
     )
     story = Story(screen, place, server, psql)
     story.play()
     _go_on(story, crm, web, cluster)
+    EvidenceStory(screen, place, {name: state for name, (_, state) in gateways.items()}).play()
     screen.say(f"\n[bold green]The story is told, in {time.monotonic() - started:.0f} s, and every check held.[/]")
     return place, crm, web, cluster
+
+
+def _gateways(place: Stack, crm: Api, web: Host | None, cluster: Prod | None) -> dict[str, tuple[str, Path]]:
+    """Every gateway that runs: its control port and its state folder."""
+    found: dict[str, tuple[str, Path]] = {"shop": (place.control, place.state), "crm": (crm.control, crm.state)}
+    if web is not None:
+        found["web-1"] = web.control, web.state
+    if cluster is not None:
+        found["prod"] = cluster.control, cluster.state
+    return found
 
 
 def _go_on(story: Story, crm: Api, web: Host | None, cluster: Prod | None) -> None:
@@ -169,7 +185,11 @@ def _stay(screen: Screen, place: Stack, crm: Api, web: Host | None, cluster: Pro
         *((("", web.command("uptime")),) if web else ()),
         *((("", cluster.command("get pods -n shop")),) if cluster else ()),
         ("a new token, when that one has expired", f"{command} token {AGENT} {_secrets(place)} > {token}"),
-        ("be the approver", f"{command} approvals list {reach}"),
+        (
+            "the desk: log in as Tom (approves), Ana (audits) or Olga (operates); a click on the name does it",
+            place.desk_url,
+        ),
+        ("be the approver on the command line", f"{command} approvals list {reach}"),
         ("", f"{command} approvals approve REQUEST {reach}"),
         ("", f"{command} approvals list {reach.replace(place.control, crm.control)}    # of the API's gateway"),
         *(
@@ -182,6 +202,11 @@ def _stay(screen: Screen, place: Stack, crm: Api, web: Host | None, cluster: Pro
         ("", f"{command} replay last --log {crm.log}"),
         ("", f"{command} export last --har --log {crm.log} -o session.har    # for a browser's developer tools"),
         *(("", f"{command} replay last --log {one.log}") for one in (web, cluster) if one),
+        (
+            "ask who changed something, and take the evidence away",
+            f"{command} find 'who changed customer 42 today, and who approved it' --log {place.log}",
+        ),
+        ("", f"{command} evidence --from 1d --log {place.log} {_key(place).replace('--key-file', '--key')}"),
         ("the rules; edit them, check them, and have them loaded", str(place.state / "policy.yaml")),
         ("", f"{command} policy check --config {place.state / 'gateway.yaml'}"),
         ("", f"kill -HUP $(cat {place.state / stack.PID_FILE})    # what came of it: {place.state / 'gateway.log'}"),

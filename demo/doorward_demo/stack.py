@@ -36,6 +36,7 @@ AUDIENCE = "doorward"
 AGENT = "crew-analyst-7"
 APPROVER = "dba-tom"
 PREFERRED_PORT = 6432  # what poolers listen on: easy to remember, and not a server's own 5432
+DESK_PORT = 8090
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 10.0
 POLL_S = 0.05
@@ -53,6 +54,10 @@ admin: {{address: 127.0.0.1, port: {admin_port}}}
 approvals:
   store: approvals.sqlite
   listen: {{unix: {sockets}/approvals.sock}}
+  link: "{desk}/approvals/{{id}}"
+  passkeys: {{file: passkeys.jsonl, rp_id: localhost, origins: ["{desk}"]}}
+operators: {{groups: [ops]}}
+break_glass: {{groups: [dba], reviewers: [privacy-office]}}
 identity:
   issuers:
     - issuer: {issuer}
@@ -126,7 +131,13 @@ class Stack:
     sockets: Path
     port: int
     admin_port: int
+    desk_port: int
     issuer_url: str = ""
+
+    @property
+    def desk_url(self) -> str:
+        """Where people reach the desk."""
+        return f"http://localhost:{self.desk_port}"
 
     @property
     def log(self) -> Path:
@@ -190,7 +201,7 @@ def socket_folder() -> Iterator[Path]:
 
 def make_stack(state: Path, sockets: Path) -> Stack:
     """Choose ports, and make the folders and the certificates."""
-    stack = Stack(state, sockets, choose_port(PREFERRED_PORT), free_port())
+    stack = Stack(state, sockets, choose_port(PREFERRED_PORT), free_port(), choose_port(DESK_PORT))
     write_certificates(state / "tls")
     (state / "tokens").mkdir(mode=0o700)
     return stack
@@ -265,7 +276,9 @@ def gateway(stack: Stack, target: Server) -> Iterator[None]:
         resource=RESOURCE,
         target_port=target.port,
         database=DATABASE,
+        desk=stack.desk_url,
     )
+    (stack.state / "passkeys.jsonl").touch(mode=0o600)
     (stack.state / "policy.yaml").write_text(POLICY, encoding="utf-8")
     config_file = stack.state / "gateway.yaml"
     config_file.write_text(config, encoding="utf-8")

@@ -106,6 +106,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/integration/ssh/test_files.py",
         "the shell around the machine: only a real client and a real server move it",
     ),
+    "doorward_demo.desk": ("tests/integration/test_demo.py", "a program, started and asked as the story does"),
+    "doorward_demo.evidence_story": ("tests/integration/test_demo.py", "a part of the story, told whole"),
     "doorward_demo.api_story": ("tests/integration/test_demo.py", "a part of the story, told whole"),
     "doorward_demo.approver": ("tests/integration/test_demo.py", "somebody in the story"),
     **{

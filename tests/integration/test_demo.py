@@ -53,13 +53,14 @@ def test_the_story_is_told_whole_and_leaves_nothing_but_its_state(tmp_path, temp
     with _start(state, temporary, ONCE="1") as demo:
         said, _ = demo.communicate(timeout=STORY_WITHIN_S)
     assert demo.returncode == 0, said
-    positions = [said.index(f"\n{number}. ") for number in range(1, 20 if prod.streams() else 16)]
+    positions = [said.index(f"\n{number}. ") for number in range(1, 22 if prod.streams() else 18)]
     assert positions == sorted(positions)
-    for line in ("UPDATE 1", "42501", "HTTP/2 403", "HTTP/2 201", "event: message", "every check held"):
+    for line in ("UPDATE 1", "42501", "HTTP/2 403", "HTTP/2 201", "event: message", "approved by dba-tom", "OK: everything", "held."):
         assert line in said
     assert list(temporary.iterdir()) == []
     assert _mentioning(state, temporary) == []
     assert (state / "log" / "checkpoint").exists()
+    assert (state / "evidence.zip").exists()
 
 
 def test_a_signal_stops_everything_that_was_started(tmp_path, temporary):

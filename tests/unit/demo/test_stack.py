@@ -39,7 +39,7 @@ def test_the_socket_folder_is_short_private_and_gone_in_the_end():
 
 
 def test_clients_are_told_to_verify_the_gateway_and_never_told_the_token(tmp_path):
-    place = stack.Stack(tmp_path, tmp_path / "run", 6432, 9464)
+    place = stack.Stack(tmp_path, tmp_path / "run", 6432, 9464, 8090)
     assert "sslmode=verify-full" in place.conninfo(tls=True)
     assert f"host={tmp_path / 'run'} " in place.conninfo(tls=False)
     assert "password" not in place.conninfo(tls=True) + place.conninfo(tls=False)
@@ -47,7 +47,7 @@ def test_clients_are_told_to_verify_the_gateway_and_never_told_the_token(tmp_pat
 
 def test_tokens_are_taken_from_the_issuer_into_private_files(tmp_path):
     (tmp_path / "tokens").mkdir()
-    place = stack.Stack(tmp_path, tmp_path / "run", 6432, 9464)
+    place = stack.Stack(tmp_path, tmp_path / "run", 6432, 9464, 8090)
     with stack.issuer(place):
         assert place.issuer_url.startswith("http://127.0.0.1:")
         for subject in (stack.AGENT, stack.APPROVER):
@@ -57,7 +57,7 @@ def test_tokens_are_taken_from_the_issuer_into_private_files(tmp_path):
 
 def test_a_gateway_that_does_not_start_says_why(tmp_path, monkeypatch):
     """The configuration that is written here names a folder where a file must be."""
-    place = stack.Stack(tmp_path, tmp_path / "run", 0, 0, issuer_url="not a url")
+    place = stack.Stack(tmp_path, tmp_path / "run", 0, 0, 0, issuer_url="not a url")
     target = type("Target", (), {"port": 1, "passwords": {"app": "a", "reader": "r"}})()
     with pytest.raises(DemoError, match="ended with status"), stack.gateway(place, target):
         pass
