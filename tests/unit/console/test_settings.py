@@ -1,0 +1,88 @@
+import pytest
+
+from doorward_console.settings import load_settings
+from doorward_core.errors import ConfigError
+from doorward_core.model import PrincipalKind
+
+GOOD = """\
+version: 1
+url: https://Desk.example
+listen: {unix: desk.sock}
+login: {issuer: https://id.example, client_id: desk, secret: {env: DESK_SECRET}}
+roles: {approver: [dba], auditor: [audit]}
+gateways:
+  pg: {control: "unix:pg/control", log: pg/log, keys: pg/keys}
+  k8s: {control: https://k8s-gw.example:9465}
+record: {folder: log, keys: keys, origin: desk.example}
+"""
+
+
+def load(folder, text):
+    path = folder / "desk.yaml"
+    path.write_text(text)
+    return load_settings(path)
+
+
+def test_a_file_is_read_with_its_paths_relative_to_it(tmp_path):
+    settings = load(tmp_path, GOOD)
+    assert settings.url == "https://desk.example"
+    assert settings.secure
+    assert settings.gateways["pg"].control == f"unix:{tmp_path / 'pg/control'}"
+    assert settings.gateways["pg"].log == tmp_path / "pg/log"
+    assert settings.gateways["k8s"].control == "https://k8s-gw.example:9465"
+    assert (settings.login.session, settings.login.idle, settings.login.kind) == (8 * 3600, 3600, None)
+    assert settings.index is None
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "words"),
+    [
+        ("url: https://Desk.example", "url: http://desk.example", "url: expected an https:// address"),
+        ("url: https://Desk.example", "url: https://desk.example/x", "url: expected an address without a path"),
+        ("{unix: desk.sock}", "{address: 0.0.0.0, port: 80}", "needs `tls:"),
+        ("{unix: desk.sock}", "{address: desk.example, port: 80}", "needs `tls:"),
+        ("{unix: desk.sock}", "{unix: a, address: 127.0.0.1, port: 1}", "stands alone"),
+        ("{env: DESK_SECRET}", "hunter2", "a secret is never written here"),
+        ("client_id: desk", "client_id: desk, scopes: [profile]", "must have `openid`"),
+        ("roles: {approver: [dba], auditor: [audit]}", "roles: {}", "names no group"),
+        ("roles: {approver: [dba]", "roles: {admin: [dba]", "unknown key"),
+        ('"unix:pg/control"', "http://pg.example:1", "expected an https:// address"),
+        ('"unix:pg/control"', '"unix:"', "expected the path of a socket"),
+        ('"unix:pg/control"', "[1]", "expected `https://HOST:PORT`"),
+        ("keys: keys,", "keys: log/keys,", "must lie outside"),
+        ("origin: desk.example", "origin: a b", "origin"),
+        ("version: 1\n", "", "version: is missing"),
+    ],
+)
+def test_each_fault_is_told_with_its_place(tmp_path, was, becomes, words):
+    assert was in GOOD
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, GOOD.replace(was, becomes))
+    assert words in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert "desk.yaml:" in str(caught.value)
+
+
+def test_all_faults_at_once(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, GOOD.replace("client_id: desk", "client: desk").replace("{unix: desk.sock}", "{}"))
+    assert len(caught.value.problems) >= 3
+
+
+def test_a_file_that_is_not_there_or_not_text(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_settings(tmp_path / "no.yaml")
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_settings(tmp_path / "bytes.yaml")
+
+
+def test_plain_http_is_for_loopback(tmp_path):
+    settings = load(
+        tmp_path,
+        GOOD.replace("https://Desk.example", "http://localhost:8080").replace(
+            "client_id: desk", "client_id: d, kind: human"
+        ),
+    )
+    assert not settings.secure
+    assert settings.login.kind is PrincipalKind.HUMAN
