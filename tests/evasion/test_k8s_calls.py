@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from k8s_stack import k8s_started, pod
+from k8s_stack import POLICY, k8s_started, pod
 from pydantic import ValidationError
 
 from doorward_core.event import EventKind
@@ -287,6 +287,18 @@ rules:
     assert k8s.raw("GET", "/apis/apps/v1/namespaces/shop/deployments/web")[0] == 200
     for group in ("apps.example.com", "app", "apps.", "xn--apps-"):
         assert k8s.raw("GET", f"/apis/{group}/v1/namespaces/shop/deployments/web")[0] == 403
+
+
+@pytest.mark.need_kubectl
+def test_k_09_a_port_that_is_asked_for_within_the_tunnel_is_decided_on(own_k8s):
+    only = 'objects: ["shop/core/pods/portforward/*"]\n'
+    k8s = own_k8s(policy=POLICY.replace(only, f'{only}    when: {{port: ["5432"]}}\n'))
+    forwarding = k8s.start_kubectl("port-forward", "-n", "shop", "pod/web-0", ":22")
+    port = int(re.search(r"127\.0\.0\.1:(\d+)", forwarding.stdout.readline())[1])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"x")
+        (decided,) = k8s.until_recorded(EventKind.OPERATION_DECIDED, "to port 22")
+    assert (decided.header["action"], decided.header["verdict"]) == ("forward", "deny")
 
 
 def test_k_09_deletecollection_is_seen_to_be_of_all(own_k8s):

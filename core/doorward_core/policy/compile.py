@@ -149,7 +149,7 @@ class CompiledRule:
         if target.kind in {OBJECT, COMMAND}:
             return True
         names = (self.kinds or {}).get(target.kind)
-        return allows and not self.kinds if names is None else names.match(target.name)
+        return not self.kinds if names is None else names.match(target.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,3 +113,30 @@ def test_bodies_that_wait_leave_room_for_others(own_k8s):
     waiting.kill()
     k8s.until_recorded(EventKind.APPROVAL_WITHDRAWN)
     assert any(k8s.raw("PATCH", path, headers=kind, body=body)[0] == 200 for _ in range(100))
+
+
+def test_a_held_copy_asks_for_the_pod_alone_and_its_card_names_the_files(own_k8s, tmp_path):
+    policy = """\
+version: 1
+rules:
+  - {id: look, effect: allow, resource: prod, do: [read], objects: ["shop/core/pods/*"]}
+  - id: copies-need-a-human
+    effect: hold
+    resource: prod
+    do: [execute, read, write, unknown]
+    objects: ["shop/core/pods/exec/*"]
+    approve: {by: {groups: [platform]}}
+"""
+    k8s = own_k8s(policy=policy)
+    file = tmp_path / "notes.txt"
+    file.write_text("kept")
+    copying = k8s.start_kubectl("cp", str(file), "shop/web-0:notes.txt")
+    (asking,) = k8s.waiting()  # whether there is such a folder: kubectl's own first question
+    k8s.vote(asking["id"])
+    k8s.until_recorded(EventKind.OPERATION_FINISHED, "exec shop/core/pods/exec/web-0")
+    (waiting,) = k8s.waiting()
+    _, card = k8s.call("GET", f"/v1/approvals/{waiting['id']}", k8s.approver())
+    assert "notes.txt" in json.dumps(card)
+    k8s.vote(waiting["id"])
+    done = k8s.finished(copying)
+    assert done.code == 0, done.said
