@@ -11,15 +11,14 @@ class EventLog(Protocol):
     """An open log.
 
     Only ever used from the gateway's own thread.
+    `limits` stops traffic though the log is well; readiness looks at it.
     """
+
+    limits: Limits
 
     @property
     def failed(self) -> str | None:
         """Why the log cannot be written any more, or None; readiness looks at it."""
-
-    @property
-    def limits(self) -> Limits:
-        """What stops traffic though the log is well; readiness looks at it."""
 
     @property
     def generation(self) -> int:
