@@ -22,6 +22,13 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "doorward_console.access_commands": ("tests/integration/test_access.py", "asks a whole gateway"),
     "doorward_console.break_glass_commands": ("tests/integration/test_access.py", "asks a whole gateway"),
     "doorward_console.revoke_command": ("tests/integration/test_access.py", "asks a whole gateway"),
+    **{
+        f"doorward_console.web.{name}": (
+            "tests/integration/desk/test_reading.py",
+            "reads the log of a real gateway, asks it what is open, and is looked at in a real browser",
+        )
+        for name in ("open_sessions", "pages_log", "pages_replay", "pages_sessions")
+    },
     "doorward_core.holding": ("tests/unit/core/test_gate.py", "the gate's own waiting: only the gate asks it"),
     "doorward_core.http.exchange": (
         "tests/unit/core/http/test_server_h1.py",
