@@ -29,7 +29,7 @@ from doorward_core.record.verify import verify
 
 NOW = 1_800_000_000_000_000_000
 EVENTS = 10_000
-PER_FLUSH = 100
+PER_FLUSH = 200
 PER_CHECKPOINT = 10  # flushes
 SEGMENT_BYTES = 400_000  # so that several segments begin and end within the run
 CHILDREN = os.cpu_count() or 1
