@@ -1,6 +1,7 @@
 """The front page: what waits for people.
 
-    GET /            requests that wait, over all gateways, newest first; above them, reviews that are owed
+    GET /            requests that wait, over all gateways, newest first; above them, reviews that are owed.
+                     The newest two hundred of each gateway, live; with `all=1` a thousand, as of now
     GET /live/inbox  the same list again whenever it changes (server-sent events)
     GET /decided     what was decided lately, and how
 
@@ -68,13 +69,14 @@ API = (
 )
 
 
-async def _shown(visit: Visit) -> tuple[Inbox, tuple[OpeningRow, ...]]:
-    return await inbox(visit.desk, visit.person), await owed(visit.desk, visit.person)
+async def _shown(visit: Visit, *, whole: bool = False) -> tuple[Inbox, tuple[OpeningRow, ...]]:
+    return await inbox(visit.desk, visit.person, whole=whole), await owed(visit.desk, visit.person)
 
 
 async def _show(visit: Visit) -> Response:
-    found, reviews = await _shown(visit)
-    return visit.render("inbox.html", inbox=found, owed=reviews)
+    whole = visit.asked("all") == "1"
+    found, reviews = await _shown(visit, whole=whole)
+    return visit.render("inbox.html", inbox=found, owed=reviews, whole=whole)
 
 
 async def _decided(visit: Visit) -> Response:

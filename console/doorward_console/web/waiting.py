@@ -8,7 +8,7 @@ is taken for granted.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from doorward_console.web.desk import Desk
 from doorward_console.web.people import Person
@@ -16,6 +16,8 @@ from doorward_console.web.reach import Down, Told, ask_all
 
 MAX_ROWS = 1_000
 """Of one page: more than anybody reads; the count says how many there are."""
+MAX_PAGES = 4
+"""Asked of each gateway after the first, of two hundred each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,24 @@ class Inbox:
     down: tuple[Down, ...]
 
 
-async def inbox(desk: Desk, person: Person, state: str = "pending") -> Inbox:
-    """Ask every gateway, at once."""
-    told, down = await ask_all(tuple(desk.gateways.values()), person.token, "approvals", query={"state": state})
-    return gathered(told, down)
+async def inbox(desk: Desk, person: Person, state: str = "pending", *, whole: bool = False) -> Inbox:
+    """Ask every gateway, at once: for the newest two hundred of each, or for as many as a page can hold."""
+    query, gateways = {"state": state}, desk.gateways
+    told, down = await ask_all(tuple(gateways.values()), person.token, "approvals", query=query)
+    newest, rest = list(told), {one.gateway: one.answer for one in told} if whole else {}
+    for _ in range(MAX_PAGES):
+        going = {name: place for name, answer in rest.items() if isinstance(place := answer.get("next"), str) and place}
+        if not going:
+            break
+        rest = {}
+        for name, place in going.items():
+            more, silent = await ask_all((gateways[name],), person.token, "approvals", query={**query, "before": place})
+            told, down = [*told, *more], [*down, *silent]
+            rest |= {one.gateway: one.answer for one in more}
+    found = gathered(told, down)
+    # Each page counts what is beyond it; the first one's number, less what came after it, is what is left.
+    beyond = gathered(newest, ()).more - (len(found.rows) - len(gathered(newest, ()).rows))
+    return replace(found, more=max(0, beyond))
 
 
 def gathered(told: Iterable[Told], down: Iterable[Down]) -> Inbox:

@@ -46,3 +46,17 @@ async def test_what_was_decided_is_on_a_page_of_its_own(stand):
     assert request.id not in (await client.get("/decided")).text
     await stand.approvals.withdraw(request.id)
     assert request.id in (await client.get("/decided")).text
+
+
+async def test_a_long_list_begins_with_its_newest_and_goes_on_where_it_is_asked_to(stand):
+    client = await stand.login()
+    for number in range(230):
+        stand.hold(id=f"ap-{number:012d}", digest=number.to_bytes(32, "big"), subject=f"crew-{number}")
+    text = (await client.get("/")).text
+    assert text.count('class="item"') == 200
+    assert "230 requests wait" in text
+    assert "/?all=1" in text
+    whole = (await client.get("/?all=1")).text
+    assert whole.count('class="item"') == 230
+    assert "230 requests wait" in whole
+    assert "sse-connect" not in whole
