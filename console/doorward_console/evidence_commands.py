@@ -4,6 +4,7 @@ It reads the log's files and changes nothing; it needs no gateway to run, or to 
 """
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ from doorward_console.asking import JsonOption
 from doorward_console.evidence.times import parse_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from doorward_console.evidence.write import Wanted, Written
 
 FromOption = Annotated[str, typer.Option("--from", help="Begin: 2026-01-01, 2026-01-01T08:00, or 30d for days ago.")]
@@ -37,6 +40,16 @@ IdentityOption = Annotated[
 KeysOption = Annotated[
     list[Path] | None, typer.Option("--keys", help="Folders of wrapped keys, one for each --log.", file_okay=False)
 ]
+CosignedOption = Annotated[
+    list[Path] | None,
+    typer.Option("--cosigned", help="A checkpoint that witnesses cosigned: it is proved up to it.", dir_okay=False),
+]
+ArchiveOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--archive", envvar="DOORWARD_ARCHIVE", help="Archives (a folder, or s3://BUCKET/PREFIX), one for each --log."
+    ),
+]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="The file to write.", dir_okay=False)]
 
 
@@ -52,6 +65,8 @@ def evidence(
     checkpoint: CheckpointOption = None,
     identity: IdentityOption = None,
     keys: KeysOption = None,
+    cosigned: CosignedOption = None,
+    archive: ArchiveOption = None,
     out: OutOption = Path("evidence.zip"),
     as_json: JsonOption = False,
 ) -> None:
@@ -61,8 +76,7 @@ def evidence(
     from doorward_core.record.keys import parse_identities  # noqa: PLC0415 - as above
     from doorward_core.record.proof import ProofError  # noqa: PLC0415 - as above
 
-    if keys and len(keys) != len(log):
-        output.fail("give as many --keys as --log")
+    given = _given(log, keys, archive)
     now = time.time_ns()
     with output.failing(RecordError, ProofError, OSError, ValueError):
         wanted = Wanted(
@@ -75,15 +89,51 @@ def evidence(
             tuple(path.read_bytes() for path in checkpoint or ()),
             parse_identities(identity.read_text(encoding="utf-8")) if identity else (),
         )
-        made = _write(out, log, keys or [], wanted)
+        notes = [path.read_bytes() for path in cosigned or ()]
+        made = _write(out, given, notes, wanted)
     _tell(made, as_json=as_json)
 
 
-def _write(out: Path, logs: list[Path], keys: list[Path], wanted: "Wanted") -> "Written":
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One log, with where its wrapped keys and its archive are, where that was said."""
+
+    folder: Path
+    keys: Path | None
+    archive: str | None
+
+
+def _given(log: list[Path], keys: list[Path] | None, archive: list[str] | None) -> list[Given]:
+    if any(given and len(given) != len(log) for given in (keys, archive)):
+        output.fail("give as many --keys, and as many --archive, as --log")
+    return [
+        Given(folder, keys[place] if keys else None, archive[place] if archive else None)
+        for place, folder in enumerate(log)
+    ]
+
+
+def _fetch(target: str) -> "Callable[[str], bytes | None]":
+    """How files of a tree are read from an archive."""
+    from doorward_console.archive_commands import opened  # noqa: PLC0415 - loaded where an archive is read
+    from doorward_console.log_reading import MOST_BUNDLE_BYTES  # noqa: PLC0415 - as above
+
+    place = opened(target)
+
+    def fetch(path: str) -> bytes | None:
+        kept = place.get(path, MOST_BUNDLE_BYTES)
+        return kept.data if kept is not None else None
+
+    return fetch
+
+
+def _write(out: Path, logs: list[Given], notes: list[bytes], wanted: "Wanted") -> "Written":
     from doorward_console.evidence.source import Source  # noqa: PLC0415 - loaded by this command alone
     from doorward_console.evidence.write import write_bundle  # noqa: PLC0415 - as above
 
-    sources = [Source.of(folder, keys[place] if keys else None) for place, folder in enumerate(logs)]
+    sources = [
+        Source.of(log.folder, log.keys, cosigned=notes, fetch=_fetch(log.archive) if log.archive else None)
+        for log in logs
+    ]
     with output.progress("gathering") as told:
         return write_bundle(out, sources, wanted, on_progress=told)
 

@@ -35,6 +35,7 @@ from evidence_stand import (
 
 from doorward_console.evidence.container import canonical, component
 from doorward_console.evidence.verify import Bundle, Refused
+from doorward_core.record import merkle
 from doorward_core.record.checkpoint import make_vkey, rotation_statement
 from doorward_core.record.encode import decode, encode
 
@@ -351,8 +352,14 @@ def test_l_07_a_change_of_keys_counts_if_the_old_key_signed_it(members, stand, t
         rotated = encode(last | {"index": index, "kind": "key.rotated", "head": {"vkey": vkey, "signature": signature}})
         bad = forged(members, [*entries, rotated], new)
         if good:
-            _, words = said(sealed_again(bad, tmp_path / "b.zip"), "--key", stand.vkey)
-            assert "1 changes of keys from the pinned one on" in words
+            older = bad | {f"{LOG}/outside": members[f"{LOG}/checkpoint"]}
+            about = json.loads(bad[f"{LOG}/log.json"])
+            proof = merkle.consistency_proof([merkle.leaf_hash(entry) for entry in [*entries, rotated]], index)
+            older[f"{LOG}/log.json"] = canonical(about | {"consistency": [one.hex() for one in proof]})
+            for pinned in (stand.vkey, vkey):  # the key of then, or that of now
+                _, words = said(sealed_again(older, tmp_path / "b.zip"), "--key", pinned)
+                assert "1 changes of keys, each signed by the key before" in words
+                assert f"the older checkpoint over {index} entries" in words
         else:
             assert "not signed by the key" in refused(bad)
 

@@ -111,7 +111,7 @@ class Collector:
         self.casts.finish()
         runs = self._runs(context)
         before = self._context(runs)
-        subtrees = Subtrees(self.source.files, self.source.size)
+        subtrees = Subtrees(self.source.files, self.source.size, self.source.newest)
         gaps = subtrees.gaps(runs)
         self._check_root(runs, gaps, span)
         proof = subtrees.consistency(outside_size) if outside is not None else []
@@ -146,8 +146,8 @@ class Collector:
 
     def _event(self, first: Strict, blob: bytes, leaf: bytes) -> None:
         kind = first.kind
-        if kind == EventKind.APPROVAL_GRANTED:
-            self._to.counter.granted(self.place, first.head.get("request"))
+        if self._in_scope or first.key or not blob:
+            self._to.counter.note(self.place, kind, first.head)
         if not self._in_scope:
             return
         content, opened = self.opener.open(first, blob)
@@ -176,8 +176,9 @@ class Collector:
     def _neighbour(self) -> None:
         if self.first:
             before = self.source.parsed(self.first - 1)
-            if before.kind == EventKind.APPROVAL_GRANTED and before.parts == 1:
-                self._to.counter.granted(self.place, before.head.get("request"))
+            whole = before.key or not before.payload or self.scope.has(before.session, before.head)
+            if before.parts == 1 and whole:
+                self._to.counter.note(self.place, before.kind, before.head)
 
     def _runs(self, context: Context) -> list[Run]:
         around = (max(self.first - 1, 0), min(self.end + 1, self.source.size))

@@ -27,7 +27,13 @@ WORDS: Final = {
     "access.credentials": "short-lived certificates issued for a token",
     "access.watched": "times an operator watched a session",
     "access.ended": "sessions ended by an operator",
-    "access.other": "changes of standing access, revocations, uses of the glass to break",
+    "access.requested": "requests for standing access",
+    "access.revoked": "revocations of access",
+    "access.restored": "revocations lifted",
+    "glass.broken": "times somebody broke the glass",
+    "glass.used": "held operations that went on because somebody broke the glass",
+    "glass.reviewed": "uses of the glass reviewed afterwards",
+    "reviews.signed": "reviews of access signed off",
     "operations.decided": "operations decided on, each before it began",
     "operations.permitted": "operations permitted",
     "operations.refused": "operations refused",
@@ -64,6 +70,7 @@ WORDS: Final = {
     "record.rotated": "changes of the signing key",
     "record.clock": "events at which the clock had gone back",
     "record.erased": "erasures of content",
+    "record.freed": "times entries were freed here, after the archive had proved to hold them",
     "record.errors": "faults of the gateway, or of its targets",
     "record.witness": "times witnesses were behind, or in conflict",
     "content.clear": "contents that stand in the log in the clear",
@@ -163,9 +170,10 @@ CONTROLS: Final = (
         "Access is granted by who may, looked at again, changed, and ended.",
         "Rights are rules in the policy, or grants that somebody approved and that end by themselves. "
         "Each change of the policy is an event with its text.",
-        ("policy.loaded", "approvals.granted", "access.ended"), ("approvals.expired", "access.other"),
-        ("accounts",), ("policies",), (_LIST.format("policy.loaded"),),
-        "A review of rights is signed off by people; its record is no part of this bundle unless it is in the log.",
+        ("policy.loaded", "access.requested", "approvals.granted", "reviews.signed"),
+        ("access.revoked", "access.ended", "approvals.expired"),
+        ("accounts",), ("policies",), (_LIST.format("access.revoked"),),
+        "Reviews of rights stand in the desk's own log: give that log as well, if they are to be counted.",
     ),
     Section(
         "A.5.28", "Evidence is collected so that it holds",
@@ -179,7 +187,7 @@ CONTROLS: Final = (
         "Records are safe from loss, change, forgery and unwanted eyes, for as long as they must be kept.",
         "Entries form one tree whose head is signed; contents can be sealed for auditors alone, and erased by deleting "
         "a key, after which everything still verifies.",
-        ("record.opened", "record.rotated", "content.revealed"),
+        ("record.opened", "record.rotated", "record.freed", "content.revealed"),
         ("record.repaired", "record.unclean", "record.erased", "record.witness"),
         (), ("logs",), (_LIST.format("record.erased"),),
     ),
@@ -188,7 +196,8 @@ CONTROLS: Final = (
         "Rights beyond the ordinary are few, known, and used for what they were given for.",
         "What defines or administers is a class of its own in the policy, usually held for approval; logins at targets "
         "are the gateway's, not the user's.",
-        ("operations.privileged", "operations.changing", "approvals.ran"), ("access.other", "access.observe"),
+        ("operations.privileged", "operations.changing", "approvals.ran", "glass.reviewed"),
+        ("glass.broken", "glass.used", "access.observe"),
         ("accounts",), (), (_LIST.format("operations.privileged"),),
     ),
     Section(
@@ -236,7 +245,7 @@ CONTROLS: Final = (
         "A.8.16", "Activity is watched",
         "Networks, systems and applications are watched for what is out of the ordinary.",
         "Operators can watch and end sessions, and each watching is an event. What was refused is listed here.",
-        ("access.watched", "access.ended", "access.closed", "access.covered"),
+        ("access.watched", "access.restored", "access.closed", "access.covered"),
         ("operations.refused", "access.refused", "record.errors"), ("reasons",), (),
         (_LIST.format("access.watched"),),
     ),
@@ -261,7 +270,11 @@ CONTROLS: Final = (
 SECTIONS: Final = FIRST + CONTROLS
 
 TABLE_WORDS: Final = {
-    "people": ("Who had access", ("subject", "issuer", "kind", "sponsor"), ("sessions", "permitted", "refused", "held")),
+    "people": (
+        "Who had access",
+        ("subject", "issuer", "kind", "sponsor"),
+        ("sessions", "permitted", "refused", "held"),
+    ),
     "resources": ("What was accessed", ("resource",), ("sessions", "permitted", "refused", "held", "masked")),
     "accounts": ("Logins at targets", ("resource", "login"), ("sessions", "privileged", "changing")),
     "approvers": ("Who voted", ("approver", "issuer", "kind"), ("for", "against", "not counted", "own")),

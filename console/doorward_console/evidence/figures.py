@@ -19,6 +19,7 @@ SAMPLED_EXCEPTIONS: Final = 100
 ROWS: Final = 200
 GROUPS: Final = 20_000
 KEY_CHARACTERS: Final = 200
+GLASS: Final = "break-glass.opened"
 CITED: Final = 3  # events that are kept for a cell of a table, so that its number leads somewhere
 
 Head = Mapping[str, object]
@@ -43,7 +44,13 @@ access.anonymous | ! | session.refused | subject unset
 access.credentials | | credential.issued |
 access.watched | | session.watched |
 access.ended | ! | session.ended |
-access.other | ! | access.*, break-glass.*, revocation.* |
+access.requested | | access.requested |
+access.revoked | ! | access.revoked |
+access.restored | | access.restored |
+glass.broken | ! | break-glass.opened |
+glass.used | ! | operation.decided | verdict is permit; @glass set
+glass.reviewed | | break-glass.reviewed |
+reviews.signed | | review.signed |
 operations.decided | | operation.decided |
 operations.permitted | | operation.decided | verdict is permit
 operations.refused | ! | operation.decided | verdict is deny
@@ -68,7 +75,7 @@ approvals.rejected | | approval.rejected |
 approvals.expired | ! | approval.expired |
 approvals.withdrawn | | approval.withdrawn |
 approvals.ran | | operation.decided | verdict is permit; request set
-approvals.ungranted | ! | operation.decided | verdict is permit; request set; @granted unset
+approvals.ungranted | ! | operation.decided | verdict is permit; request set; @granted unset; @glass unset
 approvals.own | ! | approval.voted | counted set; verdict is approve; @own set
 policy.loaded | | policy.loaded |
 policy.refused | ! | policy.refused |
@@ -80,6 +87,7 @@ record.repaired | ! | log.repaired |
 record.rotated | | key.rotated |
 record.clock | ! | * | clock_back_ns set
 record.erased | ! | content.erased |
+record.freed | | log.freed |
 record.errors | ! | gateway.error |
 record.witness | ! | witness.behind, witness.conflict |
 content.clear | | * | @content is clear
@@ -257,10 +265,13 @@ class Counter:
                 self.figures[column].cells.append((table, place))
         self._by_kind: dict[str, list[Figure]] = {}
         self._granted: set[tuple[int, object]] = set()
+        self._glass: set[tuple[int, object]] = set()
 
-    def granted(self, log: int, request: object) -> None:
-        """Take note of an `approval.granted`, in the period or before it."""
-        self._granted.add((log, request if isinstance(request, str) else None))
+    def note(self, log: int, kind: str, head: Head) -> None:
+        """Take note of what later events may refer to, in the period or before it."""
+        request = head.get("request")
+        if isinstance(request, str) and kind in {EventKind.APPROVAL_GRANTED, GLASS}:
+            (self._glass if kind == GLASS else self._granted).add((log, request))
 
     def add(self, log: int, index: int, kind: str, head: Head, *, leaf: bytes, content: str) -> None:
         """Count an event of the period that is in scope."""
@@ -268,6 +279,7 @@ class Counter:
         if kind == EventKind.OPERATION_DECIDED:
             request = head.get("request")
             facts["@granted"] = isinstance(request, str) and (log, request) in self._granted
+            facts["@glass"] = isinstance(request, str) and (log, request) in self._glass
         elif kind == EventKind.APPROVAL_VOTED:
             asker, approver = ("subject", "issuer"), ("approver", "approver_issuer")
             facts["@own"] = [head.get(name) for name in asker] == [head.get(name) for name in approver]

@@ -55,14 +55,15 @@ def joined(runs: Sequence[Run]) -> list[Run]:
 
 
 class Subtrees:
-    """Roots of subtrees of a log of `size` entries, out of its tiles."""
+    """Roots of subtrees of a log of `size` entries, out of its tiles, which may reach to a `newest` size."""
 
-    def __init__(self, files: Files, size: int) -> None:
-        self._files, self._size = files, size
+    def __init__(self, files: Files, size: int, newest: int = 0) -> None:
+        self._files, self._size, self._newest = files, size, max(size, newest)
         self._tile = lru_cache(_TILES)(self._read)
 
     def _read(self, level: int, number: int) -> bytes:
-        width = min(WIDTH, self._size // WIDTH**level - number * WIDTH)
+        # Partial tiles of older sizes are gone: the newest has what they had.
+        width = min(WIDTH, self._newest // WIDTH**level - number * WIDTH)
         data = self._files.read(TileName(level, number, width))
         if data is None or len(data) < width * HASH:
             raise RecordError(f"the tile of hashes over entry {number * WIDTH ** (level + 1)} is missing, or cut")

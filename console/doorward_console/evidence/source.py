@@ -6,7 +6,7 @@ What it will not do: prove anything: what it reads is hashed against the checkpo
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from doorward_core.errors import RecordError
 from doorward_core.event import EventKind
 from doorward_core.record import proof, quick
 from doorward_core.record.proof import WIDTH
+from doorward_core.record.sources import FolderSource
 from doorward_core.record.strict import Strict, StrictError
 from doorward_core.record.tree_files import TileName, TreeFiles
 
@@ -34,31 +35,62 @@ class Context:
     heads: dict[bytes, dict[str, object]] = field(default_factory=dict)
 
 
-class Source:
-    """One log. `keys_folder` is where its wrapped payload keys lie."""
+class _Both(FolderSource):
+    """A folder, and behind it an archive that has what was freed."""
 
-    def __init__(self, files: Files, keys_folder: Path | None = None) -> None:
+    def __init__(self, folder: Path, fetch: Callable[[str], bytes | None]) -> None:
+        super().__init__(folder)
+        self._fetch = fetch
+
+    def read(self, path: str, most_bytes: int) -> bytes | None:
+        """From the folder, or else from the archive."""
+        data = super().read(path, most_bytes)
+        if data is None and path.startswith("tile/"):
+            data = self._fetch(path)
+        return data[:most_bytes] if data is not None else None
+
+
+class Source:
+    """One log. `keys_folder` is where its wrapped payload keys lie.
+
+    `cosigned` are checkpoints with cosignatures; the largest one of this log counts in place of its own.
+    """
+
+    def __init__(self, files: Files, keys_folder: Path | None = None, cosigned: Sequence[bytes] = ()) -> None:
         self.files, self.keys_folder = files, keys_folder
-        note = files.checkpoint()
-        if note is None:
+        own = files.checkpoint()
+        if own is None:
             raise RecordError("the log has no checkpoint yet: nothing in it can be proved")
         try:
-            head = proof.read_note(note)[0]
+            newest = proof.read_note(own)[0]
+            others = [(proof.read_note(note)[0], note) for note in cosigned]
         except proof.ProofError as error:
             raise RecordError(f"the checkpoint cannot be read: {error}") from error
-        self.note, self.origin, self.size, self.root = note, head.origin, head.size, head.root
+        found = [(head.size, note, head) for head, note in others if head.origin == newest.origin]
+        size, note, head = max(found, default=(newest.size, own, newest), key=lambda one: one[0])
+        if size > newest.size:
+            raise RecordError(f"{head.origin}: a cosigned checkpoint covers {size} entries, the log {newest.size}")
+        self.newest, self.note, self.origin, self.size, self.root = newest.size, note, head.origin, size, head.root
         self.bundle = lru_cache(_BUNDLES)(self._bundle)
 
     @classmethod
-    def of(cls, folder: Path, keys_folder: Path | None = None) -> "Source":
-        """The log in a folder; its keys lie beside it unless said otherwise."""
+    def of(
+        cls,
+        folder: Path,
+        keys_folder: Path | None = None,
+        *,
+        cosigned: Sequence[bytes] = (),
+        fetch: Callable[[str], bytes | None] | None = None,
+    ) -> "Source":
+        """The log in a folder; its keys lie beside it unless said otherwise; `fetch` reads what was freed."""
         if not folder.is_dir():
             raise RecordError(f"there is no log at {folder}")
-        return cls(TreeFiles(folder), keys_folder or folder.absolute().parent / "keys" / "payload")
+        files = TreeFiles(folder if fetch is None else _Both(folder, fetch))
+        return cls(files, keys_folder or folder.absolute().parent / "keys" / "payload", cosigned)
 
     def raw(self, number: int) -> bytes:
         """One bundle of entries, as it lies there."""
-        width = min(WIDTH, self.size - number * WIDTH)
+        width = min(WIDTH, self.newest - number * WIDTH)
         data = self.files.read(TileName(-1, number, width))
         if data is None:
             raise RecordError(f"{self.origin}: entries {number * WIDTH} to {number * WIDTH + width - 1} are missing")
@@ -106,11 +138,11 @@ class Source:
     @property
     def behind(self) -> int:
         """How many entries the journal has that no checkpoint covers."""
-        reached = self.size
+        reached = self.newest
         for first, data in self.files.segments():
             entries, _, _ = proof.frames(data, first)
             reached = max(reached, first + len(entries))
-        return reached - self.size
+        return max(reached, self.newest) - self.size
 
     # --- the period ---------------------------------------------------------------------------------------------------
 

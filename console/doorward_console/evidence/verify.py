@@ -614,7 +614,13 @@ access.anonymous|!|session.refused|subject unset
 access.credentials||credential.issued|
 access.watched||session.watched|
 access.ended|!|session.ended|
-access.other|!|access.*, break-glass.*, revocation.*|
+access.requested||access.requested|
+access.revoked|!|access.revoked|
+access.restored||access.restored|
+glass.broken|!|break-glass.opened|
+glass.used|!|operation.decided|verdict is permit; @glass set
+glass.reviewed||break-glass.reviewed|
+reviews.signed||review.signed|
 operations.decided||operation.decided|
 operations.permitted||operation.decided|verdict is permit
 operations.refused|!|operation.decided|verdict is deny
@@ -639,7 +645,7 @@ approvals.rejected||approval.rejected|
 approvals.expired|!|approval.expired|
 approvals.withdrawn||approval.withdrawn|
 approvals.ran||operation.decided|verdict is permit; request set
-approvals.ungranted|!|operation.decided|verdict is permit; request set; @granted unset
+approvals.ungranted|!|operation.decided|verdict is permit; request set; @granted unset; @glass unset
 approvals.own|!|approval.voted|counted set; verdict is approve; @own set
 policy.loaded||policy.loaded|
 policy.refused|!|policy.refused|
@@ -651,6 +657,7 @@ record.repaired|!|log.repaired|
 record.rotated||key.rotated|
 record.clock|!|*|clock_back_ns set
 record.erased|!|content.erased|
+record.freed||log.freed|
 record.errors|!|gateway.error|
 record.witness|!|witness.behind, witness.conflict|
 content.clear||*|@content is clear
@@ -795,7 +802,7 @@ class Counter:
         self.by_kind: Dict[str, List[Figure]] = {}
         self.watch, self.watched = watch, watched
 
-    def take(self, log: int, entry: Entry, content: str, granted: Set[str]) -> None:
+    def take(self, log: int, entry: Entry, content: str, granted: Set[str], glass: Set[str]) -> None:
         """Count an event in scope."""
         head, kind = entry.head, entry.kind
         about = self.by_kind.get(kind)
@@ -805,7 +812,9 @@ class Counter:
                 self.by_kind[kind] = about
         facts: Facts = {"@content": content, "@kind": kind}
         if kind == "operation.decided":
-            facts["@granted"] = head.get("request") in granted if type(head.get("request")) is str else False
+            named = type(head.get("request")) is str
+            facts["@granted"] = named and head["request"] in granted
+            facts["@glass"] = named and head["request"] in glass
         elif kind == "approval.voted":
             names = (head.get("subject"), head.get("issuer"))
             facts["@own"] = names == (head.get("approver"), head.get("approver_issuer"))
@@ -894,7 +903,9 @@ class Log:
         if (self.note.origin, self.note.size) != (self.origin, self.size):
             raise Refused(f"{folder}/checkpoint is of another log, or of another size than log.json says")
         self.rotations: List[Tuple[int, Any, Any]] = []
+        self.announced: Any = None
         self.granted: Set[str] = set()
+        self.glass: Set[str] = set()
         self.whole = self.withheld = self.context = self.last_at = 0
         self.open: List[Entry] = []
         self.open_in_scope = True
@@ -1086,12 +1097,14 @@ class Log:
             revealed = self._take_revealed(first)
             body = opened(first, b"".join(part.payload for part in parts), revealed)
             content = "sealed" if body is None else "revealed" if first.key else "clear"
-        if first.kind == "key.rotated":
+        if first.kind == "log.opened" and first.index == 0:
+            self.announced = first.head.get("vkey")
+        elif first.kind == "key.rotated":
             self.rotations.append((first.index, first.head.get("vkey"), first.head.get("signature")))
-        elif first.kind == "approval.granted" and type(first.head.get("request")) is str:
-            if len(self.granted) >= MAX_REMEMBERED:
+        elif first.kind in ("approval.granted", "break-glass.opened") and type(first.head.get("request")) is str:
+            if len(self.granted) + len(self.glass) >= MAX_REMEMBERED:
                 raise Refused("there are more approvals than this verifier can keep in mind")
-            self.granted.add(first.head["request"])
+            (self.granted if first.kind == "approval.granted" else self.glass).add(first.head["request"])
         elif first.kind == "policy.loaded" and body is not None:
             self.check.policy(first, body)
         elif first.kind == "stream.chunk" and counted and body is not None:
@@ -1099,7 +1112,7 @@ class Log:
             if played is not None:
                 played.take(first.head.get("stream"), body.get("data"))
         if counted and self.open_in_scope:
-            self.check.counter.take(self.place, first, content, self.granted)
+            self.check.counter.take(self.place, first, content, self.granted, self.glass)
 
     def _take_revealed(self, first: Entry) -> Optional[Tuple[bytes, bytes]]:
         found = self.next_revealed
@@ -1113,8 +1126,19 @@ class Log:
     # --- keys ---------------------------------------------------------------------------------------------------------
 
     def keys(self, pinned: Key) -> List[Tuple[int, Key]]:
-        """(size from which on it signs, key): the chain from the pinned key on."""
-        chain = [(0, pinned)]
+        """(size from which on it signs, key): from the log's first key on, if that leads to the pinned one."""
+        try:
+            first = Key(self.announced) if type(self.announced) is str else pinned
+        except Refused:
+            first = pinned
+        for start in (first, pinned):
+            chain = self._chain(start)
+            if any(key.public == pinned.public for _, key in chain):
+                break
+        return chain
+
+    def _chain(self, first: Key) -> List[Tuple[int, Key]]:
+        chain = [(0, first)]
         for index, vkey, signature in self.rotations:
             try:
                 new = Key(vkey) if type(vkey) is str else None
@@ -1323,7 +1347,7 @@ class Check:
         elif not good:
             self.bad(f"{log.origin}: the checkpoint's signature is wrong")
         else:
-            turned = f", {len(chain) - 1} changes of keys from the pinned one on" if len(chain) > 1 else ""
+            turned = f", {len(chain) - 1} changes of keys, each signed by the key before" if len(chain) > 1 else ""
             self.said(f"{log.origin}: checkpoint signed by key {key.id.hex()}{turned}")
         own = f"{log.folder}/outside"
         if own in self.bundle.members:

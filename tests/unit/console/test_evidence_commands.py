@@ -47,6 +47,7 @@ def test_a_program_gets_the_figures(told, tmp_path):
         (("--from", "2027-02-01", "--to", "2027-01-01"), "ends before"),
         (("--from", "2026-01-01", "--key", "a+b"), "not a vkey"),
         (("--from", "2027-01-01", "--keys", "x", "--keys", "y"), "as many"),
+        (("--from", "2026-01-01", "--archive", "x", "--archive", "y"), "as many"),
     ],
 )
 def test_what_cannot_be_done_is_said(told, tmp_path, arguments, words):

@@ -62,10 +62,17 @@ def test_an_operation_counts_as_ungranted_unless_its_grant_came_before():
     counter = Counter()
     head = {"verdict": "permit", "request": "r"}
     counter.add(0, 0, "operation.decided", head, leaf=bytes(32), content="none")
-    counter.granted(0, "r")
+    counter.note(0, "approval.granted", {"request": "r"})
     counter.add(0, 1, "operation.decided", head, leaf=bytes(32), content="none")
     counter.add(1, 2, "operation.decided", head, leaf=bytes(32), content="none")
     assert counter.figures["approvals.ungranted"].entries == [(0, 0), (1, 2)]
+
+
+def test_an_operation_that_a_broken_glass_let_through_is_told_from_one_that_was_granted():
+    counter = Counter()
+    counter.note(0, "break-glass.opened", {"request": "bg-1"})
+    counter.add(0, 1, "operation.decided", {"verdict": "permit", "request": "bg-1"}, leaf=bytes(32), content="none")
+    assert (counter.figures["glass.used"].count, counter.figures["approvals.ungranted"].count) == (1, 0)
 
 
 def test_a_sample_is_chosen_by_hashes_alone():

@@ -1,9 +1,11 @@
 import json
+import shutil
 
 import pytest
 from evidence_stand import NOW, VERIFY, Stand, bundle, said, story, unpacked
 
-from doorward_console.evidence.write import verifier
+from doorward_console.evidence.source import Source
+from doorward_console.evidence.write import Wanted, verifier, write_bundle
 from doorward_core.errors import RecordError
 
 
@@ -51,6 +53,43 @@ def test_a_log_that_was_cut_makes_no_bundle_for_whoever_kept_a_checkpoint(tmp_pa
 def test_a_period_that_ends_before_it_begins_is_refused(told, tmp_path, begin, end):
     with pytest.raises(RecordError, match="ends before"):
         bundle(told, tmp_path / "e.zip", begin, end)
+
+
+def test_it_is_proved_up_to_a_checkpoint_that_witnesses_cosigned(stand, tmp_path):
+    story(stand)
+    for number in range(300):
+        stand.add("gateway.error", {"what": str(number)})
+    stand.done()
+    cosigned = (stand.folder / "checkpoint").read_bytes()
+    for number in range(100):
+        stand.add("gateway.error", {"what": str(number)})
+    stand.close()
+    source = Source.of(stand.folder, cosigned=[cosigned])
+    assert (source.size, source.behind) == (327, 101)
+    made = write_bundle(tmp_path / "e.zip", [source], Wanted(0, 1 << 62))
+    assert made.entries == 327
+    status, words = said(tmp_path / "e.zip", "--key", stand.vkey)
+    assert (status, "101 entries lay behind the checkpoint" in words) == (0, True), words
+    with pytest.raises(RecordError, match="a cosigned checkpoint covers"):
+        Source.of(Stand(tmp_path / "b").close().folder, cosigned=[cosigned])
+
+
+def test_what_was_freed_here_is_read_from_its_archive(stand, tmp_path):
+    story(stand)
+    for number in range(600):
+        stand.add("gateway.error", {"what": str(number)})
+    stand.close()
+    archive = tmp_path / "archive"
+    shutil.copytree(stand.folder / "tile", archive / "tile")
+    (stand.folder / "tile" / "entries" / "000").unlink()
+
+    def fetch(path):
+        return (archive / path).read_bytes() if (archive / path).exists() else None
+
+    with pytest.raises(RecordError, match="entries 0 to 255 are missing"):
+        bundle(stand, tmp_path / "e.zip")
+    write_bundle(tmp_path / "e.zip", [Source.of(stand.folder, fetch=fetch)], Wanted(0, 1 << 62))
+    assert said(tmp_path / "e.zip", "--key", stand.vkey)[0] == 0
 
 
 def test_one_log_twice_or_none_is_refused(told, tmp_path):
