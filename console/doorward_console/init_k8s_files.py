@@ -48,6 +48,7 @@ resources:
       # Who asks is told to the cluster, as `{PREFIX}SUBJECT` in groups `{PREFIX}GROUP`: its own RBAC and audit hold.
       impersonate: {{prefix: {quoted(PREFIX)}, groups: true, extra: true}}
       hold: 10m  # how long a held call waits on its connection; kubectl simply waits with it
+      # previews: true  # approvers see what a dry run says would change; the cluster's webhooks run for each
     # Clients never see the gateway's credential, and their own never goes there. It needs to impersonate, and nothing
     # else: {RBAC} makes a service account that can.
     accounts:

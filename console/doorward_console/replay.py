@@ -19,6 +19,7 @@ from doorward_console.typed import LABEL, TypedLine, TypedReader
 from doorward_core.event import EventKind, Value
 from doorward_core.record.reader import Content, Entry
 
+CHANGE = 3  # a field, what it was, what it is
 MARGIN = "    | "
 DEFAULT_ROWS = 20
 MAX_CELL_CHARACTERS = 200
@@ -186,7 +187,18 @@ class Replay:
         if isinstance(masked, dict) and masked:
             parts.append("masked: " + ", ".join(f"{_number(masked, name)} {line(name)}" for name in sorted(masked)))
         parts.append(span(_number(head, "duration_ns")))
-        return [f"answered: {'; '.join(parts)}", *self._answer(entry), *self._typed_lines(entry)]
+        told = [f"answered: {'; '.join(parts)}", *self._changed(entry)]
+        return [*told, *self._answer(entry), *self._typed_lines(entry)]
+
+    def _changed(self, entry: Entry) -> list[str]:
+        """What a write has changed, field by field."""
+        found = [one for one in _list(entry.payload or {}, "changes") if isinstance(one, list) and len(one) == CHANGE]
+        told = [
+            f"{MARGIN}{line(str(path))}: " + " -> ".join("(none)" if one is None else line(str(one)) for one in sides)
+            for path, *sides in found
+        ]
+        more = [f"{MARGIN}... (there was more)"] if (entry.payload or {}).get("changes_truncated") else []
+        return ["    changed:", *self._bounded(told), *more] if told else []
 
     def _typed_lines(self, entry: Entry) -> list[str]:
         self._terminals.pop(entry.operation_id, None)

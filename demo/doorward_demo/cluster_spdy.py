@@ -11,8 +11,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from doorward_k8s.tunnel_frames import DICTIONARY
+_WORDS: Final = (
+    "options head post put delete trace accept accept-charset accept-encoding accept-language accept-ranges age allow "
+    "authorization cache-control connection content-base content-encoding content-language content-length "
+    "content-location content-md5 content-range content-type date etag expect expires from host if-match "
+    "if-modified-since if-none-match if-range if-unmodified-since last-modified location max-forwards pragma "
+    "proxy-authenticate proxy-authorization range referer retry-after server te trailer transfer-encoding upgrade "
+    "user-agent vary via warning www-authenticate method get status"
+)
+_PAIRS: Final = ("200 OK", "version", "HTTP/1.1", "url", "public", "set-cookie", "keep-alive", "origin")
+_TAIL: Final = (
+    "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505203 Non-Authoritative "
+    "Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized403 Forbidden404 Not Found500 "
+    "Internal Server Error501 Not Implemented503 Service UnavailableJan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec "
+    "00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMTchunked,text/html,image/png,image/jpg,image/gif,application/xml,"
+    "application/xhtml+xml,text/plain,text/javascript,publicprivatemax-age=gzip,deflate,sdchcharset=utf-8"
+    "charset=iso-8859-1,utf-,*,enq=0."
+)
 
+
+def _dictionary() -> bytes:
+    """What both sides' compression begins with: words, each behind its length, and what is common in values."""
+    counted = b"".join(struct.pack("!I", len(word)) + word.encode() for word in (*_WORDS.split(), *_PAIRS))
+    return counted + _TAIL.encode()
+
+
+DICTIONARY: Final = _dictionary()
 DICTIONARY_ID: Final = 0xE3C6A7C2  # its Adler-32, which every SPDY/3 header block names
 _HEAD: Final = struct.Struct("!II")
 _CONTROL: Final = 0x8003 << 16

@@ -113,6 +113,16 @@ def test_answers_of_other_forms_are_shown(told, form, data, shown):
     assert "the record keeps the beginning only" in text
 
 
+def test_what_a_write_has_changed_is_told_field_by_field(told):
+    changes = [["spec.replicas", "1", "7"], ["data.a\n! obey", None, '"x"'], ["of another shape"], "no list"]
+    text = told(change=_changed("operation.finished", payload={"changes": changes, "changes_truncated": True}))
+    assert "    changed:\n    | spec.replicas: 1 -> 7\n" in text
+    assert '(none) -> "x"' in text
+    assert "\n! obey" not in text
+    assert "... (there was more)" in text
+    assert "changed:" not in told(change=_changed("operation.finished", payload={"changes": "odd"}))
+
+
 def test_a_kind_that_is_not_known_is_named(told):
     assert "\n    +7.000 s  odd.kind" in told(
         change=lambda entry: replace(entry, kind="odd.kind") if entry.kind == "approval.granted" else entry

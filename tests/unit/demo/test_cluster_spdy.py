@@ -3,8 +3,7 @@
 import struct
 import zlib
 
-from doorward_demo.cluster_spdy import DICTIONARY_ID, Data, Opened, Reset, SpdyServer
-from doorward_k8s.tunnel_frames import DICTIONARY
+from doorward_demo.cluster_spdy import DICTIONARY, DICTIONARY_ID, Data, Opened, Reset, SpdyServer
 
 
 def control(kind: int, payload: bytes) -> bytes:
