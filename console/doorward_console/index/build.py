@@ -5,8 +5,8 @@ What it will not do: prove a log (`doorward verify` does), or show what no check
 the next one, a second away.
 
 Before it goes on, it looks whether the entry that it read last is still the same one (the hash of its leaf). Where it
-is not, the log was replaced, cut or altered, and everything is built again; so it is after an erasure, so that nothing
-that was erased is left in the index. Either is said.
+is not, the log was replaced, cut or altered, and everything is built again, and that is said; so it is after an
+erasure. What the log calls erased is left out of what is built, whether its key is gone by then or not.
 
 Crash notes: an update is a row of transactions, each of which ends behind a whole event together with the mark where
 to go on. A rebuild works beside the index and takes its place in one transaction.
@@ -72,6 +72,14 @@ class Outcome:
     rebuilt: str = ""
 
 
+class _Erased(Exception):
+    """Content that was read turned out to be erased, further on in the log."""
+
+    def __init__(self, sessions: set[bytes]) -> None:
+        super().__init__("content was erased")
+        self.sessions = sessions
+
+
 class Inconsistent(Exception):
     """A log is not the one that was indexed, or content was erased: the index has to be built again."""
 
@@ -111,17 +119,20 @@ def status(path: Path, sources: Sequence[Source]) -> tuple[LogStatus, ...]:
 def _rebuilt(path: Path, sources: Sequence[Source], why: str, progress: Progress | None) -> Outcome:
     begun = time.monotonic()
     beside = path.with_name(f"{path.name}.new")
-    schema.remove(beside)
-    made = schema.create(beside, throwaway=True)
-    try:
-        events = _read(made, sources, progress, begun_with={})
-        made.execute("INSERT INTO search (search) VALUES ('optimize')")
-        _take_its_place(made, path)
-        statuses = _statuses(made, sources)
-    finally:
-        made.close()
+    forget: frozenset[bytes] = frozenset()
+    while True:
         schema.remove(beside)
-    return Outcome(statuses, events, time.monotonic() - begun, why)
+        made = schema.create(beside, throwaway=True)
+        try:
+            events = _read(made, sources, progress, begun_with={}, forget=forget)
+            made.execute("INSERT INTO search (search) VALUES ('optimize')")
+            _take_its_place(made, path)
+            return Outcome(_statuses(made, sources), events, time.monotonic() - begun, why)
+        except _Erased as erased:
+            forget |= erased.sessions  # it is named behind what it is about: once more, without
+        finally:
+            made.close()
+            schema.remove(beside)
 
 
 def _take_its_place(made: sqlite3.Connection, path: Path) -> None:
@@ -165,7 +176,12 @@ def _known(connection: sqlite3.Connection) -> Known:
 
 
 def _read(
-    connection: sqlite3.Connection, sources: Sequence[Source], progress: Progress | None, *, begun_with: Known
+    connection: sqlite3.Connection,
+    sources: Sequence[Source],
+    progress: Progress | None,
+    *,
+    begun_with: Known,
+    forget: frozenset[bytes] = frozenset(),
 ) -> int:
     """Read every log up to its checkpoint; the number of events that were new."""
     readers = [(source, source.reader()) for source in sources]
@@ -185,11 +201,13 @@ def _read(
         place, leaf = begun_with.get(mark.origin, (0, b""))
         if place > mark.size or (place and reader.leaf(place - 1) != leaf):
             raise Inconsistent(f"the log of {mark.origin} is not the one that was indexed: it was cut, or replaced")
-        log = _Log(connection, source, reader, mark.origin)
+        log = _Log(connection, source, reader, mark.origin, forget=forget)
         for count, at in log.read(mark.size, anew=not begun_with):
             events += count
             if progress is not None:
                 progress(done + at - place, whole)
+        if log.erased:
+            raise _Erased(log.erased)
         done += mark.size - place
     return events
 
@@ -197,7 +215,15 @@ def _read(
 class _Log:
     """One log on its way into the index."""
 
-    def __init__(self, connection: sqlite3.Connection, source: Source, reader: LogReader, origin: str) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        source: Source,
+        reader: LogReader,
+        origin: str,
+        *,
+        forget: frozenset[bytes] = frozenset(),
+    ) -> None:
         self._db = connection
         self._reader = reader
         row = connection.execute("SELECT id, next FROM origins WHERE origin = ?", (origin,)).fetchone()
@@ -212,7 +238,8 @@ class _Log:
             number = made.lastrowid or 0
         self._number = number
         self._writer = Writer(connection, number, origin)
-        self._collector = Collector(self._writer.open_sessions(), self._writer.unfinished())
+        self._collector = Collector(self._writer.open_sessions(), self._writer.unfinished(), forget=forget)
+        self.erased: set[bytes] = set()
 
     def read(self, size: int, *, anew: bool) -> Iterator[tuple[int, int]]:
         """Read to `size`, batch by batch: how many events each has, and where the next begins."""
@@ -234,6 +261,7 @@ class _Log:
         batch = self._collector.take()
         if batch.erased and not anew:
             raise Inconsistent("content was erased: nothing of it may be left in the index")
+        self.erased |= batch.erased & self._collector.readable
         leaf = self._reader.leaf(self._place - 1)
         self._db.execute("BEGIN IMMEDIATE")
         try:

@@ -10,14 +10,16 @@ Invariants: pure; the same entries give the same rows, in however many runs they
 row says so; header and payload are hostile as far as their types go, and a missing key is an empty one.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from doorward_console.index.states import NOBODY, Asked, Batch, Cast, Opened, Place, Principal, Requested, Told, Touched
 from doorward_console.recording import piece
 from doorward_console.typed import TypedReader
 from doorward_core.event import EventKind, Value
-from doorward_core.record.reader import Entry
+from doorward_core.record.reader import Content, Entry
 
 MAX_TEXT: Final = 65_536  # characters of a statement that are searched and kept; longer ones are data, not questions
 MAX_PARAMETERS: Final = 16_384  # characters, all of them together
@@ -35,13 +37,26 @@ _ENDINGS: Final = {
     EventKind.APPROVAL_EXPIRED: "expired",
     EventKind.APPROVAL_WITHDRAWN: "withdrawn",
 }
+_SESSION: Final = re.compile(r"[0-9a-f]{32}\Z")
 _WHO: Final = ("subject", "issuer", "principal", "sponsor")
 
 
 class Collector:
-    """Reads one log. `sessions` and `asked` are what was open when the last update stopped."""
+    """Reads one log. `sessions` and `asked` are what was open when the last update stopped.
 
-    def __init__(self, sessions: list[Opened] | None = None, asked: list[Asked] | None = None) -> None:
+    Content of the sessions in `forget` is taken for erased, whether its key is gone yet or not; `readable` are the
+    sessions of which there was any.
+    """
+
+    def __init__(
+        self,
+        sessions: list[Opened] | None = None,
+        asked: list[Asked] | None = None,
+        *,
+        forget: frozenset[bytes] = frozenset(),
+    ) -> None:
+        self._forget = forget
+        self.readable: set[bytes] = set()
         self._sessions = {one.session: one for one in sessions or ()}
         self._asked = {one.operation: one for one in asked or ()}
         self._of = {one.request: one for one in asked or () if one.request}
@@ -55,6 +70,10 @@ class Collector:
 
     def feed(self, entry: Entry) -> None:
         """Read one entry."""
+        if entry.session_id in self._forget:
+            entry = replace(entry, payload=None, content=Content.ERASED)
+        elif entry.payload:
+            self.readable.add(entry.session_id)
         match entry.kind:
             case EventKind.OPERATION_DECIDED | EventKind.OPERATION_HELD:
                 self._decided(entry)
@@ -258,7 +277,8 @@ class Collector:
 
     def _other(self, entry: Entry) -> None:
         if entry.kind == EventKind.CONTENT_ERASED:
-            self._batch.erased = True
+            whole = names(entry.payload or {}, "what") or names(entry.header, "what")
+            self._batch.erased |= {bytes.fromhex(one) for one in whole if _SESSION.match(one)}
         if entry.kind == EventKind.LOG_OPENED and entry.header.get("previous") == "unclean":
             for session in list(self._sessions.values()):
                 self._end(session, "lost", entry.time_unix_ns)

@@ -145,7 +145,7 @@ class Batch:
     votes: list[Cast] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     ended: set[bytes] = field(default_factory=set)
-    erased: bool = False
+    erased: set[bytes] = field(default_factory=set)
 
 
 def words_of(session: Opened) -> str:

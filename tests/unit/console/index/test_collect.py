@@ -110,4 +110,13 @@ def test_what_else_is_told_is_kept_as_far_as_it_fits():
     )
     (row,) = batch.told
     assert row.about == {"what": "x", "policy": "01"}
-    assert told(index_stand.erased(SESSION)).erased
+    assert told(index_stand.erased(SESSION)).erased == {SESSION.id}
+
+
+def test_content_that_is_to_be_forgotten_is_taken_for_erased():
+    collector = Collector(forget=frozenset({SESSION.id}))
+    events = [opened(SESSION), decided(SESSION, asked(SESSION, 1, "SELECT 1", "42"))]
+    for index, event in enumerate(events):
+        collector.feed(entry_of(index, event))
+    (row,) = collector.take().asked.values()
+    assert (row.text, row.parameters, row.content, collector.readable) == (None, [], "erased", set())
