@@ -40,7 +40,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
 
     return [
         page(desk, "/", _show, roles=DECIDERS),
-        page(desk, "/live/inbox", live, roles=DECIDERS),
+        page(desk, "/live/inbox", live, roles=DECIDERS, by_itself=True),
         page(desk, "/decided", _decided, roles=DECIDERS),
     ]
 

@@ -65,8 +65,8 @@ class Sessions:
         self._kept[_digest(name)] = WebSession(person, csrf, now, now, refresh)
         return name
 
-    def find(self, name: str) -> WebSession | None:
-        """The session of an id, if it still stands; it counts as seen now."""
+    def find(self, name: str, *, seen: bool = True) -> WebSession | None:
+        """The session of an id, if it still stands; it counts as seen now, unless a page asked by itself."""
         digest, now = _digest(name), self._clock()
         session = self._kept.get(digest)
         if session is None:
@@ -74,7 +74,8 @@ class Sessions:
         if self._over(session, now):
             self._drop(digest)
             return None
-        session.seen_unix_ns = now
+        if seen:
+            session.seen_unix_ns = now
         return session
 
     def close(self, name: str) -> None:

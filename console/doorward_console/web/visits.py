@@ -97,11 +97,16 @@ class Visit:
 Endpoint: TypeAlias = Callable[[Visit], Awaitable[Response]]
 
 
-def page(desk: Desk, path: str, endpoint: Endpoint, *, roles: frozenset[Role] = EVERYBODY) -> Route:
-    """A page: GET and HEAD, for whoever is logged in and has one of `roles`. It must change nothing."""
+def page(
+    desk: Desk, path: str, endpoint: Endpoint, *, roles: frozenset[Role] = EVERYBODY, by_itself: bool = False
+) -> Route:
+    """A page: GET and HEAD, for whoever is logged in and has one of `roles`. It must change nothing.
+
+    `by_itself` is for what open pages ask for without anybody there: it keeps no idle session alive.
+    """
 
     async def answer(request: Request) -> Response:
-        session = await current(desk, request)
+        session = await current(desk, request, seen=not by_itself)
         if session is None:
             return _to_login(request)
         return await _visited(Visit(desk, request, session), endpoint, roles)
@@ -163,10 +168,10 @@ def common(visit: Visit) -> dict[str, object]:
     }
 
 
-async def current(desk: Desk, request: Request) -> WebSession | None:
+async def current(desk: Desk, request: Request, *, seen: bool = True) -> WebSession | None:
     """The session of a request's cookie, with a token that is good for a while yet."""
     name = request.cookies.get(cookie_name(desk), "")
-    session = desk.sessions.find(name) if name else None
+    session = desk.sessions.find(name, seen=seen) if name else None
     if session is None:
         return None
     if not _ends_soon(session, desk):

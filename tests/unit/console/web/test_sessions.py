@@ -58,6 +58,17 @@ def test_being_seen_keeps_it():
         assert sessions.find(name) is not None
 
 
+def test_a_page_that_asks_by_itself_keeps_no_idle_session_alive():
+    clock = Clock()
+    sessions = opened(clock)
+    name = sessions.open(somebody(), None)
+    for _ in range(2):
+        clock.now += 29 * S
+        assert sessions.find(name, seen=False) is not None
+    clock.now += 2 * S
+    assert sessions.find(name, seen=False) is None
+
+
 def test_one_persons_many_logins_push_out_their_own_alone():
     clock = Clock()
     sessions = opened(clock)
