@@ -1,11 +1,13 @@
 """The archive beside a running log: behind, stopped, back again; and what it frees."""
 
+import object_store
 import pytest
 import trio
 
 from doorward_core.config_record import ArchiveSettings
 from doorward_core.event import Event, EventKind
 from doorward_core.record.archive_places import ArchiveError, FolderPlace
+from doorward_core.record.archive_source import verify_archive
 from doorward_core.record.archiving import Archiving, Beside
 from doorward_core.record.encode import encode
 from doorward_core.record.limits import Limits
@@ -190,3 +192,24 @@ def test_spans_are_said_as_people_say_them(seconds, words):
     from doorward_core.record.archiving import _span  # noqa: PLC0415
 
     assert _span(seconds) == words
+
+
+async def test_a_bucket_that_answers_503_is_a_bucket_that_is_down_and_comes_back(workshop, tmp_path):
+    with object_store.object_store() as server:
+        server.bucket()
+        # The store locks for 400 days from the real time on, and the clock of this log stands still.
+        stage = Stage(workshop, tmp_path, mode="compliance", retention=1)
+        stage.place = server.place()
+        stage.more()
+        assert await stage.archiving.step(), stage.archiving.problem
+        assert verify_archive(stage.place, public_key=workshop.vkey).ok
+        server.down = True
+        stage.more()
+        stage.now += 3601 * S
+        assert not await stage.archiving.step()
+        assert "more than 1 h behind" in stage.limits.refusal(EventKind.SESSION_OPENED)
+        server.down = False
+        assert await stage.archiving.step(), stage.archiving.problem
+        assert stage.limits.problem == ""
+        assert verify_archive(server.place(), public_key=workshop.vkey).checkpoint_size == stage.archiving.size
+        stage.engine.release()
