@@ -71,7 +71,7 @@ class Board:
             raise ValueError("the gateway's answer is not a list of requests")  # noqa: TRY004 - its shape, not our call
         after = {one.key: one for one in (_waiting(gateway, item) for item in listed)}
         before = {key: one for key, one in self._waiting.items() if key[0] == gateway}
-        events = []
+        events: list[dict[str, object]] = []
         for key, one in after.items():
             if key not in before:
                 events.append({"event": "opened", "gateway": gateway, "request": dict(one.summary)})

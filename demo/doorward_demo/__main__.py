@@ -174,12 +174,25 @@ def _step(progress: Progress, what: str) -> Iterator[None]:
 
 def _stay(screen: Screen, place: Stack, crm: Api, web: Host | None, cluster: Prod | None) -> None:
     """Say how to go on by hand, and wait for Ctrl-C."""
+    screen.say("")
+    screen.console.print(Panel("Now it is yours.", expand=False, style="bold cyan"))
+    for title, line in _ways_on(place, crm, web, cluster):
+        if title:
+            screen.say(f"\n[dim]# {title}[/]")
+        screen.console.print(line, highlight=False, soft_wrap=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        screen.say("\nCtrl-C stops everything.")
+        while True:
+            signal.pause()
+    screen.say("\nstopping")
+
+
+def _ways_on(place: Stack, crm: Api, web: Host | None, cluster: Prod | None) -> tuple[tuple[str, str], ...]:
+    """What to type next: each with what it is for, or without where it goes with the one before."""
     token = place.token_file(AGENT)
     command = "doorward" if _on_path() else str(Path(sys.executable).with_name("doorward"))
     reach = f"--gateway {place.control} --token-file {place.token_file(APPROVER)}"
-    screen.say("")
-    screen.console.print(Panel("Now it is yours.", expand=False, style="bold cyan"))
-    for title, line in (
+    return (
         ("be the agent; the token is good for an hour", _psql_line(place, _find_psql(None), token)),
         ("", f"{_curl_line(place, token)} {crm.url('/customers/42')}"),
         *((("", web.command("uptime")),) if web else ()),
@@ -210,15 +223,7 @@ def _stay(screen: Screen, place: Stack, crm: Api, web: Host | None, cluster: Pro
         ("the rules; edit them, check them, and have them loaded", str(place.state / "policy.yaml")),
         ("", f"{command} policy check --config {place.state / 'gateway.yaml'}"),
         ("", f"kill -HUP $(cat {place.state / stack.PID_FILE})    # what came of it: {place.state / 'gateway.log'}"),
-    ):
-        if title:
-            screen.say(f"\n[dim]# {title}[/]")
-        screen.console.print(line, highlight=False, soft_wrap=True)
-    with contextlib.suppress(KeyboardInterrupt):
-        screen.say("\nCtrl-C stops everything.")
-        while True:
-            signal.pause()
-    screen.say("\nstopping")
+    )
 
 
 def _secrets(place: Stack) -> str:

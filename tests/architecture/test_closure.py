@@ -34,7 +34,7 @@ CLOSURES = {
 ROOMS_OF_EXTRAS = {"sql": "postgast", "shell": "tree-sitter", "http": "httptools"}
 
 # Imported by the name of one distribution, pinned by another that it is the other half of.
-COMES_WITH = {"pydantic_core": "pydantic", "google": "postgast"}
+COMES_WITH = {"pydantic_core": "pydantic", "google": "postgast", "markupsafe": "jinja2"}
 
 # Run by the fresh interpreter: import every module below the folder, while what the container does not carry cannot be
 # found (some packages try for others that they can do without), then say what was loaded and from where.

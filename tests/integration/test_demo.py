@@ -55,7 +55,16 @@ def test_the_story_is_told_whole_and_leaves_nothing_but_its_state(tmp_path, temp
     assert demo.returncode == 0, said
     positions = [said.index(f"\n{number}. ") for number in range(1, 22 if prod.streams() else 18)]
     assert positions == sorted(positions)
-    for line in ("UPDATE 1", "42501", "HTTP/2 403", "HTTP/2 201", "event: message", "approved by dba-tom", "OK: everything", "held."):
+    for line in (
+        "UPDATE 1",
+        "42501",
+        "HTTP/2 403",
+        "HTTP/2 201",
+        "event: message",
+        "approved by dba-tom",
+        "OK: everything",
+        "held.",
+    ):
         assert line in said
     assert list(temporary.iterdir()) == []
     assert _mentioning(state, temporary) == []
