@@ -1,7 +1,7 @@
 """`make bench`: direct, pgbouncer and Doorward in one run, alternating; bench/README.md says how to read it.
 
 QUICK=1 makes a run of a few minutes, whose figures are rougher.
-ONLY=pgbench,bulk,connect,log,http,ssh,k8s chooses parts.
+ONLY=pgbench,bulk,connect,log,http,ssh,k8s,search chooses parts.
 """
 
 import os
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import event_log, http_part, k8s_part, ssh_part
+from bench import event_log, http_part, k8s_part, search_part, ssh_part
 from bench.measure import Bulk, Run, bulk, flush_us, pgbench, resident_mb, rss_mb
 from bench.places import ROOT, Doorward, Place, connect, everything, programs, write_json
 from bench.table import table
@@ -21,12 +21,13 @@ from bench.table import table
 QUICK = os.environ.get("QUICK", "") not in {"", "0"}
 ONLY = frozenset(filter(None, os.environ.get("ONLY", "").split(",")))
 POSTGRES = frozenset({"pgbench", "connect", "bulk"})
-PARTS = POSTGRES | {"log", "http", "ssh", "k8s"}
+PARTS = POSTGRES | {"log", "http", "ssh", "k8s", "search"}
 LEGS = frozenset({"plain", "tls"})
 ROUNDS, SECONDS = (1, 1.0) if QUICK else (2, 2.0)
 SCALE = 2 if QUICK else 10
 BULK_MB = 40 if QUICK else 200
 EVENTS = 60_000 if QUICK else 400_000
+SEARCH_EVENTS = 100_000 if QUICK else 1_000_000
 RESULTS = ROOT / "bench" / "results"
 
 WORDS = "the quarterly order was shipped to its customer in good time and the invoice paid on the agreed day "
@@ -154,6 +155,9 @@ def measured(folder: Path) -> dict[str, Any]:
         results["ssh"] = ssh_part.measure(folder / "ssh", quick=QUICK)
     if wanted("k8s", PARTS):
         results["k8s"] = k8s_part.measure(folder / "k8s", quick=QUICK)
+    if wanted("search", PARTS):
+        print("bench: the desk's search", flush=True)
+        results["search"] = search_part.measure(folder / "search", count=SEARCH_EVENTS)
     return results
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from bench.http_table import http_lines, http_targets
 from bench.k8s_table import k8s_lines, k8s_targets
+from bench.search_part import search_lines, search_targets
 from bench.ssh_table import ssh_lines, ssh_targets
 
 Results = dict[str, Any]
@@ -25,7 +26,7 @@ def _lines(results: Results) -> Iterator[str]:
             yield from _connect(part.get("connect", {}))
             yield from _bulk(part.get("bulk", {}))
     yield from _log(results)
-    for name, lines in (("http", http_lines), ("ssh", ssh_lines), ("k8s", k8s_lines)):
+    for name, lines in (("http", http_lines), ("ssh", ssh_lines), ("k8s", k8s_lines), ("search", search_lines)):
         if name in results:
             yield from lines(results[name])
     if "idle_mb" in results:
@@ -115,7 +116,12 @@ def _targets(results: Results) -> Iterator[tuple[str, float, float, bool]]:
     if "log" in results:
         yield "log: events appended a second", results["log"]["events_s"], 100_000, False
         yield "log: entries verified a second", results["log"]["verified_s"], 100_000, False
-    for name, targets in (("http", http_targets), ("ssh", ssh_targets), ("k8s", k8s_targets)):
+    for name, targets in (
+        ("http", http_targets),
+        ("ssh", ssh_targets),
+        ("k8s", k8s_targets),
+        ("search", search_targets),
+    ):
         if name in results:
             yield from targets(results[name])
     if "idle_mb" in results:

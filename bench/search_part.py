@@ -2,11 +2,11 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import desk_log
+from bench import search_log
 from doorward_console.index import build, query
 from doorward_console.index.build import Source
 from doorward_console.index.found import Search
@@ -56,7 +56,7 @@ def searches(now: int) -> dict[str, Callable[[Index], object]]:
 def measure(folder: Path, *, count: int) -> dict[str, Any]:
     """Write a log of `count` events, index it, and ask everything."""
     now = time.time_ns()
-    log = desk_log.write(folder, count, now)
+    log = search_log.write(folder, count, now)
     path = folder / "index.sqlite"
     begun, before = time.perf_counter(), time.process_time()
     built = build.rebuild(path, [Source("bench", log)])
@@ -86,15 +86,17 @@ def ask(path: Path, now: int) -> dict[str, dict[str, float]]:
     return told
 
 
-def table(results: dict[str, Any]) -> str:
-    """The figures as lines of a table in Markdown."""
-    built = f"index built in {results['build_s']} s ({results['build_cpu_us']} µs CPU each)"
-    lines = [
-        f"{results['events']:,} events: {built}, {results['index_mb']} MB beside a log of {results['log_mb']} MB",
-        "",
-        "| search, first page | first, ms | median, ms |",
-        "|---|---:|---:|",
-    ]
-    return "\n".join(
-        lines + [f"| {name} | {took['first']} | {took['median']} |" for name, took in results["first_page_ms"].items()]
-    )
+def search_lines(results: dict[str, Any]) -> Iterator[str]:
+    """The figures, as text."""
+    yield "\n== the desk's search"
+    cpu = f"{results['build_cpu_us']} us CPU each"
+    yield f"  index of {results['events']:,} events built in {results['build_s']} s ({cpu})"
+    yield f"  {results['index_mb']} MB, beside a log of {results['log_mb']} MB"
+    for name, took in results["first_page_ms"].items():
+        yield f"  {name:<36} first page {took['median']:>7} ms   the first time {took['first']:>7} ms"
+
+
+def search_targets(results: dict[str, Any]) -> Iterator[tuple[str, float, float, bool]]:
+    """What was promised: the first page of any search."""
+    slowest = max(took["first"] for took in results["first_page_ms"].values())
+    yield "search: the slowest first page, ms", slowest, 300, True
