@@ -37,8 +37,9 @@ EVENTS: Final = 30
 MAX_REPORT_BYTES: Final = 4 * 1024 * 1024
 BESIDE: Final = (
     "log.opened", "log.repaired", "log.closed", "key.rotated", "content.erased", "policy.loaded", "policy.refused",
-    "gateway.error", "desk.read", "desk.login", "desk.refused",
+    "gateway.error",
 )  # fmt: skip
+READINGS: Final = ("desk.read", "desk.login", "desk.refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ async def _show(
 ) -> Response:
     logs: list[LogView] = []
     events: tuple[EventRow, ...] = ()
+    readings: tuple[EventRow, ...] = ()
     fresh, problem = Freshness(), ""
     await visit.reading("log", "list")
     try:
@@ -80,10 +82,11 @@ async def _show(
         sources, _ = await library.sources()
         logs = await trio.to_thread.run_sync(_views, library.path, sources, visit.desk.settings)
         events = await library.ask(lambda index: query.events(index, kinds=BESIDE, limit=EVENTS))
+        readings = await library.ask(lambda index: query.events(index, kinds=READINGS, limit=EVENTS))
     except (Unreadable, IndexProblem, OSError, RecordError) as error:
         problem = str(error)
     return visit.render(
-        "log.html", logs=logs, events=events, fresh=fresh, problem=problem, report=report, verified=verified,
+        "log.html", logs=logs, events=events, readings=readings, fresh=fresh, problem=problem, report=report, verified=verified,
         auditor=visit.person.may(AUDITORS),
     )  # fmt: skip
 

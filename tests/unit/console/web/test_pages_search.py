@@ -55,3 +55,25 @@ async def test_an_approver_alone_does_not_search(reading):
     client = await reading.login("tom")
     assert (await client.get("/search", params={"q": "customer"})).status_code == 403
     await client.aclose()
+
+
+async def test_programs_ask_the_same_with_a_token(reading):
+    token = reading.issuer.issue("ana", "human", ("auditors",))
+    headers = {"Authorization": f"Bearer {token}"}
+    async with reading.client() as client:
+        answer = (await client.get("/api/v1/search", params={"q": "who changed customer 42"}, headers=headers)).json()
+        (row,) = answer["found"]
+        assert (row["subject"], row["approval"]["votes"][0]["approver"], answer["read_as"]["table"]) == (
+            "crew-7", "dora", "customer",
+        )  # fmt: skip
+        assert answer["changes_that_do_not_name_it"]["count"] == 1
+        sessions = (await client.get("/api/v1/sessions", params={"who": "crew-7"}, headers=headers)).json()
+        (session,) = sessions["found"]
+        one = (await client.get(f"/api/v1/sessions/{session['session']}", headers=headers)).json()
+        assert [operation["seq"] for operation in one["operations"]] == [1, 2]
+        assert (await client.get("/api/v1/sessions/zz", headers=headers)).status_code == 404
+        assert (await client.get("/api/v1/search", params={"since": "soon"}, headers=headers)).status_code == 400
+        assert (await client.get("/api/v1/search", params={"q": "x"})).status_code == 401
+        described = (await client.get("/api/openapi.json")).json()["paths"]
+        assert "/api/v1/search" in described
+    assert len(reading.kinds("desk.read")) == 4
