@@ -51,6 +51,9 @@ class Held:
         await trio.lowlevel.checkpoint()
         return self._until
 
+    async def progress(self, request_id: str, words: str, within_s: int) -> None:
+        """See `Waiter`: nothing, for the same reason; whoever wants to know asks the control port."""
+
 
 class Door:
     """One session, with what is counted and kept for it."""

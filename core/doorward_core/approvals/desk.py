@@ -17,7 +17,7 @@ Cancellation: `wait` leaves the request as it was. What else has begun is finish
 import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import trio
 
@@ -55,6 +55,7 @@ RETENTION_S = 30 * 24 * 3600
 _NOBODY = Trusted()
 
 T = TypeVar("T")
+Counted: TypeAlias = Callable[[Case], Awaitable[None]]
 
 
 class Desk:
@@ -170,14 +171,16 @@ class Desk:
         async with self._turn:
             await self._end(request.id, RequestState.WITHDRAWN, why, RequestState.GRANTED)
 
-    async def wait(self, request_id: str, until_unix_ns: int | None = None) -> RequestState:
+    async def wait(
+        self, request_id: str, until_unix_ns: int | None = None, counted: Counted | None = None
+    ) -> RequestState:
         """Wait until a request is decided, expires, or is withdrawn, and give its state.
 
         At `until_unix_ns` it gives PENDING if nothing has happened. Cancelled, it leaves the request as it was, and its
-        requester counts as gone.
+        requester counts as gone. `counted` is told of votes that leave it undecided; several at once may be one.
         """
         try:
-            return await self._wait(request_id, until_unix_ns)
+            return await self._wait(request_id, until_unix_ns, counted)
         except trio.Cancelled:
             self._held.pop(request_id, None)
             raise
@@ -276,7 +279,8 @@ class Desk:
         votes = case.votes if case else ()
         return "; ".join(vote.reason for vote in votes if vote.verdict is Verdict.REJECT and vote.reason)
 
-    async def _wait(self, request_id: str, until_unix_ns: int | None) -> RequestState:
+    async def _wait(self, request_id: str, until_unix_ns: int | None, counted: Counted | None) -> RequestState:
+        votes: int | None = None
         while True:
             woken = self._woken.setdefault(request_id, trio.Event())
             case = await self._call(self._store.get, request_id)
@@ -291,6 +295,9 @@ class Desk:
                 continue
             if until_unix_ns is not None and now >= until_unix_ns:
                 return RequestState.PENDING
+            if counted is not None and votes is not None and votes < len(case.votes):
+                await counted(case)
+            votes = len(case.votes)
             until = min(case.request.expires_unix_ns, until_unix_ns or case.request.expires_unix_ns)
             with trio.move_on_after((until - now) / NS_PER_S):
                 await woken.wait()
@@ -343,6 +350,8 @@ class Desk:
         state = tally(case.request, (*case.votes, vote), vote.cast_unix_ns)
         if state is not RequestState.PENDING:
             await self._end(case.request.id, state, "")
+        else:
+            self._wake(case.request.id)
         return state
 
     def _tell(self, event: str, request: ApprovalRequest, vote: Vote | None = None) -> None:

@@ -129,6 +129,14 @@ def missing(request: ApprovalRequest, votes: Iterable[Vote]) -> dict[str, int]:
     return {rule.rule: max(0, max(1, rule.quorum) - len(_approvers(rule, counted))) for rule in request.rules}
 
 
+def progress(request: ApprovalRequest, votes: Iterable[Vote]) -> str:
+    """How far people are, in words for whoever waits: `1 of 2 have approved`. It names nobody."""
+    lacks = missing(request, votes)
+    needed = {rule.rule: max(1, rule.quorum) for rule in request.rules}
+    parts = [f"{quorum - lacks[name]} of {quorum}" for name, quorum in needed.items()]
+    return f"{', and '.join(parts)} have approved"
+
+
 def may_see(
     request: ApprovalRequest, *, subject: str, issuer: str, kind: PrincipalKind, groups: frozenset[str]
 ) -> bool:

@@ -126,3 +126,9 @@ def held(request_id: str, advice: str, within_s: int) -> bytes:
     message = f"doorward: held for approval, request {request_id}"
     detail = f"{advice} Waiting at most {within_s} s." if advice else f"Waiting at most {within_s} s."
     return encode_notice_response("NOTICE", "00000", message, detail, f"doorward approvals approve {request_id}")
+
+
+def progress(request_id: str, words: str, within_s: int) -> bytes:
+    """How far people are with what is held; the client sees it at once, and waits on."""
+    message = f"doorward: {words}; waiting at most {within_s} s [{request_id}]"
+    return encode_notice_response("NOTICE", "00000", message)

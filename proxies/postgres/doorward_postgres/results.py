@@ -20,7 +20,8 @@ from doorward_core.errors import UpstreamProtocolError
 from doorward_core.mask.detect import Detectors
 from doorward_core.model import Action, Mask, Transform
 from doorward_core.sql.analysis import StatementAnalysis
-from doorward_postgres import results_copy, rows, wire, wire_decode, wire_encode
+from doorward_core.sql.session import Begin
+from doorward_postgres import refusals, results_copy, rows, wire, wire_decode, wire_encode
 from doorward_postgres.diagnostics import hide_diagnostic, hide_text
 from doorward_postgres.operations import View
 from doorward_postgres.plan import Masker
@@ -192,8 +193,12 @@ class MessagePlan:
             key=self.duty.key,
         )
 
-    def objection(self) -> str:
-        """Why what is owed on the results of this message could not be paid; "" where it can."""
+    def objection(self, *, fast_path: bool = False, read_only: bool = False) -> str:
+        """Why this message is refused whatever policy says of it; "" where what it owes can be paid."""
+        if fast_path and self.duty.owes:
+            return refusals.FAST_PATH
+        if read_only and any(isinstance(one.effect, Begin) and one.effect.read_write for one in self.statements):
+            return refusals.READ_ONLY
         for index, one in enumerate(self.statements):
             if one.copy is not None and (self._closed(index) or self.duty.detectors is not None):
                 found = results_copy.objection(

@@ -27,7 +27,6 @@ from doorward_core.gate import SessionGate
 from doorward_core.model import Decision, Denial, Operation, Permit, RecordLevel
 from doorward_core.net.attend import Heed
 from doorward_core.net.link import Link
-from doorward_core.sql.session import Begin
 from doorward_postgres import refusals, wire_encode
 from doorward_postgres.catalogue import Catalogue
 from doorward_postgres.flow import Flow
@@ -267,7 +266,8 @@ class Conversation:
             reading = await self._read(question)
         operation = self._reader.operation(question, reading, line.state, os.urandom(16))
         plan = MessagePlan(reading.analyses, self._view, self._duty)
-        objection = self._objection(question, plan)
+        fast_path = question.phase is Phase.FUNCTION_CALL
+        objection = plan.objection(fast_path=fast_path, read_only=self._door.read_only)
         if objection:
             verdict: Permit | Denial | None = await self._door.refuse(operation, objection)
         elif question.phase is Phase.PARSE:
@@ -306,15 +306,6 @@ class Conversation:
             self._line.to_server.append(wire_encode.FLUSH)
         await self._flow.send()
         await self._settled()
-
-    def _objection(self, question: Question, plan: MessagePlan) -> str:
-        """Why this message is refused whatever policy says of it; "" where it is not."""
-        if question.phase is Phase.FUNCTION_CALL and self._duty.owes:
-            return refusals.FAST_PATH
-        begins = (one.effect for one in plan.analyses if isinstance(one.effect, Begin))
-        if self._door.read_only and any(effect.read_write for effect in begins):
-            return refusals.READ_ONLY
-        return plan.objection()
 
     async def _plan_again(self, question: Question, before: Reading) -> MessagePlan | None:
         """What is owed now that people have decided: masks and definitions may have changed while they did.
@@ -366,6 +357,11 @@ class Conversation:
             self._watching = trio.CancelScope()
             self._nursery.start_soon(self._watch, self._hold, self._watching)
         self._line.to_client.append(refusals.held(request_id, advice, within_s))
+        await self._flow.release()
+
+    async def progress(self, request_id: str, words: str, within_s: int) -> None:
+        """Tell the client how far people are."""
+        self._line.to_client.append(refusals.progress(request_id, words, within_s))
         await self._flow.release()
 
     async def _watch(self, hold: trio.CancelScope, watching: trio.CancelScope) -> None:

@@ -107,6 +107,10 @@ class Channel:
         """Tell the client that it waits."""
         self.end.say(refusals.held(request_id, advice, within_s))
 
+    async def progress(self, request_id: str, words: str, within_s: int) -> None:
+        """Tell it how far people are, in the same place."""
+        self.end.say(refusals.held(request_id, words, within_s))
+
     # --- the channel's own task --------------------------------------------------------------------------------------
 
     async def run(self) -> None:

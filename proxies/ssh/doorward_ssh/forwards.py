@@ -135,6 +135,10 @@ class Forwards:
         """There is no channel yet to say it in: it is said in those that are open, and to a client's own log."""
         self._talk.tell(refusals.held(request_id, advice, within_s))
 
+    async def progress(self, request_id: str, words: str, within_s: int) -> None:
+        """Say how far people are, in the same places."""
+        self._talk.tell(refusals.held(request_id, words, within_s))
+
     # --- trio's side -------------------------------------------------------------------------------------------------
 
     async def _open(self, opening: Opening) -> Pair | asyncssh.ChannelOpenError:

@@ -171,11 +171,12 @@ class SftpRelay:
     def _break(self, words: str) -> None:
         """Nothing more passes: the channel ends."""
         self._broken = True
-        self._say(refusals.line(words))
+        self.say(refusals.line(words))
         if self._ends.target.channel is not None:
             self._ends.target.channel.close()
 
-    def _say(self, words: str) -> None:
+    def say(self, words: str) -> None:
+        """A line of the gateway's own on stderr; so many of them, and no more."""
         self._lines += 1
         if self._lines <= MAX_LINES:
             self._channel.end.say(words)
@@ -216,14 +217,14 @@ class SftpRelay:
         else:
             words = refusals.denied(verdict) if verdict is not None else refusals.line(refusals.GOING_DOWN)
             machine.refuse(task, words)
-            self._say(words)
+            self.say(words)
         if not self._broken:
             self._pump()
 
     def hold(self, task: Task, words: str) -> None:
         """It waits for people."""
         self._now().hold(task)
-        self._say(words)
+        self.say(words)
         self._pump()
 
     @property
@@ -285,6 +286,10 @@ class _Waiter:
     async def notify(self, request_id: str, advice: str, within_s: int) -> None:
         """Say so on stderr, and let others go on."""
         self._relay.hold(self._task, refusals.held(request_id, advice, within_s))
+
+    async def progress(self, request_id: str, words: str, within_s: int) -> None:
+        """Say how far people are, on stderr too."""
+        self._relay.say(refusals.held(request_id, words, within_s))
 
 
 def _limit(permit: Permit) -> Limit | None:

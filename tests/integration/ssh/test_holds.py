@@ -1,9 +1,11 @@
 """Held commands: hang-ups, drains, and masks in one connection beside others."""
 
+import re
 import signal
 import time
 
 import pytest
+from ssh_stack import POLICY
 
 pytestmark = pytest.mark.need_sshd
 
@@ -26,6 +28,19 @@ def test_a_hang_up_withdraws_and_runs_nothing(ssh_gateway, tmp_path):
     until(lambda: not pending(ssh_gateway))
     assert ssh_gateway.vote(request["id"])[0] != 200
     assert not (tmp_path / "x").exists()
+
+
+def test_the_client_is_told_each_step_on_stderr(own_ssh_gateway, tmp_path):
+    gateway = own_ssh_gateway(policy=POLICY.replace("quorum: 1", "quorum: 2"))
+    client = gateway.popen("touch", str(tmp_path / "x"))
+    (request,) = gateway.waiting()
+    assert b"waiting at most" in client.stderr.readline()
+    assert gateway.vote(request["id"])[0] == 200
+    said = client.stderr.readline().decode()
+    assert re.fullmatch(rf"doorward: 1 of 2 have approved; waiting at most \d+ s \[{request['id']}\]\n", said)
+    assert gateway.vote(request["id"], token=gateway.approver("eve"))[0] == 200
+    assert client.wait(20) == 0
+    assert (client.stdout.read(), client.stderr.read()) == (b"", b"")
 
 
 def test_others_on_the_same_connection_go_on_while_one_is_held(ssh_gateway, tmp_path):

@@ -96,6 +96,7 @@ class Client:
     told: list[tuple[str, str, int]] = field(default_factory=list)
     notified: trio.Event = field(default_factory=trio.Event)
     broken: bool = False
+    steps: list[tuple[str, str, int]] = field(default_factory=list)
 
     async def prepare(self) -> str:
         await trio.lowlevel.checkpoint()
@@ -107,6 +108,10 @@ class Client:
         self.notified.set()
         if self.broken:
             raise trio.BrokenResourceError
+
+    async def progress(self, request_id: str, words: str, within_s: int) -> None:
+        await trio.lowlevel.checkpoint()
+        self.steps.append((request_id, words, within_s))
 
 
 @dataclass

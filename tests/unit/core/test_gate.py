@@ -708,6 +708,23 @@ async def test_whoever_gives_up_before_people_decide_is_told_so_and_comes_back_t
     assert await house.states() == ["used"]
 
 
+async def test_whoever_waits_is_told_of_each_vote_that_leaves_it_undecided_and_of_no_other(
+    houses, nursery, op, policy_text
+):
+    house = houses(policy_text.replace("within: 10m,", "within: 10m, quorum: 2,"))
+    held = await house.hold(nursery, await house.admit("writers"), op("write"))
+    assert (await house.vote(held.request_id, groups=("readers",))).refusal
+    house.later(60)
+    await house.vote(held.request_id, reason="fine by me")
+    await house.until(lambda: held.client.steps)
+    assert held.client.steps == [(held.request_id, "1 of 2 have approved", 540)]
+    assert held.verdict is None
+    await house.vote(held.request_id, subject="eve")
+    await held.done.wait()
+    assert isinstance(held.verdict, Permit)
+    assert len(held.client.steps) == 1
+
+
 async def test_nobody_joins_a_request_that_somebody_waits_on_or_that_other_rules_hold(
     houses, nursery, op, retried_policy
 ):

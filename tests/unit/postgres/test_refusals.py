@@ -112,6 +112,12 @@ def test_who_waits_is_told_for_whom_how_long_and_what_an_approver_types():
     assert fields_of(refusals.held("ap-1", "", 5))["D"] == "Waiting at most 5 s."
 
 
+def test_how_far_people_are_is_a_notice_of_one_line():
+    frame = refusals.progress("ap-1", "1 of 2 have approved", 412)
+    assert frame[:1] == b"N"
+    assert fields_of(frame)["M"] == "doorward: 1 of 2 have approved; waiting at most 412 s [ap-1]"
+
+
 @pytest.mark.parametrize(
     ("frame", "code"),
     [

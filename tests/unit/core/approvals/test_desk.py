@@ -103,6 +103,29 @@ async def test_two_rules_want_two_groups_and_a_quorum_two_people(room, a_request
     assert last.state is RequestState.GRANTED
 
 
+async def test_who_waits_is_told_of_votes_that_count_from_then_on_and_leave_it_undecided(room, a_request, person):
+    request = a_request(rules=(HeldRule("writes", b"h" * 32, frozenset({"dba"}), 4),))
+    await room.desk.open(request)
+    await room.desk.vote(person("before"), request.id, APPROVE, "")
+    told = []
+
+    async def counted(case):
+        told.append([vote.approver_subject for vote in case.votes][-1])
+        if told == ["dora"]:  # somebody votes while the first is told
+            await room.desk.vote(person("eve"), request.id, APPROVE, "")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.desk.wait, request.id, None, counted)
+        while room.desk._woken.get(request.id) is None or not room.desk._woken[request.id].statistics().tasks_waiting:
+            await trio.lowlevel.checkpoint()
+        await room.desk.vote(person("dora"), request.id, APPROVE, "")
+        await room.desk.vote(person("dora"), request.id, APPROVE, "twice, which does not count")
+        while told != ["dora", "eve"]:
+            await trio.lowlevel.checkpoint()
+        await room.desk.vote(person("fay"), request.id, APPROVE, "")
+    assert told == ["dora", "eve"]
+
+
 async def test_a_second_vote_of_the_same_person_does_not_count_and_is_on_record(room, a_request, person):
     request = a_request(rules=(HeldRule("writes", b"h" * 32, frozenset({"dba"}), 2),))
     await room.desk.open(request)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from doorward_core.approvals.request import HeldRule, RequestState, Verdict
-from doorward_core.approvals.votes import check_vote, counting, may_see, missing, satisfied, statement, tally
+from doorward_core.approvals.votes import check_vote, counting, may_see, missing, progress, satisfied, statement, tally
 from doorward_core.model import Actor, PrincipalKind
 
 NS = 1_000_000_000
@@ -132,3 +132,13 @@ def test_a_statement_cannot_be_forged_by_a_line_break(a_request):
 def test_a_card_is_for_its_requester_and_those_who_decide(a_request, subject, kind, groups, seen):
     groups = frozenset(groups)
     assert may_see(a_request(), subject=subject, issuer="https://id.example", kind=kind, groups=groups) is seen
+
+
+def test_how_far_people_are_is_said_by_rule_and_names_nobody(a_request, a_vote):
+    two = HeldRule("writes", b"h" * 32, frozenset({"dba"}), 2)
+    one = HeldRule("privacy", b"p" * 32, frozenset({"privacy-office"}), 1)
+    request = a_request(rules=(two,))
+    assert progress(request, ()) == "0 of 2 have approved"
+    assert progress(request, (a_vote(request), a_vote(request))) == "1 of 2 have approved"
+    both = a_request(rules=(two, one))
+    assert progress(both, (a_vote(both),)) == "1 of 2, and 0 of 1 have approved"
