@@ -175,7 +175,7 @@ def test_l_02_every_bit_of_the_proof_counts(members, stand, member):
         assert same or problems(bad_members, signatures=False) or problems(bad_members, "--key", stand.vkey), bit
 
 
-def test_l_02_figures_that_the_entries_do_not_give(members, refused):
+def test_l_11_figures_that_the_entries_do_not_give(members, refused):
     report = json.loads(members["report.json"])
     for change in (
         lambda one: one["figures"]["operations.refused"].update(count=0, entries=[], sample=[]),
@@ -190,7 +190,7 @@ def test_l_02_figures_that_the_entries_do_not_give(members, refused):
         assert "report.json" in refused(members | {"report.json": canonical(bad)})
 
 
-def test_l_02_a_page_that_shows_other_figures(members, refused):
+def test_l_11_a_page_that_shows_other_figures(members, refused):
     page = members["report.html"]
     assert b'data-figure="operations.refused">1<' in page
     bad = page.replace(b'data-figure="operations.refused">1<', b'data-figure="operations.refused">0<')
@@ -429,7 +429,7 @@ def test_l_08_every_bit_of_a_container_is_accounted_for(tmp_path):
     assert only_digest < 64 * 8 + 100  # the digest itself, and what pads a compressed stream to whole bytes
 
 
-def test_l_08_members_twice_beside_each_other_or_behind_the_directory(members, tmp_path):
+def test_l_11_members_twice_beside_each_other_or_behind_the_directory(members, tmp_path):
     path = sealed_again(members, tmp_path / "b.zip")
     data = path.read_bytes()
     start, end = _directory(data)

@@ -186,9 +186,9 @@ def story(stand: Stand) -> Stand:
     return stand
 
 
-def bundle(stand: Stand | list[Stand], path: Path, begin: int = 0, end: int = 1 << 62, **wanted):
+def bundle(stand: Stand | list[Stand], path: Path, begin: int = 0, end: int = 1 << 62, *, now: int = NOW, **wanted):
     stands = stand if isinstance(stand, list) else [stand]
-    return write_bundle(path, [one.source() for one in stands], Wanted(begin, end, **wanted), now_unix_ns=NOW)
+    return write_bundle(path, [one.source() for one in stands], Wanted(begin, end, **wanted), now_unix_ns=now)
 
 
 def check(path: Path, *arguments: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
