@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import event_log, http_part, k8s_part, search_part, ssh_part
+from bench import event_log, evidence_part, http_part, k8s_part, search_part, ssh_part
 from bench.measure import Bulk, Run, bulk, flush_us, pgbench, resident_mb, rss_mb
 from bench.places import ROOT, Doorward, Place, connect, everything, programs, write_json
 from bench.table import table
@@ -21,7 +21,7 @@ from bench.table import table
 QUICK = os.environ.get("QUICK", "") not in {"", "0"}
 ONLY = frozenset(filter(None, os.environ.get("ONLY", "").split(",")))
 POSTGRES = frozenset({"pgbench", "connect", "bulk"})
-PARTS = POSTGRES | {"log", "http", "ssh", "k8s", "search"}
+PARTS = POSTGRES | {"log", "http", "ssh", "k8s", "search", "evidence"}
 LEGS = frozenset({"plain", "tls"})
 ROUNDS, SECONDS = (1, 1.0) if QUICK else (2, 2.0)
 SCALE = 2 if QUICK else 10
@@ -147,6 +147,9 @@ def measured(folder: Path) -> dict[str, Any]:
     if wanted("log", PARTS):
         print("bench: event log", flush=True)
         results["log"] = event_log.measure(folder / "events", count=EVENTS, jobs=os.cpu_count() or 1)
+    if wanted("evidence", PARTS):
+        print("bench: evidence", flush=True)
+        results["evidence"] = evidence_part.measure(folder / "evidence", count=100_000 if QUICK else 1_000_000)
     if wanted("http", PARTS):
         print("bench: HTTP", flush=True)
         results["http"] = http_part.measure(folder / "http", quick=QUICK)
