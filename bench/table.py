@@ -26,6 +26,7 @@ def _lines(results: Results) -> Iterator[str]:
             yield from _connect(part.get("connect", {}))
             yield from _bulk(part.get("bulk", {}))
     yield from _log(results)
+    yield from _evidence(results)
     for name, lines in (("http", http_lines), ("ssh", ssh_lines), ("k8s", k8s_lines), ("search", search_lines)):
         if name in results:
             yield from lines(results[name])
@@ -61,6 +62,16 @@ def _log(results: Results) -> Iterator[str]:
         yield "\n== event log"
         yield f"  appended until durable  {log['events_s']:>9,} events/s ({log['append_cpu_us']} us CPU each)"
         yield f"  verified ({log['verify_jobs']} processes)  {log['verified_s']:>9,} entries/s"
+
+
+def _evidence(results: Results) -> Iterator[str]:
+    if "evidence" in results:
+        one = results["evidence"]
+        yield "\n== evidence"
+        yield f"  bundle of {one['entries']:,.0f} entries written in {one['write_s']} s, {one['write_mb']} MB resident"
+        yield f"  the file has {one['bundle_mb']} MB"
+        yield f"  doorward verify, one core  {one['verified_s']:>9,} entries/s"
+        yield f"  verify.py                  {one['checked_s']:>9,} entries/s"
 
 
 def _pgbench(part: Results) -> Iterator[str]:
