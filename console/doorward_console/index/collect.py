@@ -4,7 +4,7 @@ What it is: a reader that remembers which sessions are open and which operations
 What it will not do: read files, write any, or judge: it takes the log's word (`doorward verify` proves it).
 
 What is searched: texts, parameters, names of what was touched, who asked, and the lines that seem to have been typed
-into a terminal. What was shown is not (ADR 17): it is read from the log when somebody opens the session.
+into a terminal. What was shown is not (ADR 20): it is read from the log when somebody opens the session.
 
 Invariants: pure; the same entries give the same rows, in however many runs they are read; what is long is cut, and the
 row says so; header and payload are hostile as far as their types go, and a missing key is an empty one.

@@ -36,7 +36,7 @@ from doorward_console.index.words import MAX_ALTERNATIVES, all_of, any_facet, fa
 LIMIT: Final = 50
 MAX_LIMIT: Final = 500
 MAX_TEXT_SHOWN: Final = 4_000  # of a statement in a list; the whole of it is in its session
-MAX_SCANNED: Final = 50_000
+MAX_SCANNED: Final = 20_000
 """Operations that are looked at for a page of sessions, and counted for `others`: newest first, and it is said."""
 TIME_S: Final = 3.0
 _STEPS: Final = 10_000  # of SQLite's machine between two looks at the clock

@@ -1,6 +1,6 @@
 """The index's file: its tables, and how it is opened to be written or read.
 
-What it is: SQLite (ADR 17) with everything that a search needs, made from event logs and from nothing else.
+What it is: SQLite (ADR 20) with everything that a search needs, made from event logs and from nothing else.
 What it will not do: be evidence. The log is the truth; the index can be thrown away and built again at any time.
 
 The number of an operation, and of a session, is its time in microseconds, moved on by one where that is taken: so that

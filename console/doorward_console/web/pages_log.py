@@ -86,7 +86,8 @@ async def _show(
     except (Unreadable, IndexProblem, OSError, RecordError) as error:
         problem = str(error)
     return visit.render(
-        "log.html", logs=logs, events=events, readings=readings, fresh=fresh, problem=problem, report=report, verified=verified,
+        "log.html", logs=logs, events=events, readings=readings, fresh=fresh, problem=problem, report=report,
+        verified=verified,
         auditor=visit.person.may(AUDITORS),
     )  # fmt: skip
 
