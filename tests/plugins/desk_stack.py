@@ -18,6 +18,7 @@ import gateway_stack
 import pytest
 
 from doorward_core.record.reader import LogReader
+from doorward_demo.certificates import write_certificates
 from doorward_demo.postgres import free_port
 
 CHROMIUM = "/usr/bin/chromium"
@@ -28,7 +29,7 @@ PHONE = {"width": 390, "height": 844}
 SETTINGS = """\
 version: 1
 url: {url}
-listen: {{address: 127.0.0.1, port: {port}}}
+listen: {{address: 127.0.0.1, port: {port}{tls}}}
 login: {{issuer: {issuer}, client_id: desk}}
 roles:
   approver: [dba, crew-owners]
@@ -50,11 +51,12 @@ class DeskStack:
     gateway: gateway_stack.Gateway
     process: subprocess.Popen = None
     extra: str = ""
+    tls: bool = False
     environment: dict = field(default_factory=dict)
 
     @property
     def url(self):
-        return f"http://localhost:{self.port}"
+        return f"{'https' if self.tls else 'http'}://localhost:{self.port}"
 
     @property
     def record(self):
@@ -62,8 +64,11 @@ class DeskStack:
 
     def configure(self):
         gateway = self.gateway
+        if self.tls:
+            write_certificates(self.folder / "tls")
         text = SETTINGS.format(
             url=self.url,
+            tls=", tls: {certificate: tls/server.crt, key: tls/server.key}" if self.tls else "",
             port=self.port,
             issuer=gateway.issuer.url,
             control=gateway.control,

@@ -1,6 +1,6 @@
 """The desk as a process: settings in, pages out, until a signal.
 
-What it is: hypercorn's trio worker around the application, with TLS as the settings say, and a way down in order.
+What it is: the application behind supervised connections, with TLS as the settings say, and a way down in order.
 What it will not do: know any page.
 
 Signals: SIGTERM and SIGINT let requests end (streams are told), a second one cuts.
@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-import hypercorn.trio
 import structlog
 import trio
 from hypercorn.config import Config
@@ -23,6 +22,7 @@ from hypercorn.typing import ASGIFramework
 
 from doorward_console.settings import Listen, Settings, load_settings
 from doorward_console.web.app import application
+from doorward_console.web.connections import ALPN, Connections
 from doorward_console.web.desk import Desk, opened
 from doorward_core.errors import ConfigError, RecordError, UpstreamUnavailable
 from doorward_core.net.secrets import resolve_secret
@@ -53,16 +53,14 @@ async def serve(settings: Settings, *, started: Callable[[Sequence[str]], None] 
 
 
 async def _serve(desk: Desk, config: Config, started: Callable[[Sequence[str]], None]) -> None:
-    """Serve until the desk is closing, and then for as long as running requests need, within bounds."""
+    """Serve until the desk is closing."""
     app: ASGIFramework = application(desk)  # type: ignore[assignment]  # Starlette's and hypercorn's names for one thing
 
-    async def serving(task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
-        await hypercorn.trio.serve(app, config, shutdown_trigger=desk.closing.wait, task_status=task_status)
-
-    async with trio.open_nursery() as nursery:
-        places = await nursery.start(serving)
+    def listening(places: Sequence[str]) -> None:
         log.info("desk.ready", listening=places, url=desk.settings.url)
         started(places)
+
+    await Connections(app, config, desk.closing, GRACE_S).serve(listening)
 
 
 async def _signals(desk: Desk, cut: trio.CancelScope) -> None:
@@ -106,7 +104,7 @@ class _Tls(Config):
         super().__init__()
         assert listen.tls is not None
         self.certfile, self.keyfile = str(listen.tls.certificate), str(listen.tls.key)
-        self._context = ServerTls(listen.tls.certificate, listen.tls.key, alpn=("h2", "http/1.1")).context
+        self._context = ServerTls(listen.tls.certificate, listen.tls.key, alpn=ALPN).context
 
     def create_ssl_context(self) -> ssl.SSLContext | None:
         """What connections begin with."""
