@@ -24,7 +24,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "doorward_console.revoke_command": ("tests/integration/test_access.py", "asks a whole gateway"),
     **{
         f"doorward_console.web.{name}": (
-            "tests/integration/desk/test_reading.py",
+            "tests/integration/desk/test_what_happened.py",
             "reads the log of a real gateway, asks it what is open, and is looked at in a real browser",
         )
         for name in ("open_sessions", "pages_log", "pages_replay", "pages_sessions")
