@@ -23,6 +23,13 @@ _TARGETS = {
     "requests": "requests",
     "objects": "objects",
 }
+_ACTS = {
+    "session": "use the session's own commands",
+    "probe": "ask about masked values",
+    "define": "change definitions",
+    "admin": "administer",
+    "unknown": "ask for what cannot be read whole",
+}
 _VERBS = {"allow": "may", "hold": "may", "block": "may not"}
 
 
@@ -113,7 +120,7 @@ def _except(who: Who | None) -> str:
 
 def _do(actions: Iterable[str]) -> str:
     listed = tuple(actions)
-    return "do anything at all" if "any" in listed else _list(listed, "or")
+    return "do anything at all" if "any" in listed else _list([_ACTS.get(name, name) for name in listed], "or")
 
 
 def _on(rule: Rule) -> str:

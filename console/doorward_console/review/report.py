@@ -17,6 +17,7 @@ from doorward_console.review.ledger import Grant, Ledger, Principal, Use
 from doorward_core.model import Action, Effect, Identity, PrincipalKind, Resource
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.explain import WORDS
+from doorward_core.policy.load import SHIPPED
 
 ASKED = tuple(
     action for action in Action if action not in (Action.CONNECT, Action.SESSION, Action.PROBE, Action.UNKNOWN)
@@ -230,6 +231,8 @@ def _about_people(principals: Iterable[PrincipalRow]) -> Iterator[Finding]:
 
 def _about_rules(rules: Iterable[RuleRow]) -> Iterator[Finding]:
     for rule in rules:
+        if rule.source.partition(":")[0] in SHIPPED:
+            continue  # what drivers ask at connect is nobody's wish, and no reviewer's to take away
         if not rule.used:
             words = f"the rule at {rule.source} {rule.effect}s {', '.join(rule.actions)}, and nobody needed it"
             yield Finding("never used", rule.id, words)

@@ -29,7 +29,7 @@ def said(line: str) -> str:
                 "quorum: 2, within: 10m, proof: webauthn, fresh: 5m, standing: 4h}}"
             ),
             (
-                "Everybody may write or define on shop, once 2 of dba or leads approved it within 10 min, by webauthn, "
+                "Everybody may write or change definitions on shop, once 2 of dba or leads approved it within 10 min, by webauthn, "
                 "logged in at most 5 min before; standing access for up to 4 h may be asked for."
             ),
         ),
