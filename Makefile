@@ -35,7 +35,7 @@ crew: .venv-crew/.installed ## let a CrewAI crew work through the gateway (insta
 test: $(INSTALLED) ## install what the tests need, where that is allowed, and run them all
 	.ci/system-packages
 	.ci/kubernetes-clients
-	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(INSTALLED) ## lint, format, types, who may import whom, and the rules of the house
 	$(BIN)/ruff check
