@@ -13,6 +13,7 @@ MAX_FUNCTION_LINES = 40  # of code: a docstring is not counted, so that nobody s
 SUPERVISORS = {
     "doorward_core.net.attend": "what the taker of one connection raises is raised again, in that connection's task",
     "doorward_core.net.listen": "one connection's failure must not touch another",
+    "doorward_console.web.connections": "the same, of browsers: the library under it lets one failure end the server",
 }
 # module -> why it is longer than any other may be, and how long.
 ALONE = {"doorward_console.evidence.verify": (1600, "one file by promise: an auditor takes it to a machine with Python")}

@@ -59,7 +59,7 @@ async def _check(visit: Visit) -> Response:
         passkey = enrol(json.loads(visit.form.get("response", "")), party, subject=who.subject, issuer=who.issuer)
     except (ValueError, UnicodeError, RecursionError) as error:
         return JSONResponse({"problem": f"This passkey would not be taken: {error}."}, 400)
-    return JSONResponse({"fingerprint": hashlib.sha256(passkey.key).hexdigest()})
+    return JSONResponse({"fingerprint": passkey.fingerprint})
 
 
 async def _enrolled(visit: Visit) -> tuple[list[Enrolled], list[Down]]:
