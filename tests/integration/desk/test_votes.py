@@ -127,7 +127,7 @@ def test_a_vote_is_proved_with_a_passkey_that_was_enrolled_here(desk_stack, brow
     page.get_by_role("button", name="Make a passkey").click()
     page.wait_for_selector("#enrol-result:not([hidden])")
     response = page.locator("#enrol-text").input_value()
-    _add_passkey(gateway, response)
+    assert page.locator("#enrol-fingerprint").inner_text() == _add_passkey(gateway, response).fingerprint
 
     psql = held("UPDATE customer SET newsletter = false WHERE id = 8")
     page.goto(desk_stack.url)
@@ -149,7 +149,7 @@ def _add_passkey(gateway, response):
     token = gateway.approver("dba-tom")
     for _ in range(500):
         if gateway.call("GET", "/v1/whoami", token)[1]["passkeys"]:
-            return
+            return passkey
         threading.Event().wait(0.02)
     raise AssertionError("the gateway did not take the passkey")
 

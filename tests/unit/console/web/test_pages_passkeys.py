@@ -1,4 +1,7 @@
 import hashlib
+import json
+
+from passkey import Authenticator
 
 from doorward_core.approvals.passkeys import enrolment
 from doorward_core.approvals.webauthn import base64url
@@ -25,3 +28,12 @@ async def test_what_is_no_passkey_is_told(stand):
         answer = await client.post("/passkeys/check", data={"csrf": csrf, "rp_id": "desk.test", "response": response})
         assert answer.status_code == 400
         assert "problem" in answer.json()
+
+
+async def test_the_fingerprint_is_the_one_that_the_operators_command_shows(stand):
+    device = Authenticator("desk.test", "https://desk.test")
+    client = await stand.login()
+    csrf = stand.csrf((await client.get("/passkeys")).text)
+    form = {"csrf": csrf, "rp_id": "desk.test", "response": json.dumps(device.enrol("tom", stand.issuer.url))}
+    answer = await client.post("/passkeys/check", data=form)
+    assert answer.json() == {"fingerprint": device.passkey("tom", stand.issuer.url).fingerprint}
