@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 import jinja2
-from markupsafe import Markup
 
 from doorward_console.evidence.cited import Cited, Place, Told
-from doorward_console.evidence.controls import CONTROLS, FIRST, TABLE_WORDS, WORDS, Section
+from doorward_console.evidence.controls import CONTROLS, FIRST, TABLE_WORDS, WORDS
 from doorward_console.evidence.report import Findings, exceptions, gap, limits, state
 from doorward_console.output import moment, shown
 
@@ -25,7 +24,7 @@ _STATES: Final = {"clean": "no exceptions", "exceptions": "exceptions to look at
 
 def _harmless(value: object) -> object:
     """What a template prints; its own markup is left alone."""
-    return value if isinstance(value, Markup) or not isinstance(value, str) else shown(value)
+    return shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def environment() -> jinja2.Environment:
@@ -67,7 +66,6 @@ def pages(found: Findings, cited: Cited, entries: list[list[Told]]) -> Iterator[
 
 def _report(templates: jinja2.Environment, common: dict[str, object], found: Findings, cited: Cited) -> str:
     scope = [f"resource {name}" for name in found.resources] + [f"subject {name}" for name in found.subjects]
-    section_page = templates.get_template("section.html")
     here: dict[str, object] = {
         **common,
         "base": "report/",
@@ -82,12 +80,8 @@ def _report(templates: jinja2.Environment, common: dict[str, object], found: Fin
         "most_recordings": RECORDINGS,
     }
 
-    def one(section: Section, number: int) -> Markup:
-        return Markup(section_page.render(here, section=section, number=number or ""))  # noqa: S704 - of our own template, which escapes
-
     return templates.get_template("report.html").render(
         here,
-        one=one,
         first=FIRST,
         controls=CONTROLS,
         odd=exceptions(found),
