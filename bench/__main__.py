@@ -1,7 +1,7 @@
 """`make bench`: direct, pgbouncer and Doorward in one run, alternating; bench/README.md says how to read it.
 
 QUICK=1 makes a run of a few minutes, whose figures are rougher.
-ONLY=pgbench,bulk,connect,log,http,ssh,k8s,search chooses parts.
+ONLY=pgbench,bulk,connect,log,http,ssh,k8s,search,evidence,desk chooses parts.
 """
 
 import os
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import event_log, evidence_part, http_part, k8s_part, search_part, ssh_part
+from bench import desk_part, event_log, evidence_part, http_part, k8s_part, search_part, ssh_part
 from bench.measure import Bulk, Run, bulk, flush_us, pgbench, resident_mb, rss_mb
 from bench.places import ROOT, Doorward, Place, connect, everything, programs, write_json
 from bench.table import table
@@ -21,12 +21,12 @@ from bench.table import table
 QUICK = os.environ.get("QUICK", "") not in {"", "0"}
 ONLY = frozenset(filter(None, os.environ.get("ONLY", "").split(",")))
 POSTGRES = frozenset({"pgbench", "connect", "bulk"})
-PARTS = POSTGRES | {"log", "http", "ssh", "k8s", "search", "evidence"}
+PARTS = POSTGRES | {"log", "http", "ssh", "k8s", "search", "evidence", "desk"}
 LEGS = frozenset({"plain", "tls"})
 ROUNDS, SECONDS = (1, 1.0) if QUICK else (2, 2.0)
 SCALE = 2 if QUICK else 10
 BULK_MB = 40 if QUICK else 200
-EVENTS = 60_000 if QUICK else 400_000
+LOG_SECONDS = 3.0 if QUICK else 10.0
 SEARCH_EVENTS = 100_000 if QUICK else 1_000_000
 RESULTS = ROOT / "bench" / "results"
 
@@ -146,7 +146,7 @@ def measured(folder: Path) -> dict[str, Any]:
         postgres_parts(folder, results)
     if wanted("log", PARTS):
         print("bench: event log", flush=True)
-        results["log"] = event_log.measure(folder / "events", count=EVENTS, jobs=os.cpu_count() or 1)
+        results["log"] = event_log.measure(folder / "events", seconds=LOG_SECONDS, jobs=os.cpu_count() or 1)
     if wanted("evidence", PARTS):
         print("bench: evidence", flush=True)
         results["evidence"] = evidence_part.measure(folder / "evidence", count=100_000 if QUICK else 1_000_000)
@@ -161,6 +161,8 @@ def measured(folder: Path) -> dict[str, Any]:
     if wanted("search", PARTS):
         print("bench: the desk's search", flush=True)
         results["search"] = search_part.measure(folder / "search", count=SEARCH_EVENTS)
+    if wanted("desk", PARTS):
+        results["desk"] = desk_part.measure(folder / "desk", quick=QUICK)
     return results
 
 

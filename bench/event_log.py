@@ -1,14 +1,16 @@
-"""The event log alone: events appended a second until durable, entries verified a second."""
+"""The event log alone: events appended a second, how long a flush is waited for, entries verified a second."""
 
 import os
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import trio
 
+from bench.measure import flush_us
 from doorward_core.event import Event, Outcome, Status
 from doorward_core.model import (
     Action,
@@ -34,6 +36,11 @@ from doorward_core.scribe import Scribe
 
 TEXT = "SELECT abalance FROM pgbench_accounts WHERE aid = $1"
 BATCH = 200  # between two looks at whether the writer keeps up
+DIFFERENT = 20_000
+RATES = (10_000, 100_000)
+"""Events a second while somebody waits for a flush: a busy gateway, and as many as the log is to take."""
+WAIT_EACH_S = 0.005
+TICK_S = 0.0005
 
 
 def _session() -> Session:
@@ -69,14 +76,14 @@ def _events(session: Session) -> Iterator[Event]:
         yield scribe.finished(permit, outcome, RecordLevel.SHAPE)
 
 
-async def _append(folder: Path, count: int) -> tuple[float, float]:
-    source = _events(_session())
-    made = [next(source) for _ in range(min(count, 20_000))]
+async def _sustained(folder: Path, seconds: float) -> tuple[int, float, float]:
+    """As many as the writer takes, for so long: how many, seconds until the last was durable, and our CPU."""
+    made = _made()
     async with trio.open_nursery() as nursery:
         log = await Log.open(folder / "log", origin="bench", signer=folder / "log.key", nursery=nursery)
         begun, before = time.perf_counter(), time.process_time()
         index, done = 0, 0
-        while done < count:
+        while time.perf_counter() - begun < seconds:
             for place in range(done, done + BATCH):
                 index = log.append(made[place % len(made)], time.time_ns())
             done += BATCH
@@ -86,23 +93,85 @@ async def _append(folder: Path, count: int) -> tuple[float, float]:
         await log.durable(index)
         took = time.perf_counter() - begun
         await log.aclose()
-    return took, cpu
+    return done, took, cpu
 
 
-def measure(folder: Path, *, count: int, jobs: int) -> dict[str, float]:
-    """Append `count` events (header and payload as pgbench's), then verify the log."""
-    folder.mkdir()
-    took, cpu = trio.run(_append, folder, count)
-    begun = time.perf_counter()
-    report = verify(folder / "log", jobs=jobs)
-    verified = time.perf_counter() - begun
+async def _waits(folder: Path, rate: int, seconds: float) -> dict[str, float]:
+    """At so many events a second, and one more each 5 ms that is waited for: how long until that one is durable."""
+    made, times = _made(), list[float]()
+    async with trio.open_nursery() as nursery:
+        log = await Log.open(folder / "log", origin="bench", signer=folder / "log.key", nursery=nursery)
+
+        async def one() -> None:
+            begun = time.perf_counter()
+            await log.durable(log.append(made[0], time.time_ns()))
+            times.append(time.perf_counter() - begun)
+
+        begun, done, waiters = time.perf_counter(), 0, 0
+        async with trio.open_nursery() as waiting:
+            while (now := time.perf_counter() - begun) < seconds:
+                owed = min(int(now * rate) - done, BATCH)
+                for place in range(done, done + owed):
+                    log.append(made[place % len(made)], time.time_ns())
+                done += owed
+                if now >= waiters * WAIT_EACH_S:
+                    waiters += 1
+                    waiting.start_soon(one)
+                await log.room()
+                await trio.sleep(0 if owed == BATCH else TICK_S)
+            took = time.perf_counter() - begun
+        await log.aclose()
+    ordered = sorted(times)
+    return {
+        "asked_s": rate,
+        "events_s": round(done / took),
+        "p50_ms": round(ordered[len(ordered) // 2] * 1000, 2),
+        "p99_ms": round(ordered[len(ordered) * 99 // 100] * 1000, 2),
+    }
+
+
+def _made() -> list[Event]:
+    source = _events(_session())
+    return [next(source) for _ in range(DIFFERENT)]
+
+
+def _verified(log: Path, jobs: int) -> tuple[int, float]:
+    """Entries a second, and microseconds of our own CPU for each."""
+    begun, before = time.perf_counter(), time.process_time()
+    report = verify(log, jobs=jobs)
     if not report.ok:
         raise SystemExit(f"bench: the log does not verify: {report.problems[:3]}")
+    cpu = (time.process_time() - before) / report.size * 1e6
+    return round(report.size / (time.perf_counter() - begun)), round(cpu, 1)
+
+
+def measure(folder: Path, *, seconds: float, jobs: int) -> dict[str, Any]:
+    """Append for so long (header and payload as pgbench's), verify the log; and wait for flushes beside a load."""
+    folder.mkdir()
+    children = _children_s()
+    done, took, cpu = trio.run(_sustained, folder, seconds)
+    writer = _children_s() - children
+    several, _ = _verified(folder / "log", jobs)
+    one, one_us = _verified(folder / "log", 1)
+    places = {rate: folder / str(rate) for rate in RATES}
+    for place in places.values():
+        place.mkdir()
     return {
-        "events": count,
-        "events_s": round(count / took),
-        "append_cpu_us": round(cpu / count * 1e6, 1),
-        "verified": report.size,
-        "verified_s": round(report.size / verified),
+        "events": done,
+        "seconds": round(took, 1),
+        "events_s": round(done / took),
+        "append_cpu_us": round(cpu / done * 1e6, 1),
+        "writer_cpu_us": round(writer / done * 1e6, 1),
+        "verified_s": several,
+        "verified_one_s": one,
+        "verify_cpu_us": one_us,
         "verify_jobs": jobs,
+        "flush_us": round(flush_us(folder), 1),
+        "waits": [trio.run(_waits, place, rate, seconds / 2) for rate, place in places.items()],
     }
+
+
+def _children_s() -> float:
+    """CPU seconds of processes of ours that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -3,12 +3,22 @@
 from collections.abc import Iterator
 from typing import Any
 
+from bench.desk_table import desk_lines, desk_targets
 from bench.http_table import http_lines, http_targets
 from bench.k8s_table import k8s_lines, k8s_targets
+from bench.log_table import log_lines, log_targets
 from bench.search_part import search_lines, search_targets
 from bench.ssh_table import ssh_lines, ssh_targets
 
 Results = dict[str, Any]
+PARTS = (
+    ("log", log_lines, log_targets),
+    ("http", http_lines, http_targets),
+    ("ssh", ssh_lines, ssh_targets),
+    ("k8s", k8s_lines, k8s_targets),
+    ("search", search_lines, search_targets),
+    ("desk", desk_lines, desk_targets),
+)
 
 
 def table(results: Results) -> str:
@@ -25,9 +35,8 @@ def _lines(results: Results) -> Iterator[str]:
             yield from _pgbench(part.get("pgbench", {}))
             yield from _connect(part.get("connect", {}))
             yield from _bulk(part.get("bulk", {}))
-    yield from _log(results)
     yield from _evidence(results)
-    for name, lines in (("http", http_lines), ("ssh", ssh_lines), ("k8s", k8s_lines), ("search", search_lines)):
+    for name, lines, _ in PARTS:
         if name in results:
             yield from lines(results[name])
     if "idle_mb" in results:
@@ -54,14 +63,6 @@ def _about(results: Results) -> Iterator[str]:
     for name, words in results["record"].items():
         if name != "level":
             yield f"  {name}: {words}"
-
-
-def _log(results: Results) -> Iterator[str]:
-    if "log" in results:
-        log = results["log"]
-        yield "\n== event log"
-        yield f"  appended until durable  {log['events_s']:>9,} events/s ({log['append_cpu_us']} us CPU each)"
-        yield f"  verified ({log['verify_jobs']} processes)  {log['verified_s']:>9,} entries/s"
 
 
 def _evidence(results: Results) -> Iterator[str]:
@@ -124,15 +125,7 @@ def _targets(results: Results) -> Iterator[tuple[str, float, float, bool]]:
                 False,
             )
         yield from _bulk_targets(part.get("bulk", {}), words)
-    if "log" in results:
-        yield "log: events appended a second", results["log"]["events_s"], 100_000, False
-        yield "log: entries verified a second", results["log"]["verified_s"], 100_000, False
-    for name, targets in (
-        ("http", http_targets),
-        ("ssh", ssh_targets),
-        ("k8s", k8s_targets),
-        ("search", search_targets),
-    ):
+    for name, _, targets in PARTS:
         if name in results:
             yield from targets(results[name])
     if "idle_mb" in results:
