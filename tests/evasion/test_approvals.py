@@ -15,8 +15,7 @@ import trio
 
 from doorward_core.approvals import codec
 from doorward_core.approvals.api import approval_routes
-from doorward_core.approvals.ballot import Trusted
-from doorward_core.approvals.ballot import SshProof
+from doorward_core.approvals.ballot import SshProof, Trusted
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import RequestState, Verdict, binding, request_for
 from doorward_core.approvals.sshsig import parse_allowed_signers
