@@ -158,10 +158,13 @@ class Contents:
 
 
 class Catalog:
-    """The snapshot, indexed. `version` changes if, and only if, its contents do."""
+    """The snapshot, indexed. `version` changes if, and only if, its contents do.
+
+    `source` is the digest of the server's answers that it was made from, empty where it was made of something else.
+    """
 
     __slots__ = ("_functions", "_oids", "_operators", "_relations", "_types", "_types_by_oid", "casts", "database",
-                 "lineage", "memo", "schemas", "server_version", "version")  # fmt: skip
+                 "lineage", "memo", "schemas", "server_version", "source", "version")  # fmt: skip
 
     def __init__(
         self,
@@ -171,10 +174,12 @@ class Catalog:
         server_version: int,
         version: str,
         lineage: "Callable[[Catalog, Relation], Mapping[int, frozenset[ColumnId]] | None] | None" = None,
+        source: bytes = b"",
     ) -> None:
         self.database = database
         self.server_version = server_version
         self.version = version
+        self.source = source
         self.schemas = contents.schemas
         self.casts = contents.casts
         self.lineage = lineage

@@ -12,6 +12,7 @@ Cancelled, a load goes on in its thread to no effect.
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import pg8000.exceptions
@@ -75,7 +76,7 @@ class Catalogue:
         return self._snapshot_s >= asked_s
 
     async def newer_than(self, age_s: float) -> bool:
-        """Read again if the snapshot is older than this; tell whether there is a new one."""
+        """Read again if the snapshot is older than this; tell whether there is one with other contents."""
         before = self._catalog
         await self._load(trio.current_time() - age_s)
         return self._catalog is not before
@@ -115,7 +116,8 @@ class Catalogue:
                 return  # somebody else has read it while we waited
             begun = trio.current_time()
             try:
-                self._catalog = await trio.to_thread.run_sync(load_catalog, self._connect, abandon_on_cancel=True)
+                read = partial(load_catalog, self._connect, self._catalog)
+                self._catalog = await trio.to_thread.run_sync(read, abandon_on_cancel=True)
             except (pg8000.exceptions.Error, GatewayError, OSError, ValueError, struct.error) as error:
                 self.problem = type(error).__name__
                 log.warning("catalogue.unreadable", resource=self._resource, problem=self.problem)

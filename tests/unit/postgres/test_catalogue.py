@@ -27,7 +27,7 @@ def target(monkeypatch):
 
     made = Target()
 
-    def load(_connect):
+    def load(_connect, _before):
         made.reads += 1
         if not made.reachable:
             raise OSError
@@ -116,7 +116,7 @@ async def test_a_new_snapshot_is_a_new_view_with_a_version_of_its_own(target, au
 
 
 async def test_masks_name_the_columns_of_the_relations_that_are_there(monkeypatch):
-    monkeypatch.setattr(catalogue, "load_catalog", lambda _: sql_stand.catalog())
+    monkeypatch.setattr(catalogue, "load_catalog", lambda *_: sql_stand.catalog())
     found = Catalogue("shop", lambda: None)
     known = await found.current()
     customer = known.relation("public", "customer")

@@ -12,10 +12,11 @@ from doorward_core.sql.catalog_queries import RELATIONS, VERSION
 class Scripted:
     """A connection that gives what was captured."""
 
-    def __init__(self, *, fails: bool = False) -> None:
+    def __init__(self, *, fails: bool = False, schema: str = "") -> None:
         self.asked: list[str] = []
         self.closed = False
-        self._rows = iter(answers().rows)
+        *rows, schemas = answers().rows
+        self._rows = iter((*rows, [*schemas, schema] if schema else schemas))
         self._fails = fails
 
     def run(self, sql: str) -> object:
@@ -41,6 +42,13 @@ def test_it_asks_in_a_read_only_snapshot_under_an_empty_path() -> None:
     assert connection.asked[-1] == "ROLLBACK"
     assert connection.closed
     assert loaded.version == catalog().version
+
+
+def test_the_very_same_answers_give_the_very_same_snapshot() -> None:
+    first = load_catalog(Scripted)
+    assert load_catalog(Scripted, first) is first
+    assert load_catalog(lambda: Scripted(schema="made_since"), first) is not first
+    assert load_catalog(Scripted, catalog()) is not catalog()
 
 
 def test_a_failure_closes_the_connection_and_is_the_callers() -> None:
