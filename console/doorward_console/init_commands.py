@@ -68,6 +68,34 @@ KeyOption = Annotated[Path | None, typer.Option(help="The certificate's key.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Take what is proposed, and ask nothing.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 
+GatewaysOption = Annotated[
+    list[str],
+    typer.Option("--gateway", help="NAME=FOLDER of a gateway that `doorward init` made; repeatable"),
+]
+UrlOption = Annotated[str, typer.Option(help="Where people reach the desk, exactly; else by where it listens.")]
+DeskIssuerOption = Annotated[
+    str, typer.Option("--issuer", help="Which identity provider; else the gateways' only one.")
+]
+ClientOption = Annotated[str, typer.Option(help="What the desk is called at the identity provider.")]
+SecretVariableOption = Annotated[str, typer.Option("--secret-env", help="The variable of the client's secret.")]
+SecretFileOption = Annotated[
+    Path | None, typer.Option("--secret-file", help="Instead: a file that holds it and nothing else.")
+]
+ScopesOption = Annotated[
+    list[str] | None, typer.Option("--scope", help="What to ask the provider for; repeatable. Else openid, profile")
+]
+RoleApproversOption = Annotated[
+    list[str] | None, typer.Option("--approvers", help="A group that decides; else those of the gateways' policies")
+]
+AuditorsOption = Annotated[list[str] | None, typer.Option("--auditors", help="A group that reads what happened.")]
+OperatorsOption = Annotated[
+    list[str] | None, typer.Option("--operators", help="A group that watches and ends; else the gateways' own")
+]
+GatewayCaOption = Annotated[
+    Path | None,
+    typer.Option("--gateway-ca", help="Whose certificates the gateways have, in PEM; else known by itself."),
+]
+
 
 @app.callback()
 def init() -> None:
@@ -216,3 +244,37 @@ def k8s(
         doors = Doors(listen, approvals, admin, certificate, key)
         names = Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
         init_k8s_run.make(folder, way, doors, names, default_variable=CREDENTIAL_VARIABLE, force=force)
+
+
+@app.command("desk")
+def desk(
+    *,
+    gateway: GatewaysOption,
+    issuer: DeskIssuerOption = "",
+    client: ClientOption = "doorward-desk",
+    secret_env: SecretVariableOption = "",
+    secret_file: SecretFileOption = None,
+    scope: ScopesOption = None,
+    approvers: RoleApproversOption = None,
+    auditors: AuditorsOption = None,
+    operators: OperatorsOption = None,
+    folder: FolderOption = Path("desk"),
+    url: UrlOption = "",
+    listen: Annotated[str, typer.Option(help="Where browsers connect.")] = "127.0.0.1:8445",
+    origin: Annotated[str, typer.Option(help="The desk's name in its own log; else from this machine's.")] = "",
+    gateway_ca: GatewayCaOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    force: ForceOption = False,
+) -> None:
+    """The desk before gateways of yours. Read their configurations, write settings that start at once."""
+    from doorward_console import init_desk_run  # noqa: PLC0415 - pydantic, loaded where used
+    from doorward_console.init_doors import CannotInit  # noqa: PLC0415 - as above
+    from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
+    from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
+
+    with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError):
+        door = init_desk_run.Door(url, listen, origin, certificate, key)
+        login = init_desk_run.Login(issuer, client, secret_env, secret_file, tuple(scope or ()))
+        roles = init_desk_run.Roles(tuple(approvers or ()), tuple(auditors or ()), tuple(operators or ()))
+        init_desk_run.make(folder, tuple(gateway), door, login, roles, authority=gateway_ca, force=force)

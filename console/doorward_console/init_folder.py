@@ -11,7 +11,7 @@ A crash leaves a folder `.doorward-init-*` that can be removed, or some of the f
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from doorward_console.checks import check_config, check_policy
@@ -42,10 +42,17 @@ def kept_certificate(folder: Path) -> bool:
 def put(
     folder: Path, files: Mapping[str, bytes], now_unix_ns: int, needed: Iterable[str] = (CERTIFICATE, KEY)
 ) -> tuple[str, ...]:
-    """Write the files, and make `state`. Gives remarks on the policy. Raises WouldNotLoad, OSError.
+    """Write a gateway's files, and make `state`. Gives remarks on the policy. Raises WouldNotLoad, OSError.
 
     `needed` are the other files that the configuration names: those that lie in `folder` are linked into the draft.
     """
+    return put_checked(folder, files, needed, lambda draft: _checked(draft, now_unix_ns))
+
+
+def put_checked(
+    folder: Path, files: Mapping[str, bytes], needed: Iterable[str], check: Callable[[Path], tuple[str, ...]]
+) -> tuple[str, ...]:
+    """The same for files of any kind; `check` loads the draft, gives remarks, or raises WouldNotLoad."""
     folder.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".doorward-init-", dir=folder))
     try:
@@ -55,7 +62,7 @@ def put(
             if name not in files and not Path(name).is_absolute():
                 (draft / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 (draft / name).symlink_to((folder / name).resolve())
-        remarks = _checked(draft, now_unix_ns)
+        remarks = check(draft)
         for name in files:
             (folder / name).parent.mkdir(exist_ok=True)
             (draft / name).replace(folder / name)
@@ -78,10 +85,15 @@ def _checked(draft: Path, now_unix_ns: int) -> tuple[str, ...]:
     """Load the drafts as a gateway would."""
     config, policy = check_config(draft / CONFIG), check_policy(None, draft / CONFIG, now_unix_ns)
     faults = (*config.faults, *(fault for fault in policy.faults if fault not in config.faults))
-    said = [fault.replace(f"{draft}/", "") for fault in faults]
-    if said:
-        raise WouldNotLoad("what was made would not load, and was not put in place:\n" + "\n".join(said))
+    if faults:
+        raise would_not_load(draft, faults)
     return tuple(remark.replace(f"{draft}/", "") for remark in policy.remarks)
+
+
+def would_not_load(draft: Path, faults: Iterable[str]) -> WouldNotLoad:
+    """What is wrong with a draft, in words that do not name its folder."""
+    said = [fault.replace(f"{draft}/", "") for fault in faults]
+    return WouldNotLoad("what was made would not load, and was not put in place:\n" + "\n".join(said))
 
 
 NAMES = (CONFIG, POLICY)
