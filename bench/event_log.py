@@ -37,8 +37,8 @@ from doorward_core.scribe import Scribe
 TEXT = "SELECT abalance FROM pgbench_accounts WHERE aid = $1"
 BATCH = 200  # between two looks at whether the writer keeps up
 DIFFERENT = 20_000
-RATES = (10_000, 100_000)
-"""Events a second while somebody waits for a flush: a busy gateway, and as many as the log is to take."""
+RATES = (10_000, 50_000, 100_000)
+"""Events a second while somebody waits for a flush: a busy gateway, and up to as many as the log is to take."""
 WAIT_EACH_S = 0.005
 TICK_S = 0.0005
 
