@@ -92,7 +92,7 @@ def list_(
     else:
         now = time.time_ns()
         output.table(
-            ("access", "left", "who", "sponsor", "on", "may", "because"),
+            ("access", "left", "who", "sponsor", "on", "may", "by", "because"),
             [_row(item, now) for item in listed if isinstance(item, dict)],
         )
 
@@ -155,7 +155,7 @@ def _name(document: dict[str, object]) -> str:
 
 
 def _row(item: dict[str, object], now_unix_ns: int) -> tuple[str, ...]:
-    until, actions = item.get("until_unix_ns"), item.get("actions")
+    until, actions, by = item.get("until_unix_ns"), item.get("actions"), item.get("by")
     return (
         str(item.get("id")),
         output.span(max(0, until - now_unix_ns)) if isinstance(until, int) else "-",
@@ -163,5 +163,6 @@ def _row(item: dict[str, object], now_unix_ns: int) -> tuple[str, ...]:
         str(item.get("sponsor") or "-"),
         f"{item.get('resource')} as {item.get('account')}",
         ", ".join(map(str, actions)) if isinstance(actions, list) else "-",
+        ", ".join(map(str, by)) if isinstance(by, list) else "-",
         " ".join(str(item.get("reason")).split()),
     )

@@ -156,6 +156,7 @@ def _line(one: Stands) -> dict[str, object]:
         "id": request.id,
         "subject": request.subject,
         "issuer": request.issuer,
+        "display": request.display,
         "sponsor": request.sponsor,
         "resource": request.resource,
         "account": request.account,
@@ -163,4 +164,5 @@ def _line(one: Stands) -> dict[str, object]:
         "rules": [rule.rule for rule in request.rules],
         "reason": request.text,
         "until_unix_ns": one.until_unix_ns,
+        "by": list(one.by),
     }

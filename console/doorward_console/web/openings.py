@@ -1,8 +1,8 @@
 """Glass that was broken: break-glass access that is open, or whose review is owed, over all gateways.
 
-What it is: the questions to the gateways about it, read into rows, for the front page and the JSON API.
-What it will not do: decide who may look or review: each gateway does. One that has no such thing, or does not let this
-person look, adds nothing; one that is down is named on the inbox beside it.
+What it is: the questions to the gateways about it, read into rows, for the pages and the JSON API.
+What it will not do: decide who may look, break or review: each gateway does. One that has no such thing, or does not
+let this person look, adds nothing; one that is down is named.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from doorward_console.web.desk import Desk
 from doorward_console.web.people import Person
-from doorward_console.web.reach import ask_all
+from doorward_console.web.reach import Down, ask_all
+
+STATES = ("owed", "open", "all")
 
 
 @dataclass(frozen=True, slots=True)
 class OpeningRow:
-    """One time that somebody broke the glass of a resource."""
+    """One time that somebody broke the glass of a resource; `words` are what `reviewer` signed, if somebody has."""
 
     gateway: str
     id: str
@@ -26,6 +28,10 @@ class OpeningRow:
     opened_unix_ns: int
     until_unix_ns: int
     mine: bool
+    owed: bool = False
+    reviewer: str = ""
+    words: str = ""
+    signed_unix_ns: int = 0
 
     @property
     def review_path(self) -> str:
@@ -33,9 +39,22 @@ class OpeningRow:
         return f"/break-glass/{self.gateway}/{self.id}/review"
 
 
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """Openings, newest first, and the gateways that did not answer."""
+
+    openings: tuple[OpeningRow, ...]
+    down: tuple[Down, ...]
+
+
 async def owed(desk: Desk, person: Person) -> tuple[OpeningRow, ...]:
     """The openings whose review is owed, newest first."""
-    told, _ = await ask_all(tuple(desk.gateways.values()), person.token, "break-glass", query={"state": "owed"})
+    return (await openings(desk, person, "owed")).openings
+
+
+async def openings(desk: Desk, person: Person, state: str) -> Openings:
+    """The openings of one of `STATES`."""
+    told, down = await ask_all(tuple(desk.gateways.values()), person.token, "break-glass", query={"state": state})
     rows: list[OpeningRow] = []
     for one in told:
         listed = one.answer.get("openings")
@@ -44,26 +63,35 @@ async def owed(desk: Desk, person: Person) -> tuple[OpeningRow, ...]:
             for item in (listed if isinstance(listed, list) else ())
             if isinstance(item, dict)
         )
-    return tuple(sorted(rows, key=lambda row: (-row.opened_unix_ns, row.id)))
+    newest_first = sorted(rows, key=lambda row: (-row.opened_unix_ns, row.id))
+    return Openings(tuple(newest_first), tuple(one for one in down if not one.refused))
 
 
 def _row(gateway: str, item: Mapping[str, object], person: Person) -> OpeningRow:
-    def text(name: str) -> str:
-        value = item.get(name)
-        return value if isinstance(value, str) else ""
-
-    def number(name: str) -> int:
-        value = item.get(name)
-        return value if isinstance(value, int) else 0
-
+    review = item.get("review")
+    signed = review if isinstance(review, dict) else {}
     return OpeningRow(
         gateway=gateway,
-        id=text("id"),
-        subject=text("subject"),
-        display=text("display"),
-        resource=text("resource"),
-        reason=text("reason"),
-        opened_unix_ns=number("opened_unix_ns"),
-        until_unix_ns=number("until_unix_ns"),
-        mine=text("subject") == person.identity.subject,
+        id=_text(item, "id"),
+        subject=_text(item, "subject"),
+        display=_text(item, "display"),
+        resource=_text(item, "resource"),
+        reason=_text(item, "reason"),
+        opened_unix_ns=_number(item, "opened_unix_ns"),
+        until_unix_ns=_number(item, "until_unix_ns"),
+        mine=_text(item, "subject") == person.identity.subject,
+        owed=not signed,
+        reviewer=_text(signed, "reviewer"),
+        words=_text(signed, "words"),
+        signed_unix_ns=_number(signed, "signed_unix_ns"),
     )
+
+
+def _text(item: Mapping[str, object], name: str) -> str:
+    value = item.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(item: Mapping[str, object], name: str) -> int:
+    value = item.get(name)
+    return value if isinstance(value, int) else 0

@@ -8,8 +8,6 @@
 A gateway that does not answer is named on the page: an empty list means that nothing waits.
 """
 
-from dataclasses import dataclass
-
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
@@ -45,28 +43,13 @@ def routes(desk: Desk) -> list[BaseRoute]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Reviews:
-    """The openings whose review is owed."""
-
-    owed: tuple[OpeningRow, ...]
-
-
 async def listed(desk: Desk, asked: Asked) -> Inbox:
     """Requests, for the JSON API."""
     return await inbox(desk, asked.person, asked.query.get("state", "pending"))
 
 
-async def reviews(desk: Desk, asked: Asked) -> Reviews:
-    """Break-glass reviews that are owed, for the JSON API."""
-    return Reviews(await owed(desk, asked.person))
-
-
 _STATE = Parameter("state", "which requests; pending where it is not said", ("all", *RequestState))
-API = (
-    Entry("GET", "/v1/approvals", "Requests that wait, over all gateways", listed, Inbox, DECIDERS, (_STATE,)),
-    Entry("GET", "/v1/break-glass", "Break-glass access whose review is owed", reviews, Reviews, DECIDERS),
-)
+API = (Entry("GET", "/v1/approvals", "Requests that wait, over all gateways", listed, Inbox, DECIDERS, (_STATE,)),)
 
 
 async def _shown(visit: Visit, *, whole: bool = False) -> tuple[Inbox, tuple[OpeningRow, ...]]:

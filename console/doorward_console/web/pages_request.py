@@ -46,7 +46,7 @@ async def _find(visit: Visit) -> Response:
     told, down = await ask_all(gateways, visit.person.token, "approvals", name)
     if told:
         return visit.go(f"/requests/{told[0].gateway}/{name}")
-    silent = [one.gateway for one in down if not one.why.startswith("it refused")]
+    silent = [one.gateway for one in down if not one.refused]
     if silent:
         raise Refusal(502, f"Not found at the gateways that answer; {', '.join(silent)} did not.")
     raise _absent()

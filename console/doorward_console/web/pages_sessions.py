@@ -5,6 +5,7 @@
     GET  /sessions/{id}/watch/{gateway}   what its terminal shows from now on
     GET  /sessions/{id}/watch/{gateway}/stream   the same, as server-sent events
     POST /sessions/{id}/end/{gateway}     end it, with a reason
+    POST /sessions/{id}/revoke/{gateway}  end it, and revoke the credential that opened it, at every gateway
 
 To read a session is recorded in the desk's own log; to watch or end one, in the gateway's.
 """
@@ -21,8 +22,10 @@ from doorward_console.web.asking import asked
 from doorward_console.web.desk import Desk, Place
 from doorward_console.web.library import Freshness, Library, Unreadable
 from doorward_console.web.open_sessions import open_sessions
+from doorward_console.web.pages_access import reason_of, revoked_page
 from doorward_console.web.people import READERS, Role
 from doorward_console.web.reach import Gateway, GatewayDown, GatewayRefused
+from doorward_console.web.revoking import revoke_session
 from doorward_console.web.timeline import Step, timeline
 from doorward_console.web.visits import Refusal, Visit, action, page
 from doorward_console.web.watching import Watching
@@ -53,6 +56,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         page(desk, "/sessions/{id}/watch/{gateway}", _watch, roles=OPERATORS),
         page(desk, "/sessions/{id}/watch/{gateway}/stream", stream, roles=OPERATORS),
         action(desk, "/sessions/{id}/end/{gateway}", _end, roles=OPERATORS),
+        action(desk, "/sessions/{id}/revoke/{gateway}", _revoke, roles=OPERATORS),
     ]
 
 
@@ -138,6 +142,11 @@ async def _end(visit: Visit) -> Response:
     if not answer.get("gone"):
         raise Refusal(502, "It was told to end, and has not yet. Look at the list in a moment.", title="Not over yet")
     return visit.go("/sessions")
+
+
+async def _revoke(visit: Visit) -> Response:
+    gateway, name, reason = _gateway(visit), session_id(visit), reason_of(visit)
+    return revoked_page(visit, await revoke_session(visit.desk, visit.person, gateway, name, reason))
 
 
 def session_id(visit: Visit) -> str:

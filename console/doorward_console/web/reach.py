@@ -10,7 +10,7 @@ its reason, never an empty list; a token travels over TLS, a Unix socket or loop
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
@@ -49,10 +49,11 @@ class GatewayRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """A gateway that did not answer one question, and why."""
+    """A gateway that did not answer one question, and why; `refused` where it did, and said no."""
 
     gateway: str
     why: str
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,21 @@ class Told:
 
     gateway: str
     answer: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one gateway said to what it was told: an HTTP status, or 0 where it did not answer; and why not, if not."""
+
+    gateway: str
+    status: int
+    why: str = ""
+    answer: Json = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was done."""
+        return self.status == HTTPStatus.OK
 
 
 class Gateway:
@@ -134,23 +150,46 @@ async def ask_all(
 ) -> tuple[list[Told], list[Down]]:
     """Ask several gateways the same, at once; whoever does not answer, or refuses, is among the `Down`."""
     told: dict[str, Json] = {}
-    down: dict[str, str] = {}
+    down: dict[str, Down] = {}
 
     async def ask(gateway: Gateway) -> None:
         try:
             told[gateway.name] = await gateway.get(token, *parts, query=query)
         except GatewayDown as error:
-            down[gateway.name] = str(error)
+            down[gateway.name] = Down(gateway.name, str(error))
         except GatewayRefused as error:
-            down[gateway.name] = _refusal(error)
+            down[gateway.name] = Down(gateway.name, _refusal(error), error.status != HTTPStatus.UNAUTHORIZED)
 
     async with trio.open_nursery() as nursery:
         for gateway in gateways:
             nursery.start_soon(ask, gateway)
     names = [gateway.name for gateway in gateways]
-    return [Told(name, told[name]) for name in names if name in told], [
-        Down(name, down[name]) for name in names if name in down
-    ]
+    return [Told(name, told[name]) for name in names if name in told], [down[name] for name in names if name in down]
+
+
+async def tell_all(
+    gateways: Sequence[Gateway], token: Secret, *parts: str, body: Mapping[str, object]
+) -> tuple[Answer, ...]:
+    """Tell several gateways the same, at once; what each one answered, or why it did not."""
+    answers: dict[str, Answer] = {}
+
+    async def tell(gateway: Gateway) -> None:
+        answers[gateway.name] = await told_by(gateway, token, *parts, body=body)
+
+    async with trio.open_nursery() as nursery:
+        for gateway in gateways:
+            nursery.start_soon(tell, gateway)
+    return tuple(answers[gateway.name] for gateway in gateways)
+
+
+async def told_by(gateway: Gateway, token: Secret, *parts: str, body: Mapping[str, object]) -> Answer:
+    """Tell one gateway; what it answered, or why it did not."""
+    try:
+        return Answer(gateway.name, HTTPStatus.OK, answer=await gateway.post(token, *parts, body=body))
+    except GatewayDown as error:
+        return Answer(gateway.name, 0, str(error))
+    except GatewayRefused as error:
+        return Answer(gateway.name, error.status, _refusal(error))
 
 
 def _refusal(error: GatewayRefused) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from doorward_core.approvals.request import ApprovalRequest, Case, RequestState, held_rules
-from doorward_core.approvals.votes import satisfied
+from doorward_core.approvals.votes import counting, satisfied
 from doorward_core.model import Action, Approve, Atom, Identity, Resource, Target
 
 VERB = "STANDING ACCESS"
@@ -106,6 +106,8 @@ class Stands:
 
     request: ApprovalRequest
     until_unix_ns: int
+    by: tuple[str, ...] = ()
+    """Who approved it."""
 
     @property
     def actions(self) -> frozenset[Action]:
@@ -143,7 +145,8 @@ class StandingAccess:
         """Let a grant stand, if it is one, and its votes bear it out."""
         request = case.request
         if request.standing and case.state is RequestState.GRANTED and satisfied(request, case.votes):
-            self._stands[request.id] = Stands(request, case.granted_until_unix_ns)
+            by = tuple(vote.approver_subject for vote in counting(request, case.votes))
+            self._stands[request.id] = Stands(request, case.granted_until_unix_ns, by)
 
     def drop(self, request_id: str) -> None:
         """It stands no more."""

@@ -70,7 +70,7 @@ async def test_what_was_granted_goes_on_without_being_asked_and_each_time_on_rec
     assert house.verdicts == ["permit rule", "permit rule"]
     assert house.events(EventKind.OPERATION_HELD) == []
     (listed,) = (await api(crew(), *LIST))["access"]
-    assert (listed["id"], listed["actions"]) == (name, ["write"])
+    assert (listed["id"], listed["actions"], listed["by"]) == (name, ["write"], ["dora"])
 
 
 async def test_it_goes_on_only_once_its_record_is_durable(house, grant, op, nursery):

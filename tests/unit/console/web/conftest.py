@@ -35,19 +35,27 @@ from doorward_core.model import (
     Session,
     Target,
 )
-from doorward_core.net.control import ControlServer, Route, json_reply
+from doorward_core.net.control import ControlServer, Problem, Route, json_reply, read_json
 from doorward_core.net.listen import open_unix
 from doorward_core.policy.load import parse_policy
 from doorward_core.record.memory import MemoryLog
 from doorward_demo.issuer import DevelopmentIssuer, Principal
 
 SITE = "https://desk.test"
+TOLD = (
+    "/v1/access/{id}/revoke",
+    "/v1/revocations",
+    "/v1/revocations/{id}/lift",
+    "/v1/break-glass",
+    "/v1/sessions/{id}/end",
+)
 NS = 1_000_000_000
 PEOPLE = (
     Principal("tom", "human", ("dba",), name="Tom"),
     Principal("tina", "human", ("dba",), name="Tina"),
     Principal("ana", "human", ("auditors",), name="Ana"),
     Principal("sid", "human", ("sales",), name="Sid"),
+    Principal("olga", "human", ("ops", "fire"), name="Olga"),
     Principal("crew-7", "agent", ("dba",), sponsor="sam"),
 )
 SETTINGS = """\
@@ -55,7 +63,7 @@ version: 1
 url: {site}
 listen: {{unix: desk.sock}}
 login: {{issuer: {issuer}, client_id: desk, idle: 1h, session: 8h}}
-roles: {{approver: [dba], auditor: [auditors]}}
+roles: {{approver: [dba], auditor: [auditors], operator: [ops]}}
 gateways:
   pg: {{control: "unix:{control}"{policy}}}
 {more}record: {{folder: log, keys: keys, origin: desk.test}}
@@ -70,6 +78,9 @@ class Stand:
         self.log = MemoryLog()
         self.ahead_ns = 0
         self.openings = []
+        self.listed = {"access": [], "revocations": [], "sessions": []}
+        self.told = []
+        self.answers = {}
         self.store = SqliteStore(folder / "approvals.sqlite", b"k" * 32)
         self.app = None
         self.desk = None
@@ -115,15 +126,44 @@ class Stand:
             self.openings = [one for one in self.openings if one["id"] != call.parameters["id"]]
             return json_reply({})
 
+        def facts(who):
+            return {"operator": "ops" in who.groups, "break_glass": "fire" in who.groups}
+
         routes = (
-            *approval_routes(self.approvals),
+            *approval_routes(self.approvals, facts),
             Route("GET", "/v1/break-glass", broken),
             Route("POST", "/v1/break-glass/{id}/review", reviewed),
+            *(Route("GET", f"/v1/{what}", self._lister(what)) for what in self.listed),
+            *(Route("POST", path, self._taker(path)) for path in TOLD),
         )
         server = ControlServer(routes, lambda token, peer: checks.authenticate(BearerToken(token), peer)).server(
             [open_unix(self.folder / "control")], lambda _error, _peer: None
         )
         await server.serve(task_status=task_status)
+
+    def _lister(self, what):
+        """A gateway's list of something, which tests fill; what is revoked, and who is there, is for operators."""
+
+        async def answer(call):
+            await trio.lowlevel.checkpoint()
+            if what != "access" and "ops" not in call.who.groups:
+                raise Problem(403, "only operators")
+            return json_reply({what: self.listed[what]})
+
+        return answer
+
+    def _taker(self, path):
+        """What a gateway is told, which tests look at; it answers what a test says, or refuses in its words."""
+
+        async def answer(call):
+            await trio.lowlevel.checkpoint()
+            self.told.append((path.format(**call.parameters), call.who.subject, read_json(call)))
+            said = self.answers.get(path, {})
+            if isinstance(said, Problem):
+                raise said
+            return json_reply(said)
+
+        return answer
 
     def hold(self, **changes):
         now = self.clock()

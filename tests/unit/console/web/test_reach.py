@@ -37,6 +37,7 @@ async def gateway(tmp_path, nursery):
         Route("POST", "/v1/echo/{a}", echo, public=True),
         Route("GET", "/v1/huge", huge, public=True),
         Route("GET", "/v1/refuse", refuse, public=True),
+        Route("POST", "/v1/refuse", refuse, public=True),
         Route("GET", "/v1/odd", odd, public=True),
         Route("GET", "/v1/slow", slow, public=True),
     ]
@@ -88,3 +89,21 @@ def test_an_authority_that_cannot_be_read_is_a_fault_of_the_settings(tmp_path):
     bad = GatewaySettings(control="https://gw.test:1", ca=tmp_path / "ca.pem")
     with pytest.raises(ConfigError, match=r"ca\.pem"):
         reach.usable({"pg": bad})
+
+
+async def test_telling_several_says_of_each_what_came_of_it(tmp_path, gateway):
+    gone = reach.Gateway("gone", GatewaySettings(control=f"unix:{tmp_path}/nothing"))
+    answers = await reach.tell_all((gone, gateway), TOKEN, "echo", "x", body={"a": 1})
+    assert [(one.gateway, one.ok, one.status) for one in answers] == [("gone", False, 0), (gateway.name, True, 200)]
+    assert answers[0].why == "it cannot be reached"
+    assert answers[1].answer["body"] == '{"a":1}'
+    refused = await reach.told_by(gateway, TOKEN, "refuse", body={})
+    assert (refused.ok, refused.status, refused.why) == (False, 409, "it refused: not now")
+    await gone.aclose()
+
+
+async def test_a_gateway_that_says_no_is_told_from_one_that_says_nothing(tmp_path, gateway):
+    gone = reach.Gateway("gone", GatewaySettings(control=f"unix:{tmp_path}/nothing"))
+    _, down = await reach.ask_all((gone, gateway), TOKEN, "refuse")
+    assert [one.refused for one in down] == [False, True]
+    await gone.aclose()
