@@ -127,6 +127,9 @@ def _column(value: str) -> str:
         if not _JSON_PATH.match(value) or len(_JSON_STEP.findall(value)) > _MAX_STEPS:
             raise fault("expected a JSON path, such as `$.customers[*].email` or `$..iban`")
         return value
+    resource, colon, path = value.partition(":$")
+    if colon:  # of objects of one resource; which resources there are is their proxy's to know
+        return f"{_pattern(resource)}:{_column('$' + path)}"
     return _pattern(value)
 
 

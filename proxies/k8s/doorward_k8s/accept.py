@@ -31,6 +31,8 @@ _PARTS: Final = frozenset({
 _CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
 _READING: Final = frozenset({"GET", "HEAD"})
 _WEIGHT: Final = re.compile(rb"[ \t]*([A-Za-z0-9-]+)[ \t]*(?:;[ \t]*q=([01](?:\.[0-9]{0,3})?))?[ \t]*")
+_TOKEN: Final = re.compile(rb"[!#$%&'+.^_`|~0-9A-Za-z-]+")  # RFC 9110's, without `*`: no name in another charset
+_BLANKS: Final = b" \t"
 _QUALITY: Final = re.compile(rb"[01](?:\.[0-9]{0,3})?")
 
 
@@ -90,16 +92,21 @@ def _ranges(value: bytes) -> list[_Range]:
 
 
 def _range(item: bytes) -> _Range:
-    name, *parameters = (part.strip(b" \t") for part in item.split(b";"))
-    weight, kept = 1000, []
+    name, *parameters = (part.strip(_BLANKS) for part in item.split(b";"))
+    weight, kept = 1000, {}
     for one in parameters:
-        if one[:2].lower() == b"q=":
-            if not _QUALITY.fullmatch(one[2:]):
+        key, equals, value = (part.strip(_BLANKS) for part in one.partition(b"="))
+        if not one:
+            continue
+        if not _TOKEN.fullmatch(key) or key.lower() in kept:  # a server might read another one than we do
+            raise NotAcceptable("Accept cannot be read")
+        if key.lower() == b"q":
+            if not _QUALITY.fullmatch(value):
                 raise NotAcceptable("Accept cannot be read")
-            weight = round(float(one[2:]) * 1000)
-        elif one:
-            kept.append(one)
-    return _Range(name.lower(), tuple(kept), weight)
+            weight = round(float(value) * 1000)
+        else:
+            kept[key.lower()] = key + equals + value
+    return _Range(name.lower(), tuple(kept.values()), weight)
 
 
 def _rewritten(one: _Range, *, tables: bool) -> bytes | None:

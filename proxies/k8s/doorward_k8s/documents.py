@@ -26,6 +26,7 @@ _SWITCHES: Final = {"privileged": "privileged", "hostnetwork": "hostNetwork", "h
 _HOLDERS: Final = {"hostpath": "hostPath", "sysctls": "sysctls", "hostport": "hostPort"}
 _WORDS: Final = {("procmount", "unmasked"): "procMount", ("type", "unconfined"): "an unconfined profile"}
 _STATIC: Final = frozenset({"kubernetes.io/config.mirror", "kubernetes.io/config.source"})
+_APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"  # as it was said before it had a field
 # https://kubernetes.io/docs/concepts/security/pod-security-standards/, "Capabilities" of the baseline.
 _CAPABILITIES: Final = frozenset({
     "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP",
@@ -107,9 +108,12 @@ def privileges(document: Json, media: str, resource: str, *, workload: bool) -> 
 
 def _operation(item: Json, *, workload: bool) -> Iterator[str]:
     """One operation of a JSON Patch: what its path leads to, and what its value holds."""
-    if not isinstance(item, dict) or item.get("op") in {"test", "remove"}:
+    op = item.get("op") if isinstance(item, dict) else "test"
+    if not isinstance(item, dict) or op in ("test", "remove"):  # a list is no member of a set
         return
-    value = item.get("value")
+    written = op in ("add", "replace")
+    value = item.get("value") if written else None  # beside any other operation a value means nothing
+    yield from _within(value, workload=workload)
     for key in ("path", "from"):
         text = item.get(key)
         steps = text.split("/")[1:] if isinstance(text, str) else []
@@ -117,12 +121,16 @@ def _operation(item: Json, *, workload: bool) -> Iterator[str]:
         if value is not False:
             yield from (_NAMED[name.casefold()] for name in names if name.casefold() in _NAMED)
         yield from (name for name in names if name in _STATIC)
-        if names:
+        if names and written:
             yield from _within({names[-1]: value}, workload=workload)
+        elif names and names[-1].casefold() in _COPIED:
+            yield _COPIED[names[-1].casefold()]
         if value == _TOKEN_TYPE:
             yield "a token of a service account"
 
 
+# What a value may be copied to, that the patch itself does not say.
+_COPIED: Final = {"procmount": "procMount", "type": "an unconfined profile", "nodename": "nodeName"}
 _NAMED: Final = _SWITCHES | _HOLDERS | {"capabilities": "capabilities"}
 
 
@@ -145,6 +153,8 @@ def _told(key: str, folded: str, value: Json, *, workload: bool) -> Iterator[str
         yield _WORDS[folded, value.casefold()]
     if key in _STATIC:
         yield key
+    if folded.startswith(_APPARMOR) and isinstance(value, str) and value.casefold() == "unconfined":
+        yield "an unconfined profile"
     if workload and folded == "nodename" and value:
         yield "nodeName"
     if folded == "capabilities" and isinstance(value, dict):

@@ -19,7 +19,8 @@ from doorward_k8s.accept import Asked
 from doorward_k8s.documents import JSON_PATCH
 from doorward_k8s.object_paths import Resource
 from doorward_k8s.objects import Masked, ObjectMasks, Owed, Unmaskable
-from doorward_k8s.operations import Show
+from doorward_k8s.operations import Request, Show
+from doorward_k8s.patches import takes_hidden
 
 MAX_KEPT: Final = 64  # sets of masks that are compiled: one for each group of principals that differ in them
 HIDDEN: Final = "(hidden)"
@@ -54,6 +55,13 @@ class Owing:
             return owed.masked_object(_without_values(body) if media == JSON_PATCH and owed.paths.owed else body)
 
         return shown
+
+    def taken(self, request: Request, masks: tuple[Mask, ...]) -> bool:
+        """Whether a write takes something from where it is hidden: from clients by `masks`, from the record always."""
+        if request.media != JSON_PATCH:
+            return False
+        resource = Resource(request.call.group, request.call.resource, request.call.sub)
+        return takes_hidden(request.body, request.media, self._compiled((ALWAYS, *masks)).of(resource).paths)
 
     def _compiled(self, masks: tuple[Mask, ...]) -> ObjectMasks:
         found = self._known.get(masks)

@@ -176,6 +176,8 @@ class K8sProxy:
         with self._means.bodies.share((identity.issuer, identity.subject)) as share:
             body = await _body(exchange, cluster.settings.body_bytes, share)
             media = (get(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower().decode("latin-1")
+            if len(get_all(head.headers, b"content-type")) > 1:  # the API server would read the first
+                raise BadRequest("the body is said to be of two types")
             if get_all(head.headers, b"content-encoding"):
                 raise BadRequest("the API takes no bodies with a content coding", 415)
             if media == protobuf.MEDIA and body:

@@ -32,6 +32,10 @@ GOING_DOWN: Final = "the gateway is going down; send it again"
 NO_RECORD: Final = "the gateway cannot write its record, and lets nothing pass without one"
 NO_IMPERSONATION: Final = "who asks is the gateway's to say: leave out --as, --as-group, --as-uid and their headers"
 HIDDEN: Final = "it would write a masked value over the real one: leave out what you were shown masked"
+TAKEN: Final = (
+    "a JSON Patch may not copy, move or test what is masked, or what a Secret holds: write new values, or use another"
+    " kind of patch"
+)
 SPDY: Final = (
     "streams come over WebSocket here: use kubectl 1.31 or newer; in 1.29 and 1.30 set"
     " KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true (from 1.30 on KUBECTL_PORT_FORWARD_WEBSOCKETS=true for port-forward)"
@@ -42,6 +46,11 @@ HELD_PORT: Final = "a port cannot wait for people within a tunnel: what is held 
 STRICT_TTY: Final = "a terminal cannot be masked as strictly as policy demands; run it without --tty"
 REMEMBERED_S: Final = 60  # kubectl asks again at once
 MAX_REMEMBERED: Final = 1024
+
+
+def is_clients(status: int) -> bool:
+    """Whether a status says that the request was at fault."""
+    return 400 <= status < 500  # noqa: PLR2004 - RFC 9110 section 15.5
 
 
 def no_record(error: RecordError) -> str:

@@ -130,6 +130,7 @@ class Serving:
             # What there is may be asked for all the same, without them: of a refusal there kubectl shows no words.
             (claims_identity(head.headers) and call.kind is not Kind.DISCOVERY, 403, refusals.NO_IMPERSONATION),
             (writes_hidden(request.body), 403, refusals.HIDDEN),
+            (self._means.owing.taken(request, self._door.gate.masks), 403, refusals.TAKEN),
             (head.upgrade == PROTOCOL and not call.streams, 400, refusals.NO_STREAM),
             (call.streams and head.upgrade != PROTOCOL, 400, refusals.SPDY),
             (call.streams and not spoken(head.headers, call.sub), 400, refusals.CHANNELS + spoken_here),
@@ -244,7 +245,15 @@ class Serving:
             return refusal(502, "the cluster sends its clients elsewhere, and the gateway does not", permit.operation)
         lines = for_client(head.headers, schema=request.call.kind is Kind.DISCOVERY)
         lines = (*lines, OBSERVED) if self._door.gate.observe else lines
-        answer = masking.answer(ResponseHead(head.status, lines), request.head.method)
+        try:
+            answer = masking.answer(ResponseHead(head.status, lines), request.head.method)
+        except Withheld as owed:
+            if not refusals.is_clients(head.status):
+                raise
+            # As of a group that is not there: a client goes on by the number, and the words are a server's own.
+            return refusal(
+                head.status, f"the cluster answered so, in words that cannot be masked: {owed}", permit.operation
+            )
         await self._door.gate.released(permit.entry)
         copied = Copied(masking) if before is not None else None
         self._kept = kept = Kept(copied or masking, answer, self._room(permit.decision), masking)

@@ -94,6 +94,20 @@ def test_its_secrets_come_masked_in_every_form(real_k8s):
     assert "[masked:" in told or "W21hc2tlZ" in told
 
 
+def test_its_json_patches_carry_nothing_out_and_its_404s_stay_what_they_are(real_k8s):
+    k8s = real_k8s(policy=POLICY + MASKS)
+    out = [
+        {"op": "add", "path": "/metadata/annotations", "value": {}},
+        {"op": "copy", "from": "/data/password", "path": "/metadata/annotations/x"},
+    ]
+    patching = ("patch", "secret", "db", "-n", "shop", "--type=json", "-p", json.dumps(out))
+    for more in ((), ("--dry-run=server", "-o", "yaml")):
+        told = k8s.kubectl(*patching, *more, check=False)
+        assert "may not copy, move or test what is masked" in told.said
+    status, _, told = k8s.raw("GET", "/apis/nobody.example/v1/namespaces/shop/things")
+    assert (status, told["reason"]) == (404, "NotFound")
+
+
 def test_objects_are_made_applied_compared_and_removed_and_the_record_says_what_changed(real_k8s):
     k8s = real_k8s(policy=POLICY + MASKS)
     web = named("web")

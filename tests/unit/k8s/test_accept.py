@@ -87,3 +87,19 @@ def test_a_log_is_asked_for_as_the_client_asks() -> None:
     found = prepare_accept(((b"accept", b"application/json, */*"),), "GET", tables=True, objects=False)
     assert get(found.headers, b"accept") == b"application/json, */*"
     assert not found.yaml
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        b"application/json;as =Table;v=v1;g=meta.k8s.io",
+        b"application/json;as=\tTable;v=v1;g=meta.k8s.io",
+        b"application/json;x=1;AS =Table",
+        b"application/json;as=PartialObjectMetadata;as=Table;v=v1;g=meta.k8s.io",
+        b"application/json;as*=utf-8''Table",
+        b"application/json;q =0",
+    ],
+)
+def test_a_table_is_seen_however_it_is_spelt(accept: bytes) -> None:
+    with pytest.raises(NotAcceptable):
+        asked(accept, tables=False)

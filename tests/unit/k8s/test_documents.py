@@ -113,3 +113,27 @@ def test_a_json_patch_is_read_by_its_paths(patch, found):
 def test_a_secret_that_makes_a_token_is_power():
     document = json.loads('{"type": "kubernetes.io/service-account-token"}')
     assert powers(document, resource="secrets", workload=False) == ("a token of a service account",)
+
+
+@pytest.mark.parametrize(
+    ("patch", "found"),
+    [
+        # A value beside `copy` means nothing to the server.
+        ([{"op": "copy", "from": "/a/flag", "path": "/b/privileged", "value": False}], ("privileged",)),
+        ([{"op": "replace", "path": "", "value": pod(hostNetwork=True)}], ("hostNetwork",)),
+        ([{"op": "replace", "path": "no-slash", "value": pod(hostPID=True)}], ("hostPID",)),
+        ([{"op": "copy", "from": "/metadata/annotations/x", "path": "/spec/nodeName"}], ("nodeName",)),
+        ([{"op": "move", "from": "/metadata/annotations/x", "path": "/a/procMount"}], ("procMount",)),
+        ([{"op": "copy", "from": "/a/x", "path": "/a/seccompProfile/type"}], ("an unconfined profile",)),
+        ([{"op": "copy", "from": "/metadata/labels/a", "path": "/metadata/labels/b"}], ()),
+        ([{"op": "add", "path": "/a/privileged", "value": False}], ()),
+        ([{"op": ["add"], "path": "/a/privileged"}, 1], ("privileged",)),
+    ],
+)
+def test_a_json_patch_takes_no_power_by_moving_values(patch, found):
+    assert powers(patch, JSON_PATCH) == found
+
+
+def test_apparmor_is_switched_off_by_an_annotation_too():
+    named = {"metadata": {"annotations": {"container.apparmor.security.beta.kubernetes.io/a": "unconfined"}}}
+    assert powers(named) == ("an unconfined profile",)

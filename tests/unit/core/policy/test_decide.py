@@ -273,6 +273,20 @@ def test_a_json_path_of_a_mask_is_refused_where_it_could_not_be_masked_by(path):
         parse_policy(text, "policy.yaml")
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_in_objects_of_one_resource_is_read_alike(path):
+    if not path.startswith("$"):
+        return
+    text = json.dumps({"masks": [{"id": "m", "resource": "r", "columns": [f"deployments.apps:{path}"]}]})
+    try:
+        parse_path(path)
+    except PathError:
+        with pytest.raises(ConfigError, match="JSON path"):
+            parse_policy(text, "policy.yaml")
+    else:
+        assert parse_policy(text, "policy.yaml")
+
+
 def test_a_json_path_knows_no_exceptions():
     with pytest.raises(ConfigError, match="no exceptions"):
         parse_policy('{"masks": [{"id": "m", "resource": "r", "columns": ["$.a", "!$.a.b"]}]}', "policy.yaml")
