@@ -33,20 +33,10 @@ def witness(
         output.fail("give --config FILE; `doorward witness init FOLDER` makes one")
     import os  # noqa: PLC0415 - beside its only use
 
-    import structlog  # noqa: PLC0415 - loaded by the commands that serve
-
     from doorward_core.errors import ConfigError, GatewayError  # noqa: PLC0415 - as above
     from doorward_core.record.witness_settings import load_witness_settings  # noqa: PLC0415 - as above
 
     os.umask(0o077)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(typer.get_text_stream("stderr")),
-    )
     try:
         _serve(load_witness_settings(config))
     except ConfigError as error:
@@ -58,10 +48,20 @@ def witness(
 def _serve(settings: "WitnessSettings") -> None:
     import signal  # noqa: PLC0415 - loaded by the command that serves
 
+    import structlog  # noqa: PLC0415 - as above
     import trio  # noqa: PLC0415 - as above
 
     from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
     from doorward_core.record.witness_server import serve  # noqa: PLC0415 - as above
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(typer.get_text_stream("stderr")),
+    )
 
     async def run() -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -95,6 +95,9 @@ def init(
     ] = None,
     address: Annotated[str, typer.Option("--address", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535)] = 8465,
+    state: Annotated[
+        str, typer.Option("--state", help="Where it keeps what it cosigned, as it will find it.")
+    ] = "state",
 ) -> None:
     """Make a key and a configuration, and print the vkey that gateways and verifiers need."""
     from doorward_core.errors import RecordError  # noqa: PLC0415 - loaded by the commands that need it
@@ -112,19 +115,19 @@ def init(
             logs.setdefault(parse_vkey(vkey)[0], []).append(vkey.strip())
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _, vkey = signing_key(folder / KEY_NAME, name, COSIGNATURE)
-        path.write_text(_yaml(name, address, port, logs), encoding="utf-8")
+        path.write_text(_yaml(name, address, port, state, logs), encoding="utf-8")
     output.say(vkey)
     typer.echo(f"configuration: {path}; run it with: doorward witness --config {path}", err=True)
 
 
-def _yaml(name: str, address: str, port: int, logs: dict[str, list[str]]) -> str:
+def _yaml(name: str, address: str, port: int, state: str, logs: dict[str, list[str]]) -> str:
     import json  # noqa: PLC0415 - beside its only use
 
     lines = [
         "version: 1",
         f"name: {json.dumps(name)}",
         f"key: {KEY_NAME}",
-        "state: state",
+        f"state: {json.dumps(state)}",
         f"listen: {{address: {json.dumps(address)}, port: {port}}}",
         "# The logs that it witnesses: the vkeys in force, by origin. During a change of keys both stand here.",
         "logs:" if logs else "logs: {}  # fill in, for example:",

@@ -51,6 +51,7 @@ MAX_EVIDENCE: Final = 1000
 """Whoever holds a log's key could otherwise fill the disk with pairs; the first of them say all."""
 _MAX_KEPT_BYTES: Final = 1024 * 1024
 _SUFFIX: Final = ".checkpoint"
+CANNOT_KEEP: Final = "this witness cannot keep what it would cosign"
 
 log = structlog.get_logger()
 
@@ -62,6 +63,7 @@ class Witness:
         """Raises RecordError where the key or what was kept cannot be used."""
         self._settings = settings
         self._clock = clock
+        self._unkept = False
         settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _take_lock(settings.state)
         try:
@@ -100,11 +102,19 @@ class Witness:
         return Held(checkpoint.size, checkpoint.root, note)
 
     def routes(self) -> tuple[Route, ...]:
-        """What it answers. The second is ours: what it holds, for whoever wants to compare."""
+        """What it answers. All but the first are ours: what it holds, for whoever compares, and whether it can keep."""
         return (
             Route("POST", "/add-checkpoint", self._add, public=True),
             Route("GET", "/checkpoints/{digest}", self._show, public=True),
+            Route("GET", "/healthz", self._health, public=True),
         )
+
+    async def _health(self, _call: Call) -> Reply:
+        """Red from a checkpoint that could not be kept until one is: a full disk shows here, and repairs itself."""
+        await trio.lowlevel.checkpoint()
+        if self._unkept:
+            raise Problem(503, CANNOT_KEEP)
+        return Reply(200, b"ok\n", TEXT_TYPE)
 
     async def _show(self, call: Call) -> Reply:
         await trio.lowlevel.checkpoint()
@@ -137,7 +147,7 @@ class Witness:
         kept = own_lines(request.note, self._settings.logs[origin])
         line = cosign(request.checkpoint.text(), self._settings.name, self._key, self._clock() // 1_000_000_000)
         if request.checkpoint.size != self._held[origin].size or not self._held[origin].note:
-            await _keep(self._place(origin), kept + line)
+            await self._keep(self._place(origin), kept + line)
             self._held[origin] = Held(request.checkpoint.size, request.checkpoint.root, kept + line)
         return line
 
@@ -151,20 +161,21 @@ class Witness:
         log.error("witness.refused", origin=origin, why=verdict.finding.value, size=size, held=held, evidence=str(path))
         folder.mkdir(mode=0o700, exist_ok=True)
         if not path.exists() and sum(1 for _ in folder.iterdir()) < MAX_EVIDENCE:
-            await _keep(path, text)
+            await self._keep(path, text)
+
+    async def _keep(self, path: Path, data: bytes) -> None:
+        """Put a file in place durably; what fails is told, and nothing is cosigned."""
+        try:
+            await trio.to_thread.run_sync(lambda: replace_file(path, data, mode=0o600))
+        except OSError as error:
+            self._unkept = True
+            log.warning("witness.not_kept", problem=f"{error.strerror}: {path}")
+            raise Problem(503, CANNOT_KEEP) from error
+        self._unkept = False
 
 
 def _answer(verdict: Verdict) -> Reply:
     return Reply(verdict.status, f"{verdict.words}\n".encode(), verdict.content_type)
-
-
-async def _keep(path: Path, data: bytes) -> None:
-    """Put a file in place durably; what fails is told, and nothing is cosigned."""
-    try:
-        await trio.to_thread.run_sync(lambda: replace_file(path, data, mode=0o600))
-    except OSError as error:
-        log.warning("witness.not_kept", problem=f"{error.strerror}: {path}")
-        raise Problem(503, "this witness cannot keep what it would cosign") from error
 
 
 def _take_lock(folder: Path) -> int:

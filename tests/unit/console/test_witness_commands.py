@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from doorward_core.record import checkpoint, merkle, witness
 from doorward_core.record.cosign import cosignatures
+from doorward_core.record.witness_settings import load_witness_settings
 
 ORIGIN = "gateway.example/a"
 
@@ -33,6 +35,12 @@ def test_init_makes_a_key_that_others_cannot_read_and_prints_the_vkey(run, tmp_p
     assert (tmp_path / "w" / "witness.vkey").read_text().strip() == done.output.splitlines()[0]
     again = run("witness", "init", tmp_path / "w", "--name", "witness.example/w1")
     assert (again.exit_code, "there already" in again.output) == (2, True)
+
+
+def test_what_it_keeps_may_lie_elsewhere_than_its_configuration(run, tmp_path, log_key):
+    words = ("--name", "w.example", "--log", vkey_of(log_key), "--state", "/var/lib/doorward/state")
+    assert run("witness", "init", tmp_path / "w", *words).exit_code == 0
+    assert load_witness_settings(tmp_path / "w" / "witness.yaml").state == Path("/var/lib/doorward/state")
 
 
 @pytest.mark.parametrize("name", ["a b", "a+b", ""])

@@ -139,9 +139,12 @@ async def test_what_cannot_be_kept_is_not_cosigned(house, tmp_path, monkeypatch)
 
     async with witnessed(tmp_path, house.logs) as (url, _, _):
         monkeypatch.setattr(os, "fsync", failing)
+        assert (await _get(f"{url}/healthz")).status_code == 200
         assert (await ask(url, house.body(0, 20))).status_code == 503
+        assert (await _get(f"{url}/healthz")).status_code == 503
         monkeypatch.setattr(os, "fsync", real)
         assert (await ask(url, house.body(0, 20, FORKED))).status_code == 200  # nobody was given the other
+        assert (await _get(f"{url}/healthz")).text == "ok\n"
         assert (await ask(url, house.body(20, 20))).status_code == 409
 
 
