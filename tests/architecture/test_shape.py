@@ -16,7 +16,9 @@ SUPERVISORS = {
     "doorward_console.web.connections": "the same, of browsers: the library under it lets one failure end the server",
 }
 # module -> why it is longer than any other may be, and how long.
-ALONE = {"doorward_console.evidence.verify": (1600, "one file by promise: an auditor takes it to a machine with Python")}
+ALONE = {
+    "doorward_console.evidence.verify": (1600, "one file by promise: an auditor takes it to a machine with Python")
+}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
 
 
@@ -35,7 +37,9 @@ def _code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def test_no_file_is_longer_than_its_ceiling(sources: tuple[Any, ...]) -> None:
-    lengths = {source.shown: (len(source.text.splitlines()), _ceiling(source.module, source.path)) for source in sources}
+    lengths = {
+        source.shown: (len(source.text.splitlines()), _ceiling(source.module, source.path)) for source in sources
+    }
     assert {path: pair for path, pair in lengths.items() if pair[0] > pair[1]} == {}
 
 
