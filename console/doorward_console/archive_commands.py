@@ -130,15 +130,25 @@ def _show(report: "Report", *, as_json: bool) -> None:
 
 
 def opened(target: str) -> "Place":
-    """The archive at a folder or an address; what a store asks for comes from the environment, by its usual names."""
-    from doorward_core.record.archive_places import FolderPlace, StorePlace, StoreSettings  # noqa: PLC0415 - as above
+    """The archive at a folder or an address; what a store asks for comes from the environment, by its usual names.
+
+    Raises ArchiveError.
+    """
+    from doorward_core.record.archive_places import (  # noqa: PLC0415 - loaded by the commands that read an archive
+        ArchiveError,
+        FolderPlace,
+        StorePlace,
+        StoreSettings,
+    )
 
     if not target.startswith(S3):
         return FolderPlace(Path(target))
     bucket, _, prefix = target.removeprefix(S3).partition("/")
     name, key = os.environ.get("AWS_ACCESS_KEY_ID", ""), os.environ.get("AWS_SECRET_ACCESS_KEY", "")
     if not (bucket and name and key):
-        output.fail("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL, AWS_REGION) to read it")
+        raise ArchiveError(
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL, AWS_REGION) to read it"
+        )
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     ca = os.environ.get("AWS_CA_BUNDLE", "")
     return StorePlace(

@@ -15,8 +15,6 @@ from doorward_console.asking import JsonOption
 from doorward_console.evidence.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from doorward_console.evidence.write import Wanted, Written
 
 FromOption = Annotated[str, typer.Option("--from", help="Begin: 2026-01-01, 2026-01-01T08:00, or 30d for days ago.")]
@@ -112,28 +110,12 @@ def _given(log: list[Path], keys: list[Path] | None, archive: list[str] | None) 
     ]
 
 
-def _fetch(target: str) -> "Callable[[str], bytes | None]":
-    """How files of a tree are read from an archive."""
-    from doorward_console.archive_commands import opened  # noqa: PLC0415 - loaded where an archive is read
-    from doorward_console.log_reading import MOST_BUNDLE_BYTES  # noqa: PLC0415 - as above
-
-    place = opened(target)
-
-    def fetch(path: str) -> bytes | None:
-        kept = place.get(path, MOST_BUNDLE_BYTES)
-        return kept.data if kept is not None else None
-
-    return fetch
-
-
 def _write(out: Path, logs: list[Given], notes: list[bytes], wanted: "Wanted") -> "Written":
-    from doorward_console.evidence.source import Source  # noqa: PLC0415 - loaded by this command alone
+    from doorward_console.archived import fetcher  # noqa: PLC0415 - loaded by this command alone
+    from doorward_console.evidence.source import Source  # noqa: PLC0415 - as above
     from doorward_console.evidence.write import write_bundle  # noqa: PLC0415 - as above
 
-    sources = [
-        Source.of(log.folder, log.keys, cosigned=notes, fetch=_fetch(log.archive) if log.archive else None)
-        for log in logs
-    ]
+    sources = [Source.of(log.folder, log.keys, cosigned=notes, fetch=fetcher(log.archive or "")) for log in logs]
     with output.progress("gathering") as told:
         return write_bundle(out, sources, wanted, on_progress=told)
 

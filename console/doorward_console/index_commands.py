@@ -100,6 +100,8 @@ def _build(
     output.say(f"{outcome.events} events in {outcome.seconds:.1f} s, into {output.line(str(path))}")
     for one in outcome.logs:
         output.say(f"{output.line(one.origin or one.name)}: {output.line(one.problem) or f'{one.indexed} entries'}")
+        if one.words:
+            output.say(output.line(one.words))
 
 
 def _status_row(one: "LogStatus") -> tuple[str, ...]:
@@ -116,6 +118,7 @@ def _status_data(one: "LogStatus") -> dict[str, object]:
         "newest": output.moment(one.newest_unix_ns),
         "updated": output.moment(one.updated_unix_ns),
         "problem": one.problem,
+        "absent": one.absent,
     }
 
 

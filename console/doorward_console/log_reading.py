@@ -8,15 +8,11 @@ import typer
 from doorward_console import output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from doorward_core.record.archive_places import Place
     from doorward_core.record.reader import LogReader
 
 MIN_PREFIX = 4
 """Fewer hexadecimal digits of a session's id are more likely a slip than a name."""
 ID_BYTES = 16
-MOST_BUNDLE_BYTES = 256 * (65_535 + 2)
 _DIGITS = frozenset("0123456789abcdef")
 
 LogOption = Annotated[
@@ -59,9 +55,10 @@ def open_log(log: Path, identity: Path | None = None, keys: Path | None = None) 
     """A reader; with an identity it opens sealed content."""
     import os  # noqa: PLC0415 - beside its only use
 
-    from doorward_core.record.reader import LogReader  # noqa: PLC0415 - loaded by the commands that read a log
+    from doorward_console.archived import fetcher  # noqa: PLC0415 - loaded by the commands that read a log
+    from doorward_core.record.reader import LogReader  # noqa: PLC0415 - as above
 
-    fetch = _archived(os.environ.get("DOORWARD_ARCHIVE", ""))
+    fetch = fetcher(os.environ.get("DOORWARD_ARCHIVE", ""))
     if identity is None:
         return LogReader(log, archive=fetch)
     from doorward_core.record.keys import parse_identities  # noqa: PLC0415 - as above
@@ -69,24 +66,6 @@ def open_log(log: Path, identity: Path | None = None, keys: Path | None = None) 
     # The gateway keeps wrapped keys beside the log's folder, never in it (docs/config.md).
     wrapped = keys or log.absolute().parent / "keys" / "payload"
     return LogReader(log, parse_identities(identity.read_text(encoding="utf-8")), keys_folder=wrapped, archive=fetch)
-
-
-def _archived(target: str) -> "Callable[[str], bytes | None] | None":
-    """How entries are read that were freed here: from the archive that the environment names, where it names one."""
-    if not target:
-        return None
-
-    places: list[Place] = []  # opened once it is needed, which for most logs is never
-
-    def fetch(path: str) -> bytes | None:
-        from doorward_console.archive_commands import opened  # noqa: PLC0415 - loaded where an archive is read
-
-        if not places:
-            places.append(opened(target))
-        kept = places[0].get(path, MOST_BUNDLE_BYTES)
-        return kept.data if kept is not None else None
-
-    return fetch
 
 
 def digits_of(wanted: str) -> str:

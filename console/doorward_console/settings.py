@@ -9,6 +9,7 @@ to the file; nothing is listened on without TLS but a Unix socket and loopback.
 """
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -41,6 +42,8 @@ from doorward_core.record.entry import EntryError, check_origin
 DEFAULT_SCOPES = ("openid", "profile")
 HOUR_S = 3600
 _UNIX = "unix:"
+_S3 = "s3://"
+_VKEY = re.compile(r"\S+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+")
 
 
 def _origin(value: str) -> str:
@@ -69,6 +72,21 @@ def _control(value: object, info: ValidationInfo) -> object:
             raise fault("expected the path of a socket behind `unix:`")
         return f"{_UNIX}{(info.context or {}).get(FOLDER, Path()) / path}"
     return _site(value)
+
+
+def _vkey(value: str, info: ValidationInfo) -> str:
+    """A key's text as it is; the path of a file with it from the folder of the file that names it."""
+    return value if _VKEY.fullmatch(value) else str(_beside(info) / value)
+
+
+def _archive(value: str, info: ValidationInfo) -> str:
+    """The address of a bucket as it is; a folder from the folder of the file that names it."""
+    return value if value.startswith(_S3) else str(_beside(info) / value)
+
+
+def _beside(info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get(FOLDER, Path())
+    return folder
 
 
 class Listen(Endpoint):
@@ -144,16 +162,18 @@ class GatewaySettings(Strict):
     """One gateway: its control port, and what the desk reads of it beside that.
 
     `log` is the folder of its log or of a mirror, `vkey` its public key (text or a file), `checkpoints` the checkpoint
-    of a mirror kept elsewhere, `keys` the folder of its wrapped payload keys, `policy` its policy's file, `config` its
-    own configuration, for its policy and the names and labels of its resources.
+    of a mirror kept elsewhere, `keys` the folder of its wrapped payload keys, `archive` where entries are that its log
+    freed (a folder, or `s3://bucket/prefix`), `policy` its policy's file, `config` its own configuration, for its
+    policy and the names and labels of its resources.
     """
 
     control: Annotated[str, BeforeValidator(_control)]
     ca: ExistingFile | None = None
     log: FilePath | None = None
-    vkey: NotEmptyText | None = None
+    vkey: Annotated[NotEmptyText, AfterValidator(_vkey)] | None = None
     checkpoints: FilePath | None = None
     keys: FilePath | None = None
+    archive: Annotated[NotEmptyText, AfterValidator(_archive)] | None = None
     policy: ExistingFile | None = None
     config: ExistingFile | None = None
 

@@ -31,13 +31,17 @@ def sources_of(
     logs: list[Path] | None, config: Path | None, identity: Path | None, keys: Path | None
 ) -> "list[Source]":
     """The logs that are meant; ends with what is missing."""
-    from doorward_console.index.build import Source  # noqa: PLC0415 - the commands that search load it
+    import os  # noqa: PLC0415 - beside its only use
+
+    from doorward_console.archived import fetcher  # noqa: PLC0415 - the commands that search load it
+    from doorward_console.index.build import Source  # noqa: PLC0415 - as above
     from doorward_core.record.keys import parse_identities  # noqa: PLC0415 - as above
 
     if logs:
         identities = parse_identities(identity.read_text(encoding="utf-8")) if identity is not None else ()
+        archive = fetcher(os.environ.get("DOORWARD_ARCHIVE", "") if len(logs) == 1 else "")  # it is of one log
         return [
-            Source(str(folder), folder, identities, keys or folder.absolute().parent / "keys" / "payload")
+            Source(str(folder), folder, identities, keys or folder.absolute().parent / "keys" / "payload", archive)
             for folder in logs
         ]
     if config is None:
@@ -60,10 +64,11 @@ async def desk_identities(settings: "Settings") -> tuple[object, ...]:
 
 def desk_sources(settings: "Settings", identities: tuple[object, ...]) -> "list[Source]":
     """The logs of a desk: those of its gateways, and its own."""
-    from doorward_console.index.build import Source  # noqa: PLC0415 - the commands that search load it
+    from doorward_console.archived import fetcher  # noqa: PLC0415 - the commands that search load it
+    from doorward_console.index.build import Source  # noqa: PLC0415 - as above
 
     found = [
-        Source(name, gateway.log, identities, gateway.keys)
+        Source(name, gateway.log, identities, gateway.keys, fetcher(gateway.archive or ""))
         for name, gateway in settings.gateways.items()
         if gateway.log is not None
     ]

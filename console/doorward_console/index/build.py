@@ -37,21 +37,33 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A log to be read. `name` is what its owner calls it; `identities` open what is sealed."""
+    """A log to be read. `name` is what its owner calls it; `identities` open what is sealed.
+
+    `archive` gives files of its archive, for entries that were freed here.
+    """
 
     name: str
     folder: Path
     identities: tuple[object, ...] = ()
     keys_folder: Path | None = None
+    archive: Callable[[str], bytes | None] | None = None
 
     def reader(self) -> LogReader:
         """Its reader; RecordError where there is no log."""
-        return LogReader(self.folder, self.identities, keys_folder=self.keys_folder)
+        return LogReader(self.folder, self.identities, keys_folder=self.keys_folder, archive=self.archive)
+
+    def begins(self) -> int:
+        """The first entry that can be read: freed ones can where the archive is named. RecordError."""
+        return 0 if self.archive is not None else self.reader().freed
 
 
 @dataclass(frozen=True, slots=True)
 class LogStatus:
-    """How far one log is in the index. `size` is what its checkpoint covers; `problem` why it could not be read."""
+    """How far one log is in the index. `size` is what its checkpoint covers; `problem` why it could not be read.
+
+    Of the first `absent` entries some, or all, are not in it: they were freed before it read them, and no archive of
+    them is named.
+    """
 
     name: str
     origin: str
@@ -60,6 +72,13 @@ class LogStatus:
     updated_unix_ns: int = 0
     newest_unix_ns: int = 0
     problem: str = ""
+    absent: int = 0
+
+    @property
+    def words(self) -> str:
+        """What is missing in it, for people; empty where nothing is."""
+        archived = f"of {self.name}'s log the first {self.absent:,} entries are in its archive, and not in the index"
+        return f"{archived}: name the archive to search them" if self.absent else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +249,10 @@ class _Log:
         number: int
         self._place: int
         number, self._place = row or (0, 0)
+        begins = source.begins()
+        if 0 < self._place < begins:  # freed before they were read: nobody may say any more that all is here
+            connection.execute("DELETE FROM events WHERE origin = ? AND at = 0", (number,))
+        self._place = max(self._place, begins)
         if not number:
             made = connection.execute(
                 "INSERT INTO origins (origin, folder, next, leaf, updated_ns, newest_ns) VALUES (?, ?, 0, x'', 0, 0)",
@@ -279,15 +302,21 @@ class _Log:
 def _statuses(connection: sqlite3.Connection, sources: Sequence[Source]) -> tuple[LogStatus, ...]:
     rows = connection.execute("SELECT origin, next, updated_ns, newest_ns FROM origins")
     known = {row[0]: row[1:] for row in rows}
-    return tuple(_status(source, known) for source in sources)
+    whole = {row[0] for row in connection.execute(_FROM_THE_FIRST)}
+    return tuple(_status(source, known, whole) for source in sources)
 
 
-def _status(source: Source, known: dict[str, tuple[int, int, int]]) -> LogStatus:
+_FROM_THE_FIRST: Final = "SELECT o.origin FROM origins o JOIN events e ON e.origin = o.id WHERE e.at = 0"
+"""Every log begins with an event of its own (`log.opened`): who has it has all that came then."""
+
+
+def _status(source: Source, known: dict[str, tuple[int, int, int]], whole: set[str]) -> LogStatus:
     try:
-        mark = source.reader().checkpoint()
+        mark, begins = source.reader().checkpoint(), source.begins()
     except (RecordError, OSError) as error:
         return LogStatus(source.name, "", 0, 0, problem=str(error))
     if mark is None:
         return LogStatus(source.name, "", 0, 0, problem="it has no checkpoint yet")
     place, updated, newest = known.get(mark.origin, (0, 0, 0))
-    return LogStatus(source.name, mark.origin, place, mark.size, updated, newest)
+    absent = begins if place and mark.origin not in whole else 0
+    return LogStatus(source.name, mark.origin, place, mark.size, updated, newest, absent=absent)

@@ -81,7 +81,8 @@ class Library:
         done = False
         with trio.move_on_after(BRINGING_UP_S):
             try:
-                await trio.to_thread.run_sync(build.update, self.path, sources, abandon_on_cancel=True)
+                brought = await trio.to_thread.run_sync(build.update, self.path, sources, abandon_on_cancel=True)
+                notes += (one.words for one in brought.logs if one.words)
                 done = True
             except (IndexProblem, RecordError, OSError) as error:
                 busy = isinstance(error, IndexProblem) and "at work" in str(error)

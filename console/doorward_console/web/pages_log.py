@@ -146,7 +146,7 @@ def _key(name: str, settings: Settings) -> list[str]:
     vkey = settings.gateways[name].vkey
     if not vkey:
         return []
-    return ["--key-file", vkey] if "+" not in vkey.rpartition("/")[2] and Path(vkey).is_file() else ["--key", vkey]
+    return ["--key-file", vkey] if Path(vkey).is_file() else ["--key", vkey]
 
 
 def _outside(name: str, settings: Settings) -> list[str]:

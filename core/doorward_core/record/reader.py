@@ -17,7 +17,7 @@ from doorward_core.event import Value
 from doorward_core.record import journal, keys
 from doorward_core.record.checkpoint import Checkpoint, CheckpointError, parse_text, split
 from doorward_core.record.entry import EntryError, Fields, open_blob, parse
-from doorward_core.record.merkle import TILE_WIDTH, leaf_hash
+from doorward_core.record.merkle import HASH_BYTES, TILE_WIDTH, leaf_hash
 from doorward_core.record.publish import CHECKPOINT
 from doorward_core.record.reveal import Revealed, reveal
 from doorward_core.record.tiles import ENTRIES, tile_path, unpack_bundle
@@ -159,7 +159,18 @@ class LogReader:
         raise RecordError(f"entry {index}: no event begins here")
 
     def leaf(self, index: int) -> bytes:
-        """The hash of one entry's leaf, by which whoever read it before knows it again; raises RecordError."""
+        """The hash of one entry's leaf, by which whoever read it before knows it again; raises RecordError.
+
+        Of a freed entry it is what the tree has, which stays: no archive is needed to know it again.
+        """
+        number, place = divmod(index, TILE_WIDTH)
+        if index < self.freed:
+            try:
+                hashes = (self._folder / tile_path(0, number)).read_bytes()
+            except FileNotFoundError:
+                hashes = b""
+            if len(hashes) == TILE_WIDTH * HASH_BYTES:
+                return hashes[place * HASH_BYTES :][:HASH_BYTES]
         return leaf_hash(self.entry(index))
 
     @property

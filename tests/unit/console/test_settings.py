@@ -86,3 +86,15 @@ def test_plain_http_is_for_loopback(tmp_path):
     )
     assert not settings.secure
     assert settings.login.kind is PrincipalKind.HUMAN
+
+
+def test_a_key_s_file_and_an_archive_s_folder_are_beside_the_settings_and_others_are_as_they_are(tmp_path):
+    key = "gw.example+0a1b2c3d+AXJlYWxseSBub3Q="
+    pg, k8s = (
+        "vkey: keys/log.vkey, archive: archive, log: pg/log",
+        f'vkey: "{key}", archive: "s3://bucket/k8s", control',
+    )
+    text = GOOD.replace("log: pg/log", pg).replace("k8s: {control", f"k8s: {{{k8s}")
+    found = load(tmp_path, text).gateways
+    assert (found["pg"].vkey, found["pg"].archive) == (str(tmp_path / "keys/log.vkey"), str(tmp_path / "archive"))
+    assert (found["k8s"].vkey, found["k8s"].archive) == (key, "s3://bucket/k8s")

@@ -203,3 +203,49 @@ def test_the_index_of_another_version_is_made_anew(tmp_path, path):
     connection.close()
     assert "another version" in build.update(path, [Source("gw", log)]).rebuilt
     assert len(texts(path)) == 4
+
+
+def freed_log(tmp_path):
+    """A log whose first bundle is in an archive alone, and where that archive is."""
+    log, archive = tmp_path / "log", tmp_path / "archive"
+    many = [event for n in range(1, 151) for event in (opened(a_session(n)), closed(a_session(n)))]
+    index_stand.write(log, [*many, opened(SESSION), decided(SESSION, WRITE)])
+    shutil.copytree(log, archive)
+    (log / "freed").write_text("256\n")
+    (log / "tile/entries/000").unlink()
+    return log, archive
+
+
+def test_what_a_log_has_freed_is_not_searched_and_that_is_said(tmp_path, path):
+    log, _ = freed_log(tmp_path)
+    outcome = build.update(path, [Source("gw", log)])
+    assert texts(path, text="42") == [(WRITE.text, "permit")]
+    assert "first 256 entries are in its archive" in outcome.logs[0].words
+    index_stand.write(log, [finished(SESSION, WRITE, rows=7)], at=index_stand.NOW + 60 * NS)
+    assert "first 256" in build.update(path, [Source("gw", log)]).logs[0].words
+
+
+def test_what_a_log_has_freed_is_read_through_its_archive(tmp_path, path):
+    log, archive = freed_log(tmp_path)
+    outcome = build.update(path, [Source("gw", log, archive=lambda name: (archive / name).read_bytes())])
+    assert outcome.logs[0].words == ""
+    with query.Index.open(path) as index:
+        assert query.session(index, a_session(2).id.hex()) is not None
+
+
+def test_an_index_that_was_there_before_goes_on_when_entries_were_freed(tmp_path, path):
+    log, archive = freed_log(tmp_path)
+    build.update(path, [Source("gw", archive)])
+    outcome = build.update(path, [Source("gw", log)])
+    assert (outcome.rebuilt, outcome.logs[0].words) == ("", "")
+
+
+def test_an_index_that_came_too_late_says_what_it_lacks(tmp_path, path):
+    log, archive = freed_log(tmp_path)
+    build.update(path, [Source("gw", archive)])
+    with sqlite3.connect(path) as connection:
+        reader = Source("gw", archive).reader()
+        connection.execute("UPDATE origins SET next = 100, leaf = ?", (reader.leaf(99),))
+    connection.close()
+    outcome = build.update(path, [Source("gw", log)])
+    assert (outcome.rebuilt, outcome.logs[0].absent) == ("", 256)

@@ -5,6 +5,7 @@ import pytest
 from doorward_core.record.archive import Archiver, Terms
 from doorward_core.record.archive_places import ArchiveError, FolderPlace
 from doorward_core.record.engine import Engine, Settings
+from doorward_core.record.merkle import leaf_hash
 from doorward_core.record.reader import EntriesFreed, LogReader
 from doorward_core.record.restore import needed, restore
 from doorward_core.record.verify import verify
@@ -85,6 +86,9 @@ def test_a_reader_says_where_freed_entries_are_and_reads_them_there(workshop, pl
     with pytest.raises(EntriesFreed, match="first 512 entries are not here any more"):
         list(reader.entries())
     assert [entry.index for entry in reader.entries(reader.freed)] == list(range(512, 602))
+    whole = LogReader(workshop.folder, archive=lambda path: place.get(path, 10**8).data)
+    assert reader.leaf(300) == leaf_hash(whole.entry(300))
+    assert reader.leaf(511) == leaf_hash(whole.entry(511))
 
     def fetch(path):
         kept = place.get(path, 10**8)
