@@ -51,6 +51,11 @@ def for_client(headers: Headers, *, schema: bool) -> Headers:
     return (*kept, (b"cache-control", b", ".join([b"private", *words])))
 
 
+def looks_up(headers: Headers) -> bool:
+    """Whether client-go is looking up what there is: of a refusal it shows words that are plain text, and no other."""
+    return any(b"apidiscovery.k8s.io" in value for value in get_all(headers, b"accept"))
+
+
 def without_token(headers: Headers) -> tuple[Headers, tuple[bytes, ...]]:
     """Headers without the tokens in their subprotocols; and those tokens. Raises BadRequest."""
     if not get_all(headers, b"sec-websocket-protocol"):

@@ -35,7 +35,7 @@ from doorward_k8s import protobuf, refusals
 from doorward_k8s.accept import JSON
 from doorward_k8s.calls import read_call
 from doorward_k8s.documents import Unreadable
-from doorward_k8s.headers import token_of, without_token
+from doorward_k8s.headers import looks_up, token_of, without_token
 from doorward_k8s.masking import Owing
 from doorward_k8s.object_paths import Resource
 from doorward_k8s.operations import Reading, Request, read
@@ -126,7 +126,7 @@ class K8sProxy:
                 raise
             refused = refusal(error.status, error.detail, headers=((b"connection", b"close"),))
         if refused is not None:
-            await exchange.respond(*refused.answer())
+            await exchange.respond(*refused.answer(plain=looks_up(exchange.head.headers)))
 
     async def _serve(self, exchange: Exchange, doors: Doors[Door], connection: Connection) -> Refusal | None:
         """Serve one request, or give what is said instead. Raises BadRequest."""

@@ -67,8 +67,8 @@ class Refusal:
     details: Mapping[str, object] = field(default_factory=dict)
     headers: Headers = ()
 
-    def answer(self) -> tuple[ResponseHead, bytes]:
-        """Its head and its body."""
+    def answer(self, *, plain: bool = False) -> tuple[ResponseHead, bytes]:
+        """Its head and its body; `plain`, the words alone."""
         document = {
             "kind": "Status",
             "apiVersion": "v1",
@@ -79,9 +79,9 @@ class Refusal:
             "details": dict(self.details),
             "code": self.status,
         }
-        body = json.dumps(document, ensure_ascii=True).encode("ascii") + b"\n"
+        body = (self.message if plain else json.dumps(document)).encode() + b"\n"
         lines = (
-            (b"content-type", b"application/json"),
+            (b"content-type", b"text/plain; charset=utf-8" if plain else b"application/json"),
             (b"content-length", str(len(body)).encode("ascii")),
             (b"cache-control", b"no-cache, private"),
             *self.headers,

@@ -195,3 +195,10 @@ def test_other_versions_of_kubectl_read_and_are_refused_in_the_same_words(k8s, m
     program = other_kubectl(minor)
     assert "web-0" in k8s.kubectl("get", "pods", "-n", "shop", program=program).out
     assert "No rule allows" in k8s.kubectl("delete", "pod", "till-0", "-n", "store", program=program, check=False).said
+
+
+def test_who_may_nothing_at_all_reads_why_while_kubectl_looks_up_what_there_is(k8s):
+    told = k8s.kubectl("get", "pods", "-n", "shop", groups=("nobodies",), check=False)
+    assert told.code != 0
+    assert "No rule allows connect on resource prod" in told.said
+    assert "unknown" not in told.said

@@ -66,3 +66,9 @@ def test_a_record_that_takes_nothing_new_says_why_and_one_that_fails_does_not():
     why = "the archive has taken nothing for 1 h"
     assert no_record(TrafficStopped(why)) == why
     assert no_record(RecordError("disk full: /var")) == NO_RECORD
+
+
+def test_words_alone_are_plain_text_for_who_shows_no_others():
+    head, body = refusal(403, "nobody may: größer").answer(plain=True)
+    assert body.decode() == "doorward: nobody may: größer\n"
+    assert (b"content-type", b"text/plain; charset=utf-8") in head.headers
