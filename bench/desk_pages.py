@@ -86,8 +86,12 @@ def measure(gate: Gate, count: int) -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
+ROW = ('class="item"', 'class="badge permit"', 'class="badge deny"', 'data-label="Opened"')
+"""What each row of one of these pages has once."""
+
+
 def _timed(browser: Browser, path: str, count: int) -> dict[str, float]:
-    times = []
+    times, rows = list[float](), 0
     for round_ in range(-WARM, count):
         begun = time.perf_counter()
         page = browser.get(path)
@@ -95,6 +99,7 @@ def _timed(browser: Browser, path: str, count: int) -> dict[str, float]:
         problem = page.partition('class="note bad"')[2]
         if problem:
             raise SystemExit(f"bench: {path} was not answered: {problem[:500]}")
+        rows = sum(page.count(sign) for sign in ROW)
         if round_ >= 0:
             times.append(took * 1000)
-    return spread(times)
+    return {**spread(times), "rows": rows}

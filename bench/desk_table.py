@@ -15,10 +15,10 @@ def desk_lines(part: Part) -> Iterator[str]:
     for name, one in part["release"].items():
         yield f"  {f'vote by {name}':<44} {one['p50_ms']:>9} {one['p99_ms']:>9}"
     about = f"first page; an index of {part['events']:,} events"
-    yield f"  {about:<44} {'p50 ms':>9} {'p99 ms':>9}"
+    yield f"  {about:<44} {'p50 ms':>9} {'p99 ms':>9} {'rows':>6}"
     for page, cases in part["pages"].items():
         for words, one in cases.items():
-            yield f"  {f'{page}: {words}':<44} {one['p50_ms']:>9} {one['p99_ms']:>9}"
+            yield f"  {f'{page}: {words}':<44} {one['p50_ms']:>9} {one['p99_ms']:>9} {one['rows']:>6}"
 
 
 def desk_targets(part: Part) -> Iterator[tuple[str, float, float, bool]]:
