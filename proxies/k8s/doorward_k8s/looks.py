@@ -121,7 +121,8 @@ class Looks:
         if request.call.verb == "deletecollection":
             return removed(after.shown)
         told = member(after.raw, "kind")
-        if request.call.verb == "delete" and told == "Status":
+        # What is removed at once is answered with as it was; what goes later has the time of it.
+        if request.call.verb == "delete" and not member(after.raw, "metadata", "deletionTimestamp"):
             after = NOTHING
         elif told in {"Status", "Table"}:
             return None

@@ -151,6 +151,17 @@ def test_a_preview_of_a_removal_shows_what_would_be_gone(own_k8s):
     assert k8s.finished(deleting).code == 1
 
 
+def test_a_preview_of_a_pods_removal_does_not_say_that_nothing_would_change(own_k8s):
+    """The server answers with the pod as it was, where it is gone at once."""
+    k8s = own_k8s(policy=REAL + REHEARSE.replace("do: [write]", "do: [read, write]"), more=PREVIEWS)
+    k8s.start_kubectl("delete", "pod", "web-1", "-n", "shop", "--wait=false")
+    (waiting,) = k8s.waiting()
+    _, card = k8s.call("GET", f"/v1/approvals/{waiting['id']}", k8s.approver())
+    told = json.dumps(card)
+    assert "it would change nothing" not in told
+    assert "-> (none)" in told
+
+
 @pytest.mark.parametrize(("policy", "more"), [(REAL + REHEARSE, ""), (POLICY + REHEARSE, PREVIEWS), (REAL, PREVIEWS)])
 def test_nothing_is_rehearsed_unless_it_is_switched_on_and_policy_allows_it(own_k8s, policy, more):
     k8s = own_k8s(policy=policy, more=more)
