@@ -271,6 +271,23 @@ def test_broken_glass_goes_on_at_once_ends_by_itself_and_owes_a_review(shop, psq
 
 
 @pytest.mark.need_embedded_postgres
+def test_one_command_revokes_at_several_gateways_and_names_the_one_that_is_down(shop, tmp_path):
+    both = ("--gateway", shop.control, "--gateway", f"unix:{tmp_path}/none.sock")
+    done = doorward(shop, "revoke", "subject", "crew-1", "-r", "it runs wild", *both)
+    assert done.returncode == 2
+    assert re.fullmatch(rf"{shop.control}: rv-\w+: subject crew-1 is revoked; 0 sessions ended\n", done.stdout)
+    assert f"unix:{tmp_path}/none.sock: nothing is done there: the gateway at" in done.stderr
+    assert "an operator has revoked this access" in shop.psql("select 1", check=False)
+    listed = doorward(shop, "revoke", "--list", *both)
+    assert (listed.returncode, "crew-1" in listed.stdout, shop.control in listed.stdout) == (2, True, True)
+    (one,) = json.loads(doorward(shop, "revoke", "--list", *both, "--json").stdout)[shop.control]["revocations"]
+    twice = ("--gateway", shop.control, "--gateway", "/./".join(shop.control.rsplit("/", 1)))
+    lifted = doorward(shop, "revoke", "--lift", one["id"], "-r", "mended", *twice)
+    assert lifted.returncode == 0, lifted.stderr  # at the one that has it; the other has nothing of that name any more
+    assert doorward(shop, "revoke", "--list").stdout == "nothing is revoked\n"
+
+
+@pytest.mark.need_embedded_postgres
 def test_the_command_says_no_in_words(shop):
     for words, said in (
         (("revoke",), "say what to revoke"),

@@ -5,6 +5,7 @@ What it will not do: say that something is revoked where it was not: each gatewa
 is none. Which of them may be told is for each gateway to judge.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from doorward_core.access.ledger import What
 
 _SESSION = What.SESSION.value
 _TOKEN = What.TOKEN.value
+_CERTIFICATE = re.compile(r"[0-9]{1,20}:(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +74,21 @@ async def revoke(desk: Desk, person: Person, *, what: str, value: str, reason: s
 
 
 async def revoke_session(desk: Desk, person: Person, gateway: Gateway, name: str, reason: str) -> Revoked:
-    """End one session, and revoke what opened it: there with it, and at every other gateway."""
+    """End one session, and revoke what opened it: there with it, and at every other gateway.
+
+    An SSH certificate is one gateway's own (`SERIAL:TOKEN` in the record): then the token that it was given for is
+    revoked, there too, and every certificate with it.
+    """
     body = {"what": _SESSION, "value": name, "reason": reason}
     first = await told_by(gateway, person.token, "revocations", body=body)
     credential = first.answer.get("credential")
     if not first.ok or not isinstance(credential, str) or not credential:
         return Revoked(_SESSION, name, reason, (_outcome(first, ""),))
-    others = tuple(name for name in desk.gateways if name != gateway.name)
-    rest = (
-        (await revoke(desk, person, what=_TOKEN, value=credential, reason=reason, at=others)).outcomes if others else ()
-    )
-    return Revoked(_TOKEN, credential, reason, (_outcome(first, _SESSION), *rest))
+    certificate = _CERTIFICATE.fullmatch(credential)
+    token = certificate[1] if certificate is not None else credential
+    at = tuple(name for name in desk.gateways if certificate is not None or name != gateway.name)
+    rest = (await revoke(desk, person, what=_TOKEN, value=token, reason=reason, at=at)).outcomes if at else ()
+    return Revoked(_TOKEN, token, reason, (_outcome(first, _SESSION), *rest))
 
 
 async def lift(desk: Desk, person: Person, entries: Iterable[RevokedAt], reason: str) -> tuple[Outcome, ...]:

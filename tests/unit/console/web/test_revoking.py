@@ -59,6 +59,14 @@ async def test_a_session_takes_its_credential_with_it_everywhere(stand, olga):
     assert [(body["what"], body["value"]) for _, _, body in stand.told] == [("session", "0" * 32), ("token", "jti-1")]
 
 
+async def test_the_session_of_a_certificate_takes_the_token_that_it_was_given_for(stand, olga):
+    stand.answers["/v1/revocations"] = {**GIVEN, "what": "session", "credential": "4711:jti-1"}
+    who = await olga()
+    done = await revoke_session(stand.desk, who, stand.desk.gateways["pg"], "0" * 32, "wild")
+    assert (done.what, done.value, [one.gateway for one in done.outcomes]) == ("token", "jti-1", ["pg", "pg", "k8s"])
+    assert [(body["what"], body["value"]) for _, _, body in stand.told[1:]] == [("token", "jti-1")] * 2
+
+
 async def test_a_session_that_has_ended_leaves_the_credential_alone_and_says_so(stand, olga):
     stand.answers["/v1/revocations"] = Problem(404, "there is no such session, or it is over")
     who = await olga()
