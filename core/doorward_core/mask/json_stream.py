@@ -144,12 +144,14 @@ class JsonMasker:
         return b"".join([*out, piece[position:]])
 
     def _back(self, end: int) -> int:
-        """The end of the last token that cannot go on, a bracket, comma, colon or string, and of the blanks behind it.
+        """The end of the last token that cannot go on, and of the blanks behind it.
+
+        That is a bracket, comma, colon or string, and whatever a line's end stands behind.
 
         The blanks are no part of what comes next, and who reads line by line waits for them.
         """
         loose = bytes(memoryview(self._held)[max(0, end - _MAX_LOOSE_BYTES) : end])
-        kept = len(loose.rstrip(_LOOSE))
+        kept = max(len(loose.rstrip(_LOOSE)), loose.rfind(b"\n") + 1)
         if not kept and len(loose) == _MAX_LOOSE_BYTES:
             raise UnreadableBody("the body is not the JSON that it says it is")
         return end - len(loose[kept:].lstrip(_BLANKS))

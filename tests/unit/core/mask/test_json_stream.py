@@ -35,13 +35,12 @@ def test_what_is_whole_leaves_at_once() -> None:
 
 @pytest.mark.parametrize("detectors", [DETECTORS, None])
 @pytest.mark.parametrize("paths", [EMAIL, NONE])
-@pytest.mark.parametrize("value", [b'{"a":1}', b"[1]", b'["a"]'])
+@pytest.mark.parametrize("value", [b'{"a":1}', b"[1]", b'["a"]', b"7", b"null", b"-1.5e3"])
 def test_the_newline_behind_a_value_leaves_with_it(paths: Paths, detectors: Detectors | None, value: bytes) -> None:
     masker = JsonMasker(paths, detectors, KEY)
     for end in (b"\n", b"\r\n", b" \n\n"):
         assert masker.feed(value + end) == value + end
-        assert masker.feed(value) == value
-        assert masker.feed(end) == end
+        assert masker.feed(value) + masker.feed(end) == value + end
     assert masker.end() == b""
 
 
@@ -52,6 +51,14 @@ def test_half_a_number_is_held_where_detectors_look() -> None:
     assert masker.feed(b'\n{"a": 41111111') == b'\n{"a": '
     assert masker.feed(b"11111111 ") == b""
     assert masker.feed(b"}") == b"0 }"
+
+
+def test_a_line_with_one_number_leaves_masked_with_its_end() -> None:
+    masker = JsonMasker(NONE, DETECTORS, KEY)
+    assert masker.feed(b"41111111") == b""
+    assert masker.feed(b"11111111\n41") == b"0\n"
+    assert masker.feed(b"11\ntrue\n") == b"4111\ntrue\n"
+    assert masker.end() == b""
 
 
 @pytest.mark.parametrize("paths", [EMAIL, NONE])
