@@ -128,6 +128,7 @@ def _summary(door: SessionGate) -> dict[str, object]:
         "issuer": session.identity.issuer,
         "principal": session.identity.kind.value,
         "sponsor": session.identity.sponsor,
+        "attributes": dict(session.identity.attributes),
         "resource": session.resource.name,
         "protocol": session.resource.protocol,
         "account": session.account,

@@ -24,11 +24,13 @@ from doorward_console.web.desk import Desk
 from doorward_console.web.reach import WAIT_S, Gateway, GatewayDown, GatewayRefused
 from doorward_console.web.sessions import WebSession
 
-MAX_EACH: Final = 6
-"""Of one session: tabs that are left open. HTTP/1.1 browsers open no more connections than that."""
+MAX_EACH: Final = 4
+"""Of one session: tabs that are left open. HTTP/1.1 browsers open six connections, and pages need some of them."""
 MAX_TOGETHER: Final = 200
 AGAIN_S: Final = 20.0
 """How often a piece is sent though nothing changed: what it says of time left grows old, and silent connections die."""
+BETWEEN_S: Final = 0.25
+"""Two questions about changes to one gateway are at least so far apart, however quickly it answers."""
 RETRY_S: Final = 2.0
 """After a gateway that was down, or that has no room for one who waits."""
 _HEADERS: Final = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
@@ -105,6 +107,7 @@ class Stream(Response):
         """Say that something changed whenever it did at one gateway."""
         version = ""
         while True:
+            asked_at = trio.current_time()
             query = {"state": "pending", **({"after": version, "wait": str(WAIT_S)} if version else {})}
             try:
                 answer = await gateway.get(self._session.person.token, "approvals", query=query, extra_s=WAIT_S)
@@ -116,8 +119,7 @@ class Stream(Response):
             if answer.get("changed") is not False:  # the first answer too: the piece may be older than its version
                 self._changed.set()
             version = str(answer.get("version", ""))
-            if not version:
-                await trio.sleep(RETRY_S)
+            await trio.sleep_until(asked_at + (BETWEEN_S if version else RETRY_S))
 
 
 async def _cancel_after(waited: Callable[[], Awaitable[object]], scope: trio.CancelScope) -> None:

@@ -5,7 +5,7 @@ What it will not do: ask on behalf of somebody who is no operator; what a gatewa
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from doorward_console.web.desk import Desk
 from doorward_console.web.people import Person, Role
@@ -25,6 +25,7 @@ class OpenSession:
     account: str
     peer: str
     opened_unix_ns: int
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 async def open_sessions(desk: Desk, person: Person) -> tuple[tuple[OpenSession, ...], tuple[Down, ...]]:
@@ -46,7 +47,7 @@ def _row(gateway: str, item: Mapping[str, object]) -> OpenSession:
         value = item.get(name)
         return value if isinstance(value, str) else ""
 
-    opened = item.get("opened_unix_ns")
+    opened, attributes = item.get("opened_unix_ns"), item.get("attributes")
     return OpenSession(
         gateway=gateway,
         id=text("session"),
@@ -57,4 +58,5 @@ def _row(gateway: str, item: Mapping[str, object]) -> OpenSession:
         account=text("account"),
         peer=text("peer"),
         opened_unix_ns=opened if isinstance(opened, int) else 0,
+        attributes={str(key): str(value) for key, value in attributes.items()} if isinstance(attributes, dict) else {},
     )

@@ -2,6 +2,7 @@
 
     GET  /approvals/{id}                          leads to its page, at whichever gateway it is: for links in messages
     GET  /requests/{gateway}/{id}                 its page
+    GET  /requests/{gateway}/{id}/state           whether it waits still, and how many voted (JSON), for its open page
     POST /requests/{gateway}/{id}/statement       what a vote would have to sign, for a passkey (JSON; changes nothing)
     POST /requests/{gateway}/{id}/vote            the vote
 
@@ -35,6 +36,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
     return [
         page(desk, "/approvals/{id}", _find),
         page(desk, "/requests/{gateway}/{id}", _page),
+        page(desk, "/requests/{gateway}/{id}/state", _state, by_itself=True),
         action(desk, "/requests/{gateway}/{id}/statement", _statement, roles=APPROVERS),
         action(desk, "/requests/{gateway}/{id}/vote", _vote, roles=APPROVERS),
     ]
@@ -66,6 +68,18 @@ async def _show(visit: Visit, problem: str = "", status: int = 200) -> Response:
     except GatewayDown as error:
         raise Refusal(502, f"The gateway {gateway.name} does not answer: {error}.") from None
     return visit.render("request.html", status=status, case=shown, problem=problem)
+
+
+async def _state(visit: Visit) -> Response:
+    """Nothing of what the request says, so it is no reading of it."""
+    try:
+        answer = await _gateway(visit).get(visit.person.token, "approvals", _id(visit))
+    except GatewayRefused as error:
+        raise _refused(error) from None
+    except GatewayDown as error:
+        return JSONResponse({"problem": f"The gateway does not answer: {error}."}, HTTPStatus.BAD_GATEWAY)
+    votes = answer.get("votes")
+    return JSONResponse({"state": str(answer.get("state")), "votes": len(votes) if isinstance(votes, list) else 0})
 
 
 async def _statement(visit: Visit) -> Response:

@@ -27,6 +27,8 @@ Json: TypeAlias = dict[str, object]
 
 CONNECT_S = 3.0
 ANSWER_S = 10.0
+TOGETHER_S = 4.0
+"""Where several are asked for one page: a gateway that hangs must not keep the others' answers from people."""
 WAIT_S = 10
 """How long a gateway keeps a question about changes: less than its control port gives a handler."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -105,10 +107,13 @@ class Gateway:
         """Close every connection."""
         await self._client.aclose()
 
-    async def get(self, token: Secret, *parts: str, query: Mapping[str, str] | None = None, extra_s: float = 0) -> Json:
+    async def get(
+        self, token: Secret, *parts: str, query: Mapping[str, str] | None = None, extra_s: float = 0,
+        within_s: float = ANSWER_S,
+    ) -> Json:  # fmt: skip
         """Ask: `parts` are the segments of the path below /v1. Raises GatewayDown, GatewayRefused."""
         asked = f"?{urlencode(query)}" if query else ""
-        return await self._ask("GET", _path(parts) + asked, token, None, ANSWER_S + extra_s)
+        return await self._ask("GET", _path(parts) + asked, token, None, within_s + extra_s)
 
     async def post(self, token: Secret, *parts: str, body: Mapping[str, object]) -> Json:
         """Tell. Raises GatewayDown (what was told may have been heard all the same), GatewayRefused."""
@@ -154,7 +159,7 @@ async def ask_all(
 
     async def ask(gateway: Gateway) -> None:
         try:
-            told[gateway.name] = await gateway.get(token, *parts, query=query)
+            told[gateway.name] = await gateway.get(token, *parts, query=query, within_s=TOGETHER_S)
         except GatewayDown as error:
             down[gateway.name] = Down(gateway.name, str(error))
         except GatewayRefused as error:

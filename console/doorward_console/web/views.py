@@ -24,6 +24,7 @@ _NS_PER_S: Final = 1_000_000_000
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86400
+_LAST_S: Final = 253_402_300_799  # the end of the year 9999
 
 
 class Views:
@@ -55,17 +56,22 @@ def line(text: object) -> str:
 
 def moment(unix_ns: int) -> str:
     """A day and a time, in UTC."""
-    return f"{datetime.fromtimestamp(unix_ns // _NS_PER_S, UTC):%Y-%m-%d %H:%M:%S} UTC" if unix_ns else "-"
+    return f"{_at(unix_ns):%Y-%m-%d %H:%M:%S} UTC" if unix_ns else "-"
 
 
 def clock(unix_ns: int) -> str:
     """A time of day, in UTC."""
-    return f"{datetime.fromtimestamp(unix_ns // _NS_PER_S, UTC):%H:%M:%S}" if unix_ns else "-"
+    return f"{_at(unix_ns):%H:%M:%S}" if unix_ns else "-"
 
 
 def stamp(unix_ns: int) -> str:
     """A time for the `datetime` of a `<time>`."""
-    return f"{datetime.fromtimestamp(unix_ns // _NS_PER_S, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{_at(unix_ns):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _at(unix_ns: int) -> datetime:
+    """A time that some gateway or log said: one that no calendar has is the last, or the first, that it has."""
+    return datetime.fromtimestamp(min(max(unix_ns // _NS_PER_S, 0), _LAST_S), UTC)
 
 
 def span(duration_ns: int) -> str:

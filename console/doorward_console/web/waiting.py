@@ -9,6 +9,7 @@ is taken for granted.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from doorward_console.web.desk import Desk
 from doorward_console.web.people import Person
@@ -47,7 +48,7 @@ class Row:
     @property
     def path(self) -> str:
         """Where its page is."""
-        return f"/requests/{self.gateway}/{self.id}"
+        return f"/requests/{self.gateway}/{quote(self.id, safe='')}"
 
 
 @dataclass(frozen=True, slots=True)

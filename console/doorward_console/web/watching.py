@@ -25,6 +25,8 @@ from doorward_console.web.reach import WAIT_S, Gateway, GatewayDown, GatewayRefu
 from doorward_console.web.sessions import WebSession
 
 _HEADERS: Final = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+BETWEEN_S: Final = 0.1
+"""Two questions are at least so far apart, however quickly the gateway answers: quicker than eyes is for nobody."""
 _AT_ONCE: Final = 1.0  # what is shown live has no pauses of its own
 
 
@@ -56,6 +58,7 @@ class Watching(Response):
         try:
             number = _number(await self._ask(), "from")
             while self._session.person.identity.expires_unix_ns > self._desk.clock():
+                asked_at = trio.current_time()
                 answer = await self._ask(number)
                 number, text = self._read(answer, number)
                 await send({"type": "http.response.body", "body": _event("show", text), "more_body": True})
@@ -63,6 +66,7 @@ class Watching(Response):
                     words = line(str(answer["ended"]))
                     await send({"type": "http.response.body", "body": _event("over", words), "more_body": True})
                     return
+                await trio.sleep_until(asked_at + BETWEEN_S)
         except (GatewayDown, GatewayRefused) as error:
             words = line(f"the gateway says no more: {error}")
             await send({"type": "http.response.body", "body": _event("over", words), "more_body": True})

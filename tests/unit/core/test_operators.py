@@ -60,6 +60,7 @@ async def test_open_sessions_are_listed_oldest_first(api, house):
     listed = (await api(*LIST))["sessions"]
     assert [item["session"] for item in listed] == [first.session.id.hex(), second.session.id.hex()]
     assert (listed[0]["subject"], listed[0]["sponsor"], listed[0]["account"]) == ("crew-7", "sam@example.com", "reader")
+    assert listed[0]["attributes"] == dict(first.session.identity.attributes)
     first.close("done")
     assert len((await api(*LIST))["sessions"]) == 1
 

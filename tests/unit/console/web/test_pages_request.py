@@ -187,3 +187,17 @@ async def test_what_the_same_agent_asked_before_is_beside_it(stand):
     assert "UPDATE a SET b = 1" in text
     assert "1 rejected" in text
     assert "UPDATE of somebody else" not in text
+
+
+async def test_an_open_page_learns_that_its_request_is_over_or_was_voted_on(stand):
+    client, request = await stand.login(), stand.hold()
+    page = (await _page(stand, client, request)).text
+    assert f'data-state="/requests/pg/{request.id}/state" data-votes="0"' in page
+    read = len(stand.kinds(EventKind.DESK_READ))
+    path = f"/requests/pg/{request.id}/state"
+    assert (await client.get(path)).json() == {"state": "pending", "votes": 0}
+    await _vote(stand, client, request)
+    assert (await client.get(path)).json() == {"state": "granted", "votes": 1}
+    assert len(stand.kinds(EventKind.DESK_READ)) == read
+    assert (await (await stand.login("ana")).get(path)).status_code == 404
+    assert (await stand.client().get(path)).status_code == 303
