@@ -26,7 +26,7 @@ JUDGED = (
 
 @dataclass(frozen=True, slots=True)
 class WantedDesk:
-    """A desk as it was asked for. Paths are as they are to stand in the file."""
+    """A desk as it was asked for. Paths are as they are to stand in the file; without a certificate there is no TLS."""
 
     url: str
     origin: str
@@ -49,17 +49,18 @@ class WantedDesk:
 def desk_text(wanted: WantedDesk) -> str:
     """`desk.yaml`."""
     where = f"address: {quoted(wanted.listen_at[0])}, port: {wanted.listen_at[1]}"
-    tls = f"tls: {{certificate: {quoted(wanted.certificate)}, key: {quoted(wanted.key)}}}"
-    told = f"SELF-SIGNED, {comment(wanted.self_signed)}" if wanted.self_signed else "the one that was given"
+    tls = (
+        f", tls: {{certificate: {quoted(wanted.certificate)}, key: {quoted(wanted.key)}}}" if wanted.certificate else ""
+    )
     return f"""\
 # The desk, made by `doorward init desk` on {wanted.made_on}. Every key: docs/desk.md.
 # Check a change with: doorward desk --config {DESK} --check
 # There is no secret in this file, and none belongs here. Paths are relative to it.
 version: 1
 
-# Where people reach it, exactly. The certificate is {told}.
+# Where people reach it, exactly. {_about_certificate(wanted)}
 url: {quoted(wanted.url)}
-listen: {{{where}, {tls}}}
+listen: {{{where}{tls}}}
 
 # The identity provider. The desk is a client of it; redirect address: {comment(callback(wanted))}
 # How tokens are judged is as the gateways have it: change it there and here.
@@ -78,6 +79,14 @@ record: {{folder: state/log, keys: state/keys, origin: {quoted(wanted.origin)}}}
 index: state/index.sqlite  # for search; made from the logs at will
 # identity: {{file: auditors.agekey}}  # the auditors' age key, where gateways seal payloads
 """
+
+
+def _about_certificate(wanted: WantedDesk) -> str:
+    if not wanted.certificate:
+        return "WITHOUT TLS: for a try on this machine alone."
+    if not wanted.self_signed:
+        return "The certificate is the one that was given."
+    return f"The certificate is SELF-SIGNED, {comment(wanted.self_signed)}."
 
 
 def callback(wanted: WantedDesk) -> str:

@@ -83,7 +83,7 @@ def make(
     issuer, audiences, odd = believed(gateways, login.issuer)
     listen_at = endpoint(door.listen)
     url = _url(door, listen_at)
-    files, certificate, key, told = _certificate(folder, door, (listen_at[0], urlsplit(url).hostname or ""))
+    files, certificate, key, told = _certificate(folder, door, listen_at[0], url)
     wanted = WantedDesk(
         url=url,
         origin=door.origin or f"desk.{fit_name(socket.gethostname())}",
@@ -103,7 +103,7 @@ def make(
         made_on=datetime.now(UTC).date(),
     )
     files[DESK] = desk_text(wanted).encode()
-    put_checked(folder, files, (certificate, key), _loads)
+    put_checked(folder, files, (certificate, key) if certificate else (), _loads)
     _tell(folder, wanted, sorted(files), odd)
 
 
@@ -138,13 +138,19 @@ def _url(door: Door, listen_at: tuple[str, int]) -> str:
     return f"https://{host}" if port == HTTPS_PORT else f"https://{host}:{port}"
 
 
-def _certificate(folder: Path, door: Door, names: tuple[str, ...]) -> tuple[dict[str, bytes], str, str, str]:
+def _certificate(folder: Path, door: Door, address: str, url: str) -> tuple[dict[str, bytes], str, str, str]:
     """(files to write, the certificate's and the key's path in the settings, what to say if it is self-signed)."""
+    if not url.startswith("https:"):
+        if door.certificate is not None or address not in HERE:
+            raise CannotInit(
+                "--url: without TLS it is for a try on this machine: --listen on loopback, no --certificate"
+            )
+        return {}, "", "", ""
     if door.certificate is not None and door.key is not None:
         return {}, shown_path(door.certificate, folder), shown_path(door.key, folder), ""
     if all((folder / name).is_file() for name in (CERTIFICATE, KEY)):
         return {}, CERTIFICATE, KEY, "made at an earlier run, and left as it was"
-    known = names_for(names)
+    known = names_for((address, urlsplit(url).hostname or ""))
     made, key, ends = self_signed(known)
     return {CERTIFICATE: made, KEY: key}, CERTIFICATE, KEY, f"for {', '.join(known)}, until {ends:%Y-%m-%d}"
 
@@ -189,8 +195,8 @@ def _loads(draft: Path) -> tuple[str, ...]:
 
     try:
         listen = load_settings(draft / DESK).listen
-        assert listen.tls is not None
-        ServerTls(listen.tls.certificate, listen.tls.key)
+        if listen.tls is not None:
+            ServerTls(listen.tls.certificate, listen.tls.key)
     except ConfigError as error:
         raise would_not_load(draft, error.problems) from None
     return ()
@@ -202,7 +208,8 @@ def _tell(folder: Path, wanted: WantedDesk, written: list[str], odd: tuple[str, 
     if wanted.self_signed:
         output.say(
             f"! the certificate is self-signed, {output.line(wanted.self_signed)}: browsers warn of it, and use no\n"
-            "  passkeys on such a page; put one of your own authority in its place before others come"
+            "  passkeys on such a page; put one of your own authority in its place before others come; for a try on\n"
+            f"  this machine say --url http://localhost:{wanted.listen_at[1]}"
         )
     for name in odd:
         output.say(

@@ -126,6 +126,7 @@ def test_of_several_providers_one_is_named(init, gateway, tmp_path):
         (("--listen", "8445"), "where to listen"),
         (("--listen", "0.0.0.0:8445"), "--url: where will people reach the desk"),
         (("--url", "http://desk.example"), "--url: expected"),
+        (("--url", "http://localhost", "--listen", "0.0.0.0:80"), "--url: without TLS"),
         (("--secret-env", "A B"), "never the secret itself"),
         (("--secret-env", "A", "--secret-file", "B"), "one of them"),
         (("--certificate", "here"), "go together"),
@@ -161,3 +162,12 @@ def test_nothing_is_overwritten_unasked(init, gateway, tmp_path):
 def test_people_reach_it_where_it_listens(init, gateway, tmp_path, listen, url):
     assert init("--gateway", gateway("crm"), "--listen", listen).exit_code == 0
     assert load_settings(tmp_path / "desk" / DESK).url == url
+
+
+def test_for_a_try_on_one_machine_there_need_be_no_tls(init, run, gateway, tmp_path):
+    done = init("--gateway", gateway("crm"), "--url", "http://localhost:8445")
+    assert (done.exit_code, "self-signed" in done.output) == (0, False), done.output
+    settings = load_settings(tmp_path / "desk" / DESK)
+    assert (settings.url, settings.listen.tls) == ("http://localhost:8445", None)
+    assert "WITHOUT TLS" in (tmp_path / "desk" / DESK).read_text()
+    assert not (tmp_path / "desk/tls").exists()
