@@ -10,6 +10,7 @@ approved is not the real thing (threat model K-09). What cannot be read is `unkn
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +32,7 @@ TEXT_CHARS: Final = 32 * 1024
 PORT_FORWARD: Final = "portforward"
 NO_PORT: Final = "none"
 DRY_RUNS: Final = "dryRun is said in the query and in the body, and not alike"
+_PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _FACTS: Final = ("fieldManager", "labelSelector", "fieldSelector", "propagationPolicy", "force")
 
 Show = Callable[[bytes, str], bytes]
@@ -163,7 +165,8 @@ def _facts(
         "tty": ("true",) if query.tty else ("false",),
     }
     facts |= {f"power.{word}": ("true",) for word in found.powers}
-    if call.sub == PORT_FORWARD:  # over WebSocket the ports are asked for later, within the tunnel
+    # In a tunnel the ports are asked for later. A number in another spelling is not known: a server might read it.
+    if call.sub == PORT_FORWARD and all(_PORT.fullmatch(port) for port in query.ports):
         facts["port"] = query.ports or (NO_PORT,)
     for name in _FACTS:
         facts[f"query.{name}"] = tuple(value for key, value in request.target.query if key == name)
