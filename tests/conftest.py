@@ -15,12 +15,20 @@ from pathlib import Path
 import kubectl_stand
 import pytest
 import python_312
+import structlog
 
 _MAX_NAME_CHARS = 60
 # What is not on this machine may be there; what is, comes first.
 os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), str(kubectl_stand.CLIENTS)))
 
 pytest_plugins = ["gateway_stack", "desk_stack", "http_stack", "k8s_stack", "ssh_stack", "apiserver_stand"]
+
+
+@pytest.fixture(autouse=True)
+def _own_words():
+    """What a program that a test ran in this process has set up for its logging ends with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 def _server_programs() -> Path | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from crash_load import Ledger, ready
-from gateway_stack import started
+from gateway_stack import CONFIG, started
 from raw_client import RawClient
 
 from doorward_postgres import wire_encode as enc
@@ -146,7 +146,9 @@ def test_l_06_a_real_disk_that_fills_up(shop_server, tmp_path):
     if mounted.returncode:
         pytest.skip(f"may not mount: {mounted.stderr.decode().strip()}")
     try:
-        with started(shop_server, folder.parent) as gateway:
+        # Without a floor: this is about the disk that is full, and the floor keeps it from becoming so.
+        config = CONFIG.replace("checkpoint_interval: 1s}}", "checkpoint_interval: 1s, floor: 1B}}")
+        with started(shop_server, folder.parent, config=config) as gateway:
             run_on_a_small_disk(gateway, folder)
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -145,6 +145,10 @@ class Sshd:
         self.process.wait(10)
 
 
+RENEW_S = 240
+"""A certificate is good for a quarter of an hour at most, and a gateway of a whole module of tests may live longer."""
+
+
 @dataclass
 class SshGateway(Gateway):
     """A running SSH gateway, and how to reach it. `target` is the sshd past it."""
@@ -161,11 +165,15 @@ class SshGateway(Gateway):
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+        shown = path.with_name(f"{path.name}-cert.pub")
+        if not shown.exists() or time.time() - shown.stat().st_mtime > RENEW_S:
             token = token or self.token(subject=subject, groups=groups, **who)
             public = path.with_name(f"{path.name}.pub").read_text()
             status, answer = self.call("POST", "/v1/ssh/certificate", token, {"public_key": public})
             assert status == 200, answer
-            path.with_name(f"{path.name}-cert.pub").write_text(answer["certificate"] + "\n")
+            draft = shown.with_suffix(".new")
+            draft.write_text(answer["certificate"] + "\n")
+            draft.replace(shown)  # a client that starts may be reading it
         return path
 
     def known_hosts(self):
