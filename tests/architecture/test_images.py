@@ -174,6 +174,13 @@ def test_the_witness_is_asked_for_its_health_where_it_listens(services: dict[str
     assert "'/healthz'" in test[3]
 
 
+def test_every_page_of_the_documents_is_named_where_people_look(root: Path) -> None:
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    pages = [path.relative_to(root) for path in (*(root / "docs").glob("*.md"), *(root / "docs/spec").glob("*.md"))]
+    assert len(pages) > 20
+    assert [str(page) for page in sorted(pages) if f"({page})" not in readme] == []
+
+
 # --- the files that the documents tell operators to write ------------------------------------------------------------
 
 
