@@ -301,22 +301,6 @@ def test_k_09_a_port_that_is_asked_for_within_the_tunnel_is_decided_on(own_k8s):
     assert (decided.header["action"], decided.header["verdict"]) == ("forward", "deny")
 
 
-@pytest.mark.parametrize("spelt", ["022", "%2B22", "22%20", "22&ports=", "8080&ports=0022"])
-def test_k_09_a_blocked_port_is_blocked_however_it_is_spelt(blocking, spelt):
-    path = f"/api/v1/namespaces/shop/pods/web-0/portforward?ports={spelt}"
-    status, _, told = blocking.raw("GET", path, headers={**UPGRADE, "sec-websocket-protocol": "v4.channel.k8s.io"})
-    assert (status, "no-ssh" in told["message"]) == (403, True)
-    assert not blocking.reached("portforward")
-
-
-@pytest.fixture(scope="module")
-def blocking(tmp_path_factory):
-    """A gateway that forwards to every port but one."""
-    rule = '  - {id: no-ssh, effect: block, resource: prod, do: [forward], when: {port: ["22"]}, reason: Not that.}\n'
-    with k8s_started(tmp_path_factory.mktemp("blocking"), policy=POLICY + rule) as gateway:
-        yield gateway
-
-
 def test_k_09_deletecollection_is_seen_to_be_of_all(own_k8s):
     rules = """\
 version: 1
