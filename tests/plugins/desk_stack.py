@@ -25,6 +25,7 @@ CHROMIUM = "/usr/bin/chromium"
 READY_S = 30
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+MAX_PICTURE_BYTES = 150_000  # they are in the README
 
 SETTINGS = """\
 version: 1
@@ -190,6 +191,23 @@ def log_in(page, stack, name="Tom Berger", path="/"):
     page.get_by_role("button", name=re.compile("^Log in at")).click()
     page.get_by_role("button", name=name).click()
     page.wait_for_url(stack.url + path)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """Takes a picture of what a page shows; where DOORWARD_SCREENSHOTS names a folder, it is kept there."""
+    folder = Path(os.environ.get("DOORWARD_SCREENSHOTS") or tmp_path)
+
+    def take(page, name):
+        kind = "phone" if page.viewport_size == PHONE else "desktop"
+        assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+        file = folder / f"desk-{name}-{kind}.png"
+        page.mouse.move(0, 0)
+        page.screenshot(path=file, animations="disabled", caret="hide")
+        assert 2_000 < file.stat().st_size < MAX_PICTURE_BYTES
+        return file
+
+    return take
 
 
 def counted(locator, number):

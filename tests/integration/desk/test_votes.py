@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from desk_stack import PHONE, authenticator, counted, events, log_in
+from desk_stack import DESKTOP, PHONE, authenticator, counted, events, log_in
 
 from doorward_core.approvals.passkeys import add_line, enrol
 from doorward_core.approvals.webauthn import RelyingParty
@@ -15,6 +15,10 @@ from doorward_core.approvals.webauthn import RelyingParty
 pytestmark = [pytest.mark.need_embedded_postgres, pytest.mark.need_chromium, pytest.mark.slow]
 
 BIDI = "\u202e"
+WITHIN = (
+    "WITH late AS (SELECT id FROM customer WHERE id > 900)\n"
+    "UPDATE customer SET newsletter = true FROM late WHERE customer.id = late.id AND customer.name LIKE 'B%'"
+)
 
 
 class Psql:
@@ -197,3 +201,45 @@ def test_what_was_read_is_in_the_desks_own_log(desk_stack, browser, held):
     read = events(desk_stack.record, "desk.read")
     assert any((one["subject"], one["what"], one["name"]) == ("dba-tom", "request", name) for one in read)
     assert events(desk_stack.record, "desk.login")[-1]["roles"] == ["approver"]
+
+
+@pytest.mark.need_psql
+def test_pictures_of_the_inbox_and_of_a_request(desk_stack, browser, held, picture):
+    gateway = desk_stack.gateway
+    for agent, sponsor, statement in (
+        ("crew-mail", "maria", "UPDATE customer SET newsletter = false WHERE id = 42"),
+        ("crew-tidy", "sam", "UPDATE customer SET name = 'dba-tom\u202e' WHERE id = 7"),
+        ("crew-stock", "maria", WITHIN),
+    ):
+        held(statement, token=gateway.token(agent, sponsor=sponsor))
+    for viewport in (DESKTOP, PHONE):
+        page = browser.page(viewport=viewport)
+        log_in(page, desk_stack)
+        page.wait_for_selector("#live.on")
+        counted(page.locator("a.item"), 3)
+        picture(page, "inbox")
+        page.locator("a.item").first.click()
+        page.wait_for_selector("[data-left]")
+        picture(page, "request")
+    assert browser.problems == []
+    for one in gateway.waiting(3):
+        gateway.vote(one["id"], "reject", gateway.approver("tina"), "a test")
+
+
+@pytest.mark.need_psql
+def test_an_open_page_says_that_its_request_is_over_and_keeps_what_was_typed(desk_stack, browser, held):
+    held("UPDATE customer SET newsletter = true WHERE id = 11")
+    pages = [browser.page(), browser.page(viewport=PHONE)]
+    for page in pages:
+        log_in(page, desk_stack)
+        page.locator("a.item").first.click()
+        page.wait_for_selector("[data-left]")
+    pages[1].get_by_label("Words for the record").fill("half a sentence")
+    name = pages[0].url.rpartition("/")[2]
+    assert desk_stack.gateway.vote(name, "reject", desk_stack.gateway.approver("tina"), "a test")[0] == 200
+    pages[0].wait_for_selector(".badge.rejected")
+    pages[1].wait_for_selector("#news:not([hidden])")
+    assert "it is rejected" in pages[1].inner_text("#news")
+    assert pages[1].get_by_label("Words for the record").input_value() == "half a sentence"
+    assert pages[1].get_by_role("button", name="Approve").is_disabled()
+    assert browser.problems == []

@@ -11,7 +11,7 @@ import httpx2
 import index_stand
 import psycopg
 import pytest
-from desk_stack import PHONE, DeskStack, events, log_in
+from desk_stack import DESKTOP, PHONE, DeskStack, events, log_in
 from index_stand import Action, a_session, asked, closed, decided, finished, opened
 
 from doorward_core import entries
@@ -301,4 +301,22 @@ def test_an_operator_sees_what_is_open_and_ends_it(stack, browser):
     assert page.locator("ul.sessions > li", has_text="crew-live").count() == 0
     with pytest.raises(psycopg.Error, match="it was told to stop"):
         client.execute("SELECT 1")
+    assert browser.problems == []
+
+
+def test_pictures_of_a_session_and_of_a_replay(stack, browser, picture):
+    name = (b"\7" * 16).hex()
+    for viewport in (DESKTOP, PHONE):
+        page = browser.page(viewport=viewport)
+        log_in(page, stack, AUDITOR)
+        search(page, '"limit 3"')
+        page.get_by_role("link", name="Open it in its session").first.click()
+        page.wait_for_selector("table.shown")
+        page.evaluate("scrollTo(0, 0)")
+        picture(page, "session")
+        page.goto(f"{stack.url}/sessions/{name}/replay")
+        page.wait_for_selector(".ap-player")
+        page.locator("ol.markers > li", has_text="exec denied").get_by_role("button").click()
+        expect_text(page.locator(".ap-player"), "Filesystem")
+        picture(page, "replay")
     assert browser.problems == []
