@@ -15,6 +15,7 @@ from doorward_console.asking import JsonOption
 from doorward_console.evidence.times import parse_time
 
 if TYPE_CHECKING:
+    from doorward_console.evidence.source import Source
     from doorward_console.evidence.write import Wanted, Written
 
 FromOption = Annotated[str, typer.Option("--from", help="Begin: 2026-01-01, 2026-01-01T08:00, or 30d for days ago.")]
@@ -24,7 +25,8 @@ SubjectOption = Annotated[
     list[str] | None, typer.Option("--subject", help="Only this subject, or whom it answers for; may be repeated.")
 ]
 LogsOption = Annotated[
-    list[Path], typer.Option("--log", envvar="DOORWARD_LOG", help="A log's folder; may be repeated.", file_okay=False)
+    list[Path] | None,
+    typer.Option("--log", envvar="DOORWARD_LOG", help="A log's folder; may be repeated.", file_okay=False),
 ]
 KeyOption = Annotated[list[str] | None, typer.Option("--key", help="A gateway's public key (vkey), or a file with it.")]
 WitnessOption = Annotated[list[str] | None, typer.Option("--witness", help="A witness's public key; may be repeated.")]
@@ -45,7 +47,9 @@ CosignedOption = Annotated[
 ArchiveOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--archive", envvar="DOORWARD_ARCHIVE", help="Archives (a folder, or s3://BUCKET/PREFIX), one for each --log."
+        "--archive",
+        envvar="DOORWARD_ARCHIVE",
+        help="Archives (a folder, or s3://BUCKET/PREFIX), one for each --log, or alone.",
     ),
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="The file to write.", dir_okay=False)]
@@ -54,7 +58,7 @@ OutOption = Annotated[Path, typer.Option("--out", "-o", help="The file to write.
 def evidence(
     *,
     begin: FromOption,
-    log: LogsOption,
+    log: LogsOption = None,
     end: ToOption = "",
     resource: ResourceOption = None,
     subject: SubjectOption = None,
@@ -74,7 +78,7 @@ def evidence(
     from doorward_core.record.keys import parse_identities  # noqa: PLC0415 - as above
     from doorward_core.record.proof import ProofError  # noqa: PLC0415 - as above
 
-    given = _given(log, keys, archive)
+    given = _given(log or [], keys, archive)
     now = time.time_ns()
     with output.failing(RecordError, ProofError, OSError, ValueError):
         wanted = Wanted(
@@ -94,30 +98,45 @@ def evidence(
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One log, with where its wrapped keys and its archive are, where that was said."""
+    """One log, with where its wrapped keys and its archive are, where that was said; without a folder, its archive."""
 
-    folder: Path
+    folder: Path | None
     keys: Path | None
     archive: str | None
 
 
 def _given(log: list[Path], keys: list[Path] | None, archive: list[str] | None) -> list[Given]:
-    if any(given and len(given) != len(log) for given in (keys, archive)):
+    count = len(log) or len(archive or ())
+    if not count:
+        output.fail("give --log, a log's folder, or --archive, or both")
+    if any(given and len(given) != count for given in (keys, archive)):
         output.fail("give as many --keys, and as many --archive, as --log")
     return [
-        Given(folder, keys[place] if keys else None, archive[place] if archive else None)
-        for place, folder in enumerate(log)
+        Given(log[place] if log else None, keys[place] if keys else None, archive[place] if archive else None)
+        for place in range(count)
     ]
 
 
 def _write(out: Path, logs: list[Given], notes: list[bytes], wanted: "Wanted") -> "Written":
-    from doorward_console.archived import fetcher  # noqa: PLC0415 - loaded by this command alone
-    from doorward_console.evidence.source import Source  # noqa: PLC0415 - as above
-    from doorward_console.evidence.write import write_bundle  # noqa: PLC0415 - as above
+    from doorward_console.evidence.write import write_bundle  # noqa: PLC0415 - loaded by this command alone
 
-    sources = [Source.of(log.folder, log.keys, cosigned=notes, fetch=fetcher(log.archive or "")) for log in logs]
+    sources = [_source(log, notes) for log in logs]
     with output.progress("gathering") as told:
         return write_bundle(out, sources, wanted, on_progress=told)
+
+
+def _source(log: Given, notes: list[bytes]) -> "Source":
+    from doorward_console.archive_commands import opened  # noqa: PLC0415 - loaded by this command alone
+    from doorward_console.archived import fetcher  # noqa: PLC0415 - as above
+    from doorward_console.evidence.source import Source  # noqa: PLC0415 - as above
+    from doorward_core.record.archive_places import ArchiveError  # noqa: PLC0415 - as above
+    from doorward_core.record.archive_source import ArchiveSource  # noqa: PLC0415 - as above
+    from doorward_core.record.tree_files import TreeFiles  # noqa: PLC0415 - as above
+
+    if log.folder is not None:
+        return Source.of(log.folder, log.keys, cosigned=notes, fetch=fetcher(log.archive or ""))
+    with output.failing(ArchiveError):
+        return Source(TreeFiles(ArchiveSource(opened(log.archive or ""))), log.keys, notes)
 
 
 def _tell(made: "Written", *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 import struct
 import zipfile
 import zlib
@@ -35,7 +36,8 @@ from evidence_stand import (
 
 from doorward_console.evidence.container import canonical, component
 from doorward_console.evidence.verify import Bundle, Refused
-from doorward_core.record import merkle
+from doorward_core.errors import RecordError
+from doorward_core.record import checkpoint, merkle
 from doorward_core.record.checkpoint import make_vkey, rotation_statement
 from doorward_core.record.encode import decode, encode
 
@@ -505,3 +507,98 @@ def test_ap_04_a_statement_cannot_draw_on_the_report(members):
     assert "\u202e" not in pages
     assert "&lt;i&gt;by&lt;/i&gt;" in pages
     assert component("<") == "~3c"
+
+
+# --- what a forger still had ------------------------------------------------------------------------------------------
+
+
+def test_l_07_a_log_of_another_name_beside_the_key_that_was_given(members, tmp_path):
+    """A name that reads alike, and the forger's own key: the auditor's key fits nothing, which must not end well."""
+    stand = story(Stand(tmp_path / "alike", "gateway.examp1e/a")).close()
+    bundle(stand, tmp_path / "alike.zip", vkeys=(stand.vkey,))
+    honest = json.loads(members["keys/keys.json"])["logs"][0]["vkey"]
+    status, words = said(tmp_path / "alike.zip", "--key", honest)
+    assert status == 1
+    assert "none of the keys given is this log's" in words
+
+
+def test_l_04_a_checkpoint_that_was_kept_is_compared_wherever_the_entries_reach(long, tmp_path):
+    """Whoever has the signing key rewrites the log and hands out no proof from the auditor's checkpoint on."""
+    stand, members = long
+    entries = entries_of(members)
+    kept = tmp_path / "kept"
+    about = json.loads(members[f"{LOG}/log.json"])
+    whole = list(stand.source().bundle(0))
+    at = 30
+    kept.write_bytes(note_over(stand, whole[:at]))
+    path = sealed_again(members, tmp_path / "good.zip")
+    status, words = said(path, "--key", stand.vkey, "--checkpoint", str(kept))
+    assert (status, "is the beginning of this log" in words) == (0, True), words
+    other = [*whole[:at]]
+    other[25] = altered(other[25], at=decode(other[25])["at"] + 1)
+    kept.write_bytes(note_over(stand, other))
+    status, words = said(path, "--key", stand.vkey, "--checkpoint", str(kept))
+    assert (status, "the log was rewritten" in words) == (1, True), words
+    assert about["runs"][-1] == [20, 42]
+    assert len(entries) == 23
+
+
+def test_l_04_a_checkpoint_that_was_kept_and_is_not_proved_is_no_success(long, tmp_path):
+    stand, members = long
+    kept = tmp_path / "kept"
+    kept.write_bytes(note_over(stand, stand.source().bundle(0)[:10]))
+    status, words = said(sealed_again(members, tmp_path / "b.zip"), "--key", stand.vkey, "--checkpoint", str(kept))
+    assert status == 1
+    assert "not proved to be the beginning of this log" in words
+
+
+def note_over(stand, entries):
+    root = merkle.root([merkle.leaf_hash(entry) for entry in entries])
+    return checkpoint.sign(checkpoint.Checkpoint(stand.origin, len(entries), root), signer(stand))
+
+
+def test_l_11_a_page_that_leaves_an_exception_out(members, refused):
+    page = members["report.html"].decode()
+    without = re.sub(r'data-figure="operations.refused">[0-9,]+<', "><", page)
+    assert without != page
+    assert "does not show the exception operations.refused" in refused(members | {"report.html": without.encode()})
+
+
+def test_l_11_figures_are_told_without_the_page(members, stand, tmp_path):
+    status, words = said(sealed_again(members, tmp_path / "b.zip"), "--key", stand.vkey, "--figures")
+    assert status == 0
+    assert f"{1:>12,} ! operations.refused" in words.splitlines()
+
+
+def test_l_02_a_recording_whose_lines_overwrite_one_another(members, refused):
+    """A carriage return that was never there hides on a screen what stood before it."""
+    name = next(name for name in members if name.endswith(".cast"))
+    lines = members[name].decode().splitlines()
+    at = next(at for at, line in enumerate(lines) if "red" in line)
+    lines[at] = lines[at].replace(" red", "\\r red")
+    assert "is not what the chunks of the log hold" in refused(members | {name: "\n".join([*lines, ""]).encode()})
+
+
+def test_l_07_a_file_of_keys_beside_those_that_are_named(members, refused):
+    vkey = make_vkey("gateway.example/a", Ed25519PrivateKey.generate().public_key().public_bytes_raw())
+    for name in ("keys/gateway.example~2fa.vkey", "keys/also.vkey"):
+        assert "is not a key that keys.json has" in refused(members | {name: f"{vkey}\n".encode()})
+
+
+def test_l_07_no_bundle_is_made_under_a_key_that_did_not_sign(stand, tmp_path):
+    other = make_vkey(stand.origin, Ed25519PrivateKey.generate().public_key().public_bytes_raw())
+    with pytest.raises(RecordError, match="is not signed by the key"):
+        bundle(stand, tmp_path / "b.zip", vkeys=(other,))
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_l_02_what_is_withheld_is_said_to_be_the_maker_s_word(tmp_path):
+    """In a clear log a maker can state that an operation was at another resource: it counts as out of scope."""
+    stand = Stand(tmp_path / "clear")
+    session = stand.session(1, "crew-1")
+    stand.operation(session, "crew-1", 1, verdict="deny")
+    stand.close()
+    bundle(stand, tmp_path / "b.zip", vkeys=(stand.vkey,), resources=("ledger",))
+    status, words = said(tmp_path / "b.zip", "--key", stand.vkey)
+    assert status == 0
+    assert "that they are out of scope, is stated, not proved" in words

@@ -89,12 +89,16 @@ class Collector:
         self._parts: list[tuple[Strict, bytes]] = []
         self._in_scope = True
         self._spoke: set[bytes] = set()
+        self._rotations: list[Strict] = []
 
     def run(self, outside: bytes | None, outside_size: int, progress: Callable[[int], None]) -> dict[str, object]:
         """Put the log's members into the bundle; give what report.json says of it."""
         context = self.source.context(self.first, self.end)
+        self._rotations += context.rotations
         for session, head in context.heads.items():
             self.scope.has(session, head)
+        for item in context.grants:
+            self._granted(item)
         self._neighbour()
         span = Span(self.first)
         index = self.first
@@ -117,6 +121,11 @@ class Collector:
         proof = subtrees.consistency(outside_size) if outside is not None else []
         self._describe(runs, gaps, proof, outside)
         return self._data(before)
+
+    def key_entries(self) -> list[Strict]:
+        """What the log says of its keys: its first entry, and every change of them; after `run`."""
+        first = [self.source.parsed(0)] if self.source.size else []
+        return [*first, *sorted(self._rotations, key=lambda item: item.index)]
 
     # --- entries of the period ----------------------------------------------------------------------------------------
 
@@ -146,6 +155,8 @@ class Collector:
 
     def _event(self, first: Strict, blob: bytes, leaf: bytes) -> None:
         kind = first.kind
+        if kind == EventKind.KEY_ROTATED:
+            self._rotations.append(first)
         if self._in_scope or first.key or not blob:
             self._to.counter.note(self.place, kind, first.head)
         if not self._in_scope:
@@ -172,6 +183,14 @@ class Collector:
                 self._to.put(member, text.encode())
 
     # --- context ------------------------------------------------------------------------------------------------------
+
+    def _granted(self, item: Strict) -> None:
+        """What let a request of the period go on before it, and who voted for it."""
+        in_scope = self.scope.has(item.session, item.head)
+        if in_scope or item.key or not item.payload:
+            self._to.counter.note(self.place, item.kind, item.head)
+        if in_scope and item.kind.startswith(_REQUESTS):
+            self._to.requests.take(self.place, item)
 
     def _neighbour(self) -> None:
         if self.first:

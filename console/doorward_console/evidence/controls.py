@@ -119,8 +119,8 @@ FIRST: Final = (
         ("approvals.held", "approvals.granted", "approvals.rejected", "approvals.ran"),
         ("approvals.ungranted", "approvals.own", "approvals.uncounted", "approvals.expired"),
         ("approvers",), ("requests",), (_LIST.format("approvals.ran"),),
-        "An approval that was granted before the period is not in the bundle: its operation counts as one without a "
-        "grant. A bundle that begins earlier has both.",
+        "Of a request that was granted before the period, the grant and its votes are in the bundle; they are not "
+        "counted in it.",
     ),
     Section(
         "first.recordings", "Sessions can be replayed",

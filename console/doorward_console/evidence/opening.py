@@ -8,14 +8,14 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from doorward_core.errors import RecordError
 from doorward_core.event import Value
 from doorward_core.record import keys
 from doorward_core.record.encode import EncodingError, decode
-from doorward_core.record.entry import EntryError, commitment, nonce, unframe
+from doorward_core.record.entry import EntryError
+from doorward_core.record.reveal import reveal
 from doorward_core.record.strict import Strict
 
 NONE, CLEAR, REVEALED, SEALED = "none", "clear", "revealed", "sealed"
@@ -50,18 +50,16 @@ class Opener:
         if not blob:
             return NONE, None
         try:
-            if not first.key:
-                return CLEAR, unframe(blob)
-            cipher = self._cipher(first)
-            if cipher is None:
+            cipher = self._cipher(first) if first.key else None
+            if first.key and cipher is None:
                 self.erased += self._is_gone(first)
                 return SEALED, None
-            salt, body = unframe(cipher.decrypt(nonce(first.index), blob, first.commit))
-        except (EntryError, InvalidTag) as error:
-            raise RecordError(f"entry {first.index}: its payload cannot be opened: {error or 'altered'}") from error
-        if commitment(salt, body) != first.commit:
-            raise RecordError(f"entry {first.index}: the payload is not the one that was committed to")
-        return REVEALED, (salt, body)
+            found = reveal(first, blob, cipher)
+        except EntryError as error:
+            raise RecordError(
+                f"entry {first.index}: its payload cannot be opened: {error}; see `doorward verify`"
+            ) from error
+        return REVEALED if first.key else CLEAR, (found.salt, found.body)
 
     def _cipher(self, first: Strict) -> AESGCM | None:
         if not self._identities or self._folder is None:

@@ -26,6 +26,9 @@ class Files(Protocol):
     def checkpoint(self) -> bytes | None:
         """The newest checkpoint's note."""
 
+    def freed(self) -> int:
+        """How many entries are in the archive alone."""
+
     def read(self, name: TileName) -> bytes | None:
         """One tile or bundle."""
 

@@ -152,7 +152,8 @@ def _limits_of(log: LogFacts) -> list[str]:
         said.append(f"{log.origin}: the checkpoint reaches to {moment(log.last_unix_ns)}; what came later is not here.")
     if log.withheld:
         said.append(
-            f"{log.origin}: {log.withheld:,} entries out of scope are given by their hashes; their headers are stated."
+            f"{log.origin}: {log.withheld:,} entries are given by their hashes; what is said of them, and so "
+            "that they are out of scope, is stated and not proved."
         )
     if log.erased:
         said.append(f"{log.origin}: of the sealed contents, {log.erased:,} were erased: their keys are gone.")

@@ -23,16 +23,26 @@ from doorward_core.record.tree_files import TileName, TreeFiles
 
 _BUNDLES: Final = 16  # kept: entries that a report cites often lie side by side
 _CONTEXT: Final = re.compile(rb"log\.opened|policy\.loaded|session\.(?:opened|closed)")
+_GRANTED: Final = re.compile(rb"approval\.(?:granted|voted)|break-glass\.opened")
+_GRANTS: Final = frozenset({EventKind.APPROVAL_GRANTED, EventKind.APPROVAL_VOTED, EventKind.BREAK_GLASS_OPENED})
+_REQUEST: Final = re.compile(rb"\xa7request(?:([\xa1-\xbf])|\xd9(.))", re.DOTALL)  # in canonical msgpack
+MAX_REQUEST: Final = 64  # bytes of an id: what is longer is none
 _ROTATED: Final = EventKind.KEY_ROTATED.encode()
 
 
 @dataclass(slots=True)
 class Context:
-    """What stands outside the period and is needed to read it; `sessions` were open when it began: place by id."""
+    """What stands outside the period and is needed to read it.
+
+    `sessions` were open when it began: place by id; `grants`, with the votes for them, are of requests that the period
+    names.
+    """
 
     runs: list[Run] = field(default_factory=list)
     sessions: dict[bytes, Run] = field(default_factory=dict)
     heads: dict[bytes, dict[str, object]] = field(default_factory=dict)
+    grants: list[Strict] = field(default_factory=list)
+    rotations: list[Strict] = field(default_factory=list)
 
 
 class _Both(FolderSource):
@@ -93,7 +103,10 @@ class Source:
         width = min(WIDTH, self.newest - number * WIDTH)
         data = self.files.read(TileName(-1, number, width))
         if data is None:
-            raise RecordError(f"{self.origin}: entries {number * WIDTH} to {number * WIDTH + width - 1} are missing")
+            missing = f"{self.origin}: entries {number * WIDTH} to {number * WIDTH + width - 1}"
+            if number * WIDTH < self.files.freed():
+                raise RecordError(f"{missing} were freed here and are in the archive: say where it is, with --archive")
+            raise RecordError(f"{missing} are missing")
         return data
 
     def _bundle(self, number: int) -> list[bytes]:
@@ -166,10 +179,13 @@ class Source:
         found = Context([(0, 1)] if self.size else [])
         closed: set[bytes] = set()
         policy = opened = False
-        for index, data in self._backwards(first):
+        wanted = self._requests(first, end) if first else set()
+        for index, data in self._backwards(first, grants=bool(wanted)):
             kind = self._rough(data)
             if kind == EventKind.KEY_ROTATED:
-                found.runs.append(self._whole(index))
+                self._rotation(found, index)
+            elif kind in _GRANTS and wanted:
+                self._grant(found, wanted, index)
             if opened and policy:
                 continue
             if kind == EventKind.POLICY_LOADED and not policy:
@@ -184,18 +200,50 @@ class Source:
                 if item.session not in closed and item.part == 0:
                     found.sessions.setdefault(item.session, self._whole(index))
                     found.heads.setdefault(item.session, item.head)
-        found.runs += [self._whole(index) for index in self._rotations(end)]
+        self._later(found, end)
+        found.grants.reverse()
         return found
 
-    def _backwards(self, first: int) -> Iterator[tuple[int, bytes]]:
+    def _later(self, found: Context, end: int) -> None:
+        for index in self._rotations(end):
+            self._rotation(found, index)
+
+    def _rotation(self, found: Context, index: int) -> None:
+        found.runs.append(self._whole(index))
+        found.rotations.append(self.parsed(index))
+
+    def _requests(self, first: int, end: int) -> set[bytes]:
+        """Ids of requests that entries of the period may name: those of some that name none, too."""
+        found: set[bytes] = set()
+        for number in range(first // WIDTH, -(-end // WIDTH)):
+            data = self.raw(number)
+            for match in _REQUEST.finditer(data):
+                length = match[1][0] - 0xA0 if match[1] else match[2][0]
+                if length <= MAX_REQUEST:
+                    found.add(data[match.end() : match.end() + length])
+        return found
+
+    def _grant(self, found: Context, wanted: set[bytes], index: int) -> None:
+        """Take what let a request go on that the period names, or was a vote for it."""
+        item = self.parsed(index)
+        request = item.head.get("request")
+        if isinstance(request, str) and request.encode() in wanted and item.part == 0:
+            found.runs.append(self._whole(index))
+            found.grants.append(item)
+
+    def _backwards(self, first: int, *, grants: bool) -> Iterator[tuple[int, bytes]]:
         """Entries before `first` that may be of a kind that matters, the last one first."""
+
+        def matters(data: bytes) -> bool:
+            return bool(_CONTEXT.search(data) or _ROTATED in data or (grants and _GRANTED.search(data)))
+
         for number in range((first - 1) // WIDTH, -1, -1) if first else ():
             data = self.raw(number)
-            if not _CONTEXT.search(data) and _ROTATED not in data:
+            if not matters(data):
                 continue
             entries = self.split(number, data)[: first - number * WIDTH]
             for place in range(len(entries) - 1, -1, -1):
-                if _CONTEXT.search(entries[place]) or _ROTATED in entries[place]:
+                if matters(entries[place]):
                     yield number * WIDTH + place, entries[place]
 
     def _rotations(self, end: int) -> Iterator[int]:

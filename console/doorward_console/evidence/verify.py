@@ -696,7 +696,7 @@ class Figure:
 
     def __init__(self, line: str) -> None:
         self.id, exception, kinds, conditions = line.split("|")
-        self.kinds = kinds.split(", ")
+        self.kinds, self.exception = kinds.split(", "), bool(exception)
         self.limit = SAMPLED_EXCEPTIONS if exception else SAMPLED
         self.sum, self.tests = "", []
         for condition in filter(None, conditions.split("; ")):
@@ -870,12 +870,33 @@ def remember(known: Dict[bytes, bool], key: bytes, value: bool) -> None:
     known[key] = value
 
 
+class Printed:
+    """A digest of output in which line ends count alike, whole or not: a recording makes them whole for a player."""
+
+    def __init__(self) -> None:
+        self.hash, self.tail = hashlib.sha256(), ""
+
+    def take(self, text: str) -> None:
+        """The next piece. A carriage return counts, unless it stands before the end of a line, or before another."""
+        text = self.tail + text
+        kept = text.rstrip("\r")
+        self.tail = "\r" if len(kept) < len(text) else ""
+        kept = re.sub("\r+(\n?)", lambda found: found[1] or "\r", kept)
+        self.hash.update(kept.encode("utf-8", "surrogatepass"))
+
+    def digest(self) -> bytes:
+        """Of all of it."""
+        self.hash.update(self.tail.encode())
+        self.tail = ""
+        return self.hash.digest()
+
+
 class Played:
     """The output of one operation as its chunks have it, to be compared with a recording."""
 
     def __init__(self) -> None:
         self.decoders: Dict[str, Any] = {}
-        self.digest, self.pieces = hashlib.sha256(), 0
+        self.printed, self.pieces = Printed(), 0
 
     def take(self, stream: Any, data: Any) -> None:
         """The next chunk."""
@@ -885,12 +906,7 @@ class Played:
         if stream not in self.decoders and len(self.decoders) < 4:
             self.decoders[stream] = codecs.getincrementaldecoder("utf-8")("replace")
         if stream in self.decoders:
-            self.digest.update(printed(self.decoders[stream].decode(data)))
-
-
-def printed(text: str) -> bytes:
-    """What counts when output is compared: line ends may have been made whole for a player."""
-    return text.replace("\r", "").encode("utf-8", "surrogatepass")
+            self.printed.take(self.decoders[stream].decode(data))
 
 
 class Log:
@@ -909,6 +925,8 @@ class Log:
         self.whole = self.withheld = self.context = self.last_at = 0
         self.open: List[Entry] = []
         self.open_in_scope = True
+        self.kept: Set[int] = set()  # sizes of checkpoints that the auditor kept
+        self.roots: Dict[int, bytes] = {}  # at these sizes, where the entries reach there
         self.revealed = self._revealed()
         self.next_revealed = next(self.revealed, None)
 
@@ -996,6 +1014,7 @@ class Log:
     def read(self) -> None:
         """Every entry, and the root that they make with what the bundle does not hold."""
         tree, gaps, records = Tree(), iter(self.gaps), self._records()
+        self.kept = self.check.kept_sizes(self.origin)
         for start, end in [*self.runs, (self.size, self.size)]:
             for level in levels(tree.size, start):
                 value = next(gaps, None)
@@ -1004,17 +1023,24 @@ class Log:
                 tree.take(value, level)
             self._close(start)
             for index in range(start, end):
+                self._mark(tree)
                 record = next(records, None)
                 if record is None:
                     raise Refused(f"{self.origin}: entry {index} is missing: the files of entries end before it")
                 tree.take(self._entry(index, *record))
             self._close(end)
+            self._mark(tree)
         if next(gaps, None) is not None or next(records, None) is not None:
             raise Refused(f"{self.folder} holds more entries or hashes than its runs say")
         if self.next_revealed is not None:
             self.check.bad(f"{self.origin}: entry {self.next_revealed[0]} is revealed, and is not a sealed event here")
         if tree.root() != self.note.root:
             self.check.bad(f"{self.origin}: the entries do not make the root of the checkpoint: something was changed")
+
+    def _mark(self, tree: Tree) -> None:
+        """Keep the root of this size, if a checkpoint of it was kept: what was taken so far is a tree by itself."""
+        if tree.size in self.kept:
+            self.roots[tree.size] = tree.root()
 
     def _entry(self, index: int, data: bytes, leaf: Optional[bytes]) -> bytes:
         try:
@@ -1184,7 +1210,7 @@ class Check:
 
     def said(self, what: str) -> None:
         """Something that was checked."""
-        if not (self.options.list or self.options.show or self.options.quiet):
+        if not (self.options.list or self.options.show or self.options.figures or self.options.quiet):
             tell("  ", what)
 
     def note(self, what: str) -> None:
@@ -1299,8 +1325,8 @@ class Check:
         )
         if log.withheld:
             self.note(
-                f"{log.origin}: {log.withheld:,} entries out of scope are given by their hashes; "
-                f"what is said of them is stated, not proved"
+                f"{log.origin}: {log.withheld:,} entries are given by their hashes; what is said of them, and so that "
+                f"they are out of scope, is stated, not proved: who doubts it asks for these entries"
             )
         if log.end == log.size:
             self.note(
@@ -1322,14 +1348,18 @@ class Check:
                 type(one) is not dict or type(one.get("vkey")) is not str for one in named[group]
             ):
                 raise Refused("keys/keys.json does not name keys")
+        self._key_files(named["logs"])
         for log in self.logs:
             pinned = [key for key in given if key.name == log.origin and key.kind == LOG_KEY]
-            if not pinned:
+            if not pinned and given:
+                self.bad(f"{log.origin}: none of the keys given is this log's: its key has to be given, too")
+            elif not pinned:
                 self.note(
                     f"{log.origin}: key not pinned: pass --key with the vkey as you had it from elsewhere; "
                     f"until then this shows only that the bundle agrees with itself"
                 )
-                pinned = [key for key in (Key(one["vkey"]) for one in named["logs"]) if key.name == log.origin]
+            stated_keys = [key for key in (Key(one["vkey"]) for one in named["logs"]) if key.name == log.origin]
+            pinned = pinned or stated_keys
             if not pinned:
                 self.bad(f"{log.origin}: there is no key for it")
                 continue
@@ -1339,11 +1369,23 @@ class Check:
             if key.name not in {log.origin for log in self.logs}:
                 self.note(f"no log here is of {key.name}, whose key was given")
 
+    def _key_files(self, logs: List[Any]) -> None:
+        """The files of keys are what keys.json says, and no others."""
+        wanted = {f"keys/{escaped(Key(one['vkey']).name)}.vkey": one["vkey"] for one in logs}
+        for name in self.bundle.under("keys/"):
+            if name != "keys/keys.json" and self.bundle.read(name) != (wanted.get(name, "") + "\n").encode():
+                self.bad(f"{name!a} is not a key that keys.json has")
+
     def _signature(self, log: Log, chain: List[Tuple[int, Key]]) -> None:
         key = [key for since, key in chain if since <= log.size][-1]
         good, _ = log.note.by(key)
         if good is None:
-            self.bad(f"{log.origin}: the checkpoint is not signed by the key")
+            found = {blob[:4].hex() for name, blob in log.note.lines if name == log.origin}
+            signers = ", ".join(sorted(found)) or "none"
+            self.bad(
+                f"{log.origin}: the checkpoint is not signed by the key {key.id.hex()}: it has the key id {signers}; "
+                f"if that was the log's key before a change, the checkpoint is older than the change: give that key"
+            )
         elif not good:
             self.bad(f"{log.origin}: the checkpoint's signature is wrong")
         else:
@@ -1357,6 +1399,10 @@ class Check:
             if note.origin == log.origin:
                 self._older(log, chain, name, note)
 
+    def kept_sizes(self, origin: str) -> Set[int]:
+        """Sizes of the checkpoints of this log that the auditor holds."""
+        return {note.size for note in (Note(data) for _, data in self.options.checkpoints) if note.origin == origin}
+
     def _older(self, log: Log, chain: List[Tuple[int, Key]], name: str, note: Note) -> None:
         """Whether the log goes on from an older checkpoint."""
         key = [key for since, key in chain if since <= note.size][-1]
@@ -1367,17 +1413,22 @@ class Check:
                 f"{name}: covers {note.size:,} entries of {log.origin}, "
                 f"the bundle's checkpoint {log.size:,}: entries were removed"
             )
-        elif consistent(note, log.size, log.note.root, log.consistency if note.size < log.size else []):
+        elif note.size == log.size and note.root != log.note.root:
+            self.bad(f"{name}: another root over {note.size:,} entries: there are two logs under one key")
+        elif note.size in log.roots and log.roots[note.size] != note.root:
+            self.bad(f"{name}: another root over {note.size:,} entries: the log was rewritten, or there are two")
+        elif note.size in log.roots or consistent(
+            note, log.size, log.note.root, log.consistency if note.size < log.size else []
+        ):
             self.said(
                 f"{log.origin}: the older checkpoint over {note.size:,} entries ({name}) is the beginning of this log"
             )
         elif name == f"{log.folder}/outside":
             self.bad(f"{name}: the log is no continuation of this checkpoint: it was rewritten or forked")
-        elif note.size == log.size:
-            self.bad(f"{name}: another root over {note.size:,} entries: there are two logs under one key")
         else:
-            self.note(
-                f"{name}: the bundle has no proof from this checkpoint on; ask for one made with --checkpoint {name}"
+            self.bad(
+                f"{name}: not proved to be the beginning of this log: the bundle has no proof from this checkpoint on; "
+                f"ask for one made with --checkpoint {name}"
             )
 
     def _witnesses(self, log: Log, stated: List[Key]) -> None:
@@ -1431,16 +1482,19 @@ class Check:
             played = self.played[self._recording(one)]
             listed |= {one["file"], one["file"][:-5] + ".txt"}
             digest = self._cast(one["file"])
-            if digest != played.digest.digest() or played.pieces != one["pieces"]:
+            if digest != played.printed.digest() or played.pieces != one["pieces"]:
                 self.bad(f"{one['file']!a} is not what the chunks of the log hold")
         for name in self.bundle.under("recordings/"):
             if name not in listed:
                 self.bad(f"{name} is not in report.json")
         if self.played:
-            self.said(f"recordings: {len(self.played):,}, each the output that the log's chunks hold")
+            self.said(
+                f"recordings: {len(self.played):,}, each the output that the log's chunks hold; "
+                f"their pace and titles, and the texts beside them, are the maker's"
+            )
 
     def _cast(self, name: str) -> bytes:
-        digest = hashlib.sha256()
+        output = Printed()
         for line in self.bundle.read(name).split(b"\n")[1:]:
             if line.count(b",") + line.count(b"[") + line.count(b"{") > MAX_JSON_ITEMS:
                 raise Refused(f"{name}: a line with too much in it")
@@ -1451,8 +1505,8 @@ class Check:
             if line and (type(event) is not list or len(event) != 3 or type(event[2]) is not str):
                 raise Refused(f"{name}: a line that is no event")
             if line and event[1] == "o":
-                digest.update(printed(event[2]))
-        return digest.digest()
+                output.take(event[2])
+        return output.digest()
 
     def _figures(self) -> None:
         report = self.report
@@ -1488,10 +1542,17 @@ class Check:
                 self.bad(f"report.html: the figure {name!a} is not what the entries say")
         if not found:
             self.bad("report.html has no figures")
+        there = {name for name, _ in found}
+        for figure in self.counter.figures.values():
+            if figure.exception and figure.count and figure.id not in there:
+                self.bad(f"report.html does not show the exception {figure.id}, which is {figure.count:,}")
         self.said(
-            f"report.html: {len(found)} figures in it are those counted; "
-            f"its words, and the pages of entries, are its maker's"
+            f"report.html: {len(found)} figures in it are those counted; its words, what it looks like, and the pages "
+            f"of entries, are its maker's: where a number matters, take it from --figures"
         )
+        if self.options.figures:
+            for figure in self.counter.figures.values():
+                tell("", f"{figure.count:>12,} {'!' if figure.exception and figure.count else ' '} {figure.id}")
 
     # --- asked for ----------------------------------------------------------------------------------------------------
 
@@ -1546,6 +1607,7 @@ def arguments(argv: List[str]) -> argparse.Namespace:
         choices=[line.split("|")[0] for line in FIGURES.splitlines()],
         help="print every entry that a figure counts",
     )
+    parser.add_argument("--figures", action="store_true", help="print every figure, counted from the entries")
     parser.add_argument("--show", nargs=2, type=int, metavar=("LOG", "INDEX"), help="print one entry")
     parser.add_argument("--quiet", action="store_true", help="say nothing but the result")
     options = parser.parse_args(argv)

@@ -27,6 +27,7 @@ from doorward_console.evidence.scope import Scope
 from doorward_console.evidence.source import Source
 from doorward_core.errors import RecordError
 from doorward_core.record import proof
+from doorward_core.record.key_chain import key_chain
 
 README: Final = """\
 Evidence of access, made by Doorward.
@@ -156,6 +157,8 @@ def _one(collector: Collector, wanted: Wanted, done: _Done, told: Callable[[int]
     vkey, key_from = _key(source, wanted)
     outside, outside_size = _outside(source, wanted)
     data = collector.run(outside, outside_size, told)
+    if vkey:
+        _check_key(collector, vkey)
     done.casts += collector.casts.found
     facts = LogFacts(
         data, source.origin, vkey, key_from, _witnesses(source, wanted), collector.first, collector.end,
@@ -166,12 +169,26 @@ def _one(collector: Collector, wanted: Wanted, done: _Done, told: Callable[[int]
 
 
 def _key(source: Source, wanted: Wanted) -> tuple[str, str]:
-    """The log's key, and where it is from; one that was given must have signed the checkpoint, or be in its chain."""
+    """The log's key, and where it is from."""
     for vkey in wanted.vkeys:
         if proof.Key.parse(vkey).origin == source.origin:
             return vkey.strip(), "given when the bundle was made"
     named = source.parsed(0).head.get("vkey")
     return (named, "the log's first entry") if isinstance(named, str) else ("", "")
+
+
+def _check_key(collector: Collector, vkey: str) -> None:
+    """A bundle that would not verify under the key that is in it is not made."""
+    source = collector.source
+    key = key_chain(proof.Key.parse(vkey), source.origin, collector.key_entries(), 0).at(source.size)
+    try:
+        if key is not None:
+            proof.checkpoint(source.note, key)
+    except proof.ProofError as error:
+        raise RecordError(
+            f"{source.origin}: the checkpoint over {source.size} entries is not signed by the key {vkey} ({error}); "
+            "where the log's key was changed since, give the key from before, or a checkpoint that was cosigned since"
+        ) from error
 
 
 def _witnesses(source: Source, wanted: Wanted) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import binascii
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,7 +29,6 @@ from doorward_core.record.entry import (
     MAX_PAYLOAD,
     SALT_BYTES,
     EntryError,
-    Fields,
     commitment,
     nonce,
     parse,
@@ -51,7 +50,27 @@ class Revealed:
     body: bytes
 
 
-def reveal(first: Fields, blob: bytes, cipher: AESGCM | None) -> Revealed:
+class First(Protocol):
+    """The first entry of an event, whoever read it."""
+
+    @property
+    def origin(self) -> str:
+        """Of the log."""
+
+    @property
+    def index(self) -> int:
+        """Its place there."""
+
+    @property
+    def key(self) -> bytes:
+        """Id of the key that its content is sealed with; empty where it is not."""
+
+    @property
+    def commit(self) -> bytes:
+        """What it commits to."""
+
+
+def reveal(first: First, blob: bytes, cipher: AESGCM | None) -> Revealed:
     """Take the content out of an event: `first` is its first entry, `blob` its joined parts; raises EntryError."""
     if not blob:
         raise EntryError("it has no content")

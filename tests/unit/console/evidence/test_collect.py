@@ -2,7 +2,7 @@ import json
 
 import pyrage
 import pytest
-from evidence_stand import HOSTILE, NOW, Stand, bundle, records, said, story, unpacked
+from evidence_stand import HOSTILE, LOG, NOW, Stand, bundle, entries_of, ident, records, said, story, unpacked
 
 from doorward_console.evidence import collect
 from doorward_core.errors import RecordError
@@ -128,3 +128,42 @@ def test_a_log_that_is_not_what_its_checkpoint_says_makes_no_bundle(told, tmp_pa
     with pytest.raises(RecordError, match="verify"):
         bundle(told, tmp_path / "e.zip")
     assert not (tmp_path / "e.zip").exists()
+
+
+def _ran(stand, session, request):
+    stand.operation(session, "crew-1", 900, resource="shop", verb="DELETE", action="write", request=request)
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_what_was_granted_before_the_period_comes_in_with_its_votes_and_is_not_counted(tmp_path, sealed):
+    """A grant that lasts is used in a later period than the one in which it was given."""
+    recipients = (str(pyrage.x25519.Identity.generate().to_public()),) if sealed else ()
+    stand = Stand(tmp_path / "granted", recipients=recipients)
+    session = stand.session(1, "crew-1")
+    stand.approval(session, ident(1), "crew-1", approver="anna", request="req-used")
+    stand.approval(session, ident(2), "crew-1", approver="bert", request="req-idle")
+    stand.add("break-glass.opened", {"request": "bg-1", "subject": "crew-1", "resource": "shop"}, {"reason": "fire"})
+    for _ in range(600):
+        stand.add("gateway.error", {"what": "long ago"})
+    begin = stand.wait(100)
+    _ran(stand, session, "req-used")
+    _ran(stand, session, "bg-1")
+    _ran(stand, session, "req-never")
+    stand.close()
+    for scope in ({}, {"resources": ("shop",)}, {"subjects": ("crew-1",)}):
+        made = bundle(stand, tmp_path / "b.zip", begin, vkeys=(stand.vkey,), **scope)
+        figures = made.figures
+        assert (figures["approvals.ran"], figures["approvals.ungranted"], figures["approvals.granted"]) == (3, 1, 0)
+        status, words = said(tmp_path / "b.zip", "--key", stand.vkey)
+        assert status == 0, words
+        members = unpacked(tmp_path / "b.zip")
+        runs = json.loads(members[f"{LOG}/log.json"])["runs"]
+        there = {index for start, end in runs for index in range(start, end)}
+        kinds = (
+            [decode(entry)["kind"] for entry in entries_of(members)]
+            if sealed
+            else ["approval.granted", "approval.voted"]
+        )
+        assert kinds.count("approval.granted") == kinds.count("approval.voted") == 1
+        assert len(there) < 20
+        assert "anna" in members["report.html"].decode()
