@@ -31,6 +31,7 @@ from doorward_demo.story import Story
 from doorward_demo.terminal import Screen
 
 DEFAULT_STATE = Path(".doorward/demo")
+A_CHANGE = "UPDATE customer SET newsletter = true WHERE id = 42"
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
 
 
@@ -193,9 +194,13 @@ def _ways_on(place: Stack, crm: Api, web: Host | None, cluster: Prod | None) -> 
     command = "doorward" if _on_path() else str(Path(sys.executable).with_name("doorward"))
     reach = f"--gateway {place.control} --token-file {place.token_file(APPROVER)}"
     return (
-        ("be the agent; the token is good for an hour", _psql_line(place, _find_psql(None), token)),
+        (
+            "be the agent, who asks for a change: psql waits until Tom approves it at the desk, below",
+            f'{_psql_line(place, _find_psql(None), token)} -c "{A_CHANGE}"',
+        ),
+        ("or ask for what you like; the token is good for an hour", _psql_line(place, _find_psql(None), token)),
         ("", f"{_curl_line(place, token)} {crm.url('/customers/42')}"),
-        *((("", web.command("uptime")),) if web else ()),
+        *((("", f"{web.command('uptime')}    # its certificate is good for a quarter of an hour"),) if web else ()),
         *((("", cluster.command("get pods -n shop")),) if cluster else ()),
         ("a new token, when that one has expired", f"{command} token {AGENT} {_secrets(place)} > {token}"),
         (
@@ -216,7 +221,7 @@ def _ways_on(place: Stack, crm: Api, web: Host | None, cluster: Prod | None) -> 
         ("", f"{command} export last --har --log {crm.log} -o session.har    # for a browser's developer tools"),
         *(("", f"{command} replay last --log {one.log}") for one in (web, cluster) if one),
         (
-            "ask who changed something, and take the evidence away",
+            "ask who changed something (at the desk: Ana, the box on the front page), and take the evidence away",
             f"{command} find 'who changed customer 42 today, and who approved it' --log {place.log}",
         ),
         ("", f"{command} evidence --from 1d --log {place.log} {_key(place).replace('--key-file', '--key')}"),
