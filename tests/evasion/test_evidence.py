@@ -602,3 +602,24 @@ def test_l_02_what_is_withheld_is_said_to_be_the_maker_s_word(tmp_path):
     status, words = said(tmp_path / "b.zip", "--key", stand.vkey)
     assert status == 0
     assert "that they are out of scope, is stated, not proved" in words
+
+
+def test_l_08_a_policy_s_file_may_have_any_name(tmp_path):
+    """A long path must not keep a bundle from being made, nor a name lead out of its folder."""
+    stand = Stand(tmp_path / "names")
+    long = "/etc/" + "d" * 300 + "/policy.yaml"
+    texts = {long: "a", long.replace("d", "e", 1): "b", "../../x": "c", "\u202e\x1b]0;x\x07": "d"}
+    stand.add("policy.loaded", {"policy": bytes(range(32))}, {"texts": texts})
+    stand.close()
+    bundle(stand, tmp_path / "b.zip", vkeys=(stand.vkey,))
+    status, words = said(tmp_path / "b.zip", "--key", stand.vkey)
+    assert (status, "policies: 4 texts" in words) == (0, True), words
+
+
+def test_l_08_an_origin_may_be_as_long_as_it_may(tmp_path):
+    stand = Stand(tmp_path / "origin", "/" * 128)
+    stand.terminal(1, "berta", (b"x",))
+    stand.close()
+    bundle(stand, tmp_path / "b.zip", vkeys=(stand.vkey,))
+    status, words = said(tmp_path / "b.zip", "--key", stand.vkey)
+    assert (status, "recordings: 1" in words) == (0, True), words

@@ -27,6 +27,8 @@ MAX_MEMBER: Final = 64 * 1024 * 1024
 MAX_FILE: Final = (1 << 32) - 1
 LEVEL: Final = 1  # of deflate: a million entries are packed in seconds, at a tenth more than the best would take
 _NAME: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){0,5}")
+_COMPONENT: Final = 100
+_COMPONENT_END: Final = 33
 _MAX_NAME: Final = 200
 _LOCAL: Final = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL: Final = struct.Struct("<4sHHHHHHIIIHHHHHII")
@@ -45,10 +47,14 @@ def canonical(value: object) -> bytes:
 def component(name: str) -> str:
     """A name as a component of a member's path."""
     plain = "_-ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-    return "".join(
+    found = "".join(
         letter if letter in plain or (letter == "." and place) else "".join(f"~{byte:02x}" for byte in letter.encode())
         for place, letter in enumerate(name)
     )
+    if len(found) <= _COMPONENT:
+        return found
+    # Longer ones would not fit into a member's name: their hash, so that they differ, and their end, to be read.
+    return f"~~{hashlib.sha256(name.encode()).hexdigest()}~{found[-_COMPONENT_END:]}"
 
 
 @dataclass(frozen=True, slots=True)

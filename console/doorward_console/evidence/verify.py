@@ -589,10 +589,13 @@ def no_number(_: str) -> Any:
 def escaped(name: str) -> str:
     """A name as a component of a path."""
     safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
-    return "".join(
+    found = "".join(
         char if char in safe or (char == "." and place) else "".join(f"~{byte:02x}" for byte in char.encode())
         for place, char in enumerate(name)
     )
+    if len(found) <= LONGEST:
+        return found
+    return f"~~{hashlib.sha256(name.encode()).hexdigest()}~{found[-(LONGEST - 67) :]}"
 
 
 # === what is counted (evidence.md section 7) ==========================================================================
@@ -681,6 +684,7 @@ labels|masked{}|operations.masked
 coverage|coverage[]|access.uncovered
 reasons|reason|operations.refused, access.refused
 """
+LONGEST = 100  # characters of a component; what is longer is named by its hash and its end
 LISTED, SAMPLED, SAMPLED_EXCEPTIONS, ROWS, GROUPS, KEY_CHARACTERS = 1000, 25, 100, 200, 20_000, 200
 Facts = Dict[str, Any]
 
@@ -1456,7 +1460,7 @@ class Check:
         if type(digest) is not bytes or type(texts) is not dict:
             return
         for name, text in texts.items():
-            if type(text) is str and len(self.texts) < 10_000:
+            if name and type(text) is str and len(self.texts) < 10_000:
                 path = f"policies/{digest.hex()}/{escaped(name)}"
                 self.texts[path] = hashlib.sha256(text.encode()).digest()
 
