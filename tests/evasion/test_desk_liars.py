@@ -8,6 +8,7 @@ import trio
 from doorward_console.web.live import BETWEEN_S, Stream, Streams
 from doorward_console.web.reach import Told
 from doorward_console.web.views import clock, moment, stamp
+from doorward_console.web.visits import BODY_S, Refusal, read_form
 from doorward_console.web.waiting import gathered
 from doorward_console.web.watching import Watching
 
@@ -108,3 +109,25 @@ def _lies():
 def test_ap_04_rows_of_the_wrong_types_are_text_and_nothing_else():
     found = gathered([Told("pg", json.loads(json.dumps(_lies())))], ())
     assert [(row.id, row.text, row.flags) for row in found.rows] == [("ap-aaaaaaaaaaaa", "", ())]
+
+
+class HalfASender:
+    """A request whose body never ends."""
+
+    def __init__(self, *chunks):
+        self.headers, self._chunks = {"content-type": "application/x-www-form-urlencoded"}, chunks
+
+    async def stream(self):
+        for chunk in self._chunks:
+            await trio.lowlevel.checkpoint()
+            yield chunk
+        while True:
+            await trio.sleep(1)
+            yield b"a"
+
+
+@pytest.mark.parametrize("sent", [(), (b"back=",)])
+async def test_ap_06_half_a_form_is_not_waited_for_without_end(autojump_clock, sent):
+    with trio.fail_after(BODY_S + 1), pytest.raises(Refusal) as caught:
+        await read_form(HalfASender(*sent))
+    assert caught.value.status == 408

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import parse_qsl, quote
 
+import trio
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -31,6 +32,8 @@ from doorward_core.model import Peer
 
 MAX_FORM_BYTES = 64 * 1024
 """A reason has a thousand characters, a passkey's answer a few thousand."""
+BODY_S = 15.0
+"""For the whole of a form: a connection that sends half of one must not be held for ever, by anybody."""
 MAX_FIELDS = 64
 MAX_DIGITS = 9
 RENEW_BEFORE_NS = 30 * 1_000_000_000
@@ -227,17 +230,20 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 async def read_body(request: Request) -> bytes:
-    """What was sent, bounded. Raises Refusal."""
+    """What was sent, bounded in size and time. Raises Refusal."""
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or len(declared) > MAX_DIGITS or int(declared) > MAX_FORM_BYTES:
         raise Refusal(413, "This is more than is taken here.")
     body = bytearray()
-    # Closed here: left by a raise, the library's generator would linger.
-    async with aclosing(request.stream()) as stream:
-        async for chunk in stream:
-            body += chunk
-            if len(body) > MAX_FORM_BYTES:
-                raise Refusal(413, "This is more than is taken here.")
+    with trio.move_on_after(BODY_S) as waiting:
+        # Closed here: left by a raise, the library's generator would linger.
+        async with aclosing(request.stream()) as stream:
+            async for chunk in stream:
+                body += chunk
+                if len(body) > MAX_FORM_BYTES:
+                    raise Refusal(413, "This is more than is taken here.")
+    if waiting.cancelled_caught:
+        raise Refusal(408, "This did not arrive in time; nothing was done.")
     return bytes(body)
 
 
