@@ -24,6 +24,7 @@ from doorward_core.net.secrets import resolve_secret
 from doorward_core.record.archive_places import FolderPlace, Place, StorePlace, StoreSettings
 from doorward_core.record.archiving import Archiving, Beside
 from doorward_core.record.space import Space
+from doorward_core.record.witnessing import COSIGNED
 from doorward_core.record.writer import Log
 
 
@@ -58,7 +59,8 @@ async def begin(
     background.start_soon(space.run)
     archiving = None
     if record.archive is not None:
-        beside = Beside(record.folder, config.origin, log.limits, keep)
+        cosigned = record.mirror / COSIGNED if record.mirror is not None and record.witnesses is not None else None
+        beside = Beside(record.folder, config.origin, log.limits, keep, cosigned)
         archiving = Archiving(record.archive, beside, opening(record.archive), time.time_ns)
         background.start_soon(archiving.run)
     house = House(

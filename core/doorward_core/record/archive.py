@@ -24,6 +24,7 @@ from doorward_core.record.tiles import ENTRIES, pack_bundle, tile_path, unpack_b
 from doorward_core.record.tree_files import FREED, TileName, TreeFiles
 
 CHECKPOINTS: Final = "checkpoint"
+COSIGNED: Final = "cosigned"
 BATCH_BYTES: Final = 16 * 1024 * 1024
 BATCH_OBJECTS: Final = 64
 WORKERS: Final = 8  # a store answers in tens of milliseconds: this many at a time keep up with a busy log
@@ -46,6 +47,11 @@ def checkpoint_path(size: int) -> str:
     return f"{CHECKPOINTS}/{size:020d}"
 
 
+def cosigned_path(size: int) -> str:
+    """Path of an archived checkpoint that witnesses have cosigned."""
+    return f"{COSIGNED}/{size:020d}"
+
+
 def newest(place: Place, after: int = -1) -> str:
     """Path of the checkpoint of the greatest size; "" where there is none behind `after`."""
     last = ""
@@ -65,6 +71,7 @@ class Archiver:
         self._terms = terms
         self._tree = Tree()
         self.size = -1
+        self.cosigned_size = 0
         self.lost: tuple[str, ...] = ()
         self.stopped = False  # the gateway goes down: what has not begun, does not begin
 
@@ -240,6 +247,22 @@ class Archiver:
         except CheckpointError as error:
             raise ArchiveError(f"the archive holds something else as {path}") from error
         self._locked(path, kept.mode, kept.locked_until_unix_ns, now_unix_ns if new else 0)
+
+    def keep_cosigned(self, note: bytes, now_unix_ns: int) -> None:
+        """Put a checkpoint that witnesses have cosigned beside the others, once the archive has what it covers."""
+        found = self._ours(note, "the cosigned checkpoint")
+        here = self.local()
+        if not self.cosigned_size < found.size <= self.size or here is None:
+            return
+        if self._tree_at(found.size, here[0].size).root() != found.root:
+            raise ArchiveError(f"the checkpoint over {found.size} entries that witnesses cosigned is not of this log")
+        path = cosigned_path(found.size)
+        new = self._place.put(path, note)
+        kept = self._place.get(path, MAX_NOTE)
+        if kept is None or self._ours(kept.data, f"the archive's {path}") != found:
+            raise ArchiveError(f"the archive holds something else as {path}")
+        self._locked(path, kept.mode, kept.locked_until_unix_ns, now_unix_ns if new else 0)
+        self.cosigned_size = found.size
 
     # --- freeing ------------------------------------------------------------------------------------------------------
 

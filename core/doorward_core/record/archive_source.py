@@ -18,6 +18,7 @@ from doorward_core.record.tree_files import TreeFiles
 from doorward_core.record.verify import Report, verify
 
 _CHECKPOINT = re.compile(r"checkpoint/([0-9]{20})")
+_COSIGNED = re.compile(r"cosigned/([0-9]{20})")
 _MAX_NOTE = 128 * 1024
 _MAX_NAMED = 100  # further checkpoints that are wrong say nothing new
 
@@ -42,6 +43,10 @@ class ArchiveSource:
         """Paths of all checkpoints."""
         return (path for path in self._place.names("checkpoint") if _CHECKPOINT.fullmatch(path))
 
+    def cosigned(self) -> Iterator[str]:
+        """Paths of all checkpoints that witnesses cosigned."""
+        return (path for path in self._place.names("cosigned") if _COSIGNED.fullmatch(path))
+
     def note(self, path: str) -> bytes | None:
         """A checkpoint."""
         kept = self._place.get(path, _MAX_NOTE + 1)
@@ -61,7 +66,7 @@ class ArchiveSource:
         if below:
             return
         for path in self._place.names(""):
-            if not _CHECKPOINT.fullmatch(path):
+            if not (_CHECKPOINT.fullmatch(path) or _COSIGNED.fullmatch(path)):
                 # What a tree has besides tiles, an archive must not: a name with something before it is none.
                 yield path if path.startswith("tile/") else f"archive:{path}", True
 
@@ -80,7 +85,7 @@ def verify_archive(
         return report
     hashes = TileHashes(TreeFiles(source), report.checkpoint_size)
     count, problems = 0, list[Problem]()
-    for path in source.checkpoints():
+    for path in (*source.checkpoints(), *source.cosigned()):
         count += 1
         problem = _differs(source, path, report, hashes)
         if problem and len(problems) < _MAX_NAMED:
@@ -101,7 +106,7 @@ def _differs(source: ArchiveSource, path: str, report: Report, hashes: TileHashe
         proof.checkpoint(note, key)
     except proof.ProofError as error:
         return str(error)
-    if path != f"checkpoint/{head.size:020d}":
+    if path.partition("/")[2] != f"{head.size:020d}":
         return f"it covers {head.size} entries"
     if head.size > report.checkpoint_size or tree_root(hashes.hash_at, head.size) != head.root:
         return "it is not one of this tree: the log was rewritten, or forked, below it"

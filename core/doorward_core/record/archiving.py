@@ -41,12 +41,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What an archive follows: the tree, its origin, the stops of the log, and how an event is kept durably."""
+    """What an archive follows: the tree, its origin, the stops of the log, and how an event is kept durably.
+
+    `cosigned` is where the newest checkpoint lies that a quorum of witnesses has signed, if there are witnesses.
+    """
 
     folder: Path
     origin: str
     limits: Limits
     keep: Keep
+    cosigned: Path | None = None
 
 
 class Archiving:
@@ -94,6 +98,7 @@ class Archiving:
         try:
             archiver = await self._opened()
             await trio.to_thread.run_sync(archiver.advance, began, abandon_on_cancel=True)
+            await trio.to_thread.run_sync(self._cosigned, archiver, began, abandon_on_cancel=True)
             self.size, self.problem = archiver.size, ""
             self._lag.caught_up(began)
             await self._tell_lost(archiver)
@@ -105,6 +110,10 @@ class Archiving:
             log.info("archive.reached", size=self.size)
             await self._say(f"the archive has all {self.size} entries again; traffic goes on")
         return True
+
+    def _cosigned(self, archiver: Archiver, now_unix_ns: int) -> None:
+        if self._beside.cosigned is not None and self._beside.cosigned.is_file():
+            archiver.keep_cosigned(self._beside.cosigned.read_bytes(), now_unix_ns)
 
     async def _opened(self) -> Archiver:
         """The archiver that knows where it stands; after a failure it is asked of the archive anew."""

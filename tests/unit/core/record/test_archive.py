@@ -1,5 +1,6 @@
 """An archive that is brought up to date from a log, taken up again, and believed in nothing."""
 
+import base64
 import shutil
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from doorward_core.record import archive
 from doorward_core.record.archive import Archiver, Terms, checkpoint_path, newest
 from doorward_core.record.archive_places import ArchiveError, FolderPlace, Kept
+from doorward_core.record.archive_source import verify_archive
 from doorward_core.record.verify import verify
 
 DAY = 86_400 * 1_000_000_000
@@ -273,3 +275,41 @@ def test_a_file_that_claims_more_deletes_nothing_that_is_not_in_the_archive(work
     one.resume()
     assert one.sweep() == 0
     assert (workshop.folder / "tile/entries/000").exists()
+
+
+def test_what_witnesses_cosigned_is_kept_beside_the_others_once_its_entries_are_there(workshop, target):
+    place = FolderPlace(target)
+    steps = grown(workshop, 300, 300)
+    next(steps)
+    first = (workshop.folder / "checkpoint").read_bytes()
+    cosigned = first + ("\u2014 w " + base64.b64encode(bytes(76)).decode() + "\n").encode()
+    one = archiver(workshop, place)
+    one.resume()
+    one.keep_cosigned(cosigned, 1)
+    assert list(place.names("cosigned")) == []
+    next(steps)
+    one.advance(1)
+    one.keep_cosigned(cosigned, 1)
+    assert [place.get(path, 9999).data for path in place.names("cosigned")] == [cosigned]
+    assert one.cosigned_size == int(next(iter(place.names("cosigned"))).partition("/")[2])
+    next(steps, None)
+    vkey = workshop.vkey
+    report = verify_archive(place, public_key=vkey)
+    assert (report.ok, report.checks["checkpoints"]) == (True, 2), report.problems
+    again = archiver(workshop, place)
+    again.resume()
+    again.keep_cosigned(cosigned, 2)
+    path = target / next(iter(place.names("cosigned")))
+    path.write_bytes(cosigned.replace(first.split(b"\n")[2], b"A" * 43 + b"="))
+    assert not verify_archive(place, public_key=vkey).ok
+
+
+def test_a_checkpoint_of_another_tree_is_not_kept_as_a_cosigned_one(workshop, target):
+    workshop.fill(300)
+    one = archiver(workshop, FolderPlace(target))
+    one.resume()
+    one.advance(1)
+    lines = (workshop.folder / "checkpoint").read_text().split("\n")
+    lines[2] = "A" * 43 + "="
+    with pytest.raises(ArchiveError, match="not of this log"):
+        one.keep_cosigned("\n".join(lines).encode(), 1)
