@@ -9,6 +9,7 @@ here is the one that the desk's settings name, and the page says so.
 
 import json
 import sys
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,10 +29,11 @@ from doorward_console.web.library import Freshness, Library, Unreadable
 from doorward_console.web.people import READERS, Role
 from doorward_console.web.visits import Refusal, Visit, action, page
 from doorward_core.errors import RecordError
-from doorward_core.record.checkpoint import CheckpointError, split
+from doorward_core.record.checkpoint import CheckpointError, parse_text, split
 
 PLACES = (Place("Log", "/log", READERS, order=60),)
 AUDITORS: Final = frozenset({Role.AUDITOR})
+COSIGNED: Final = "checkpoint.cosigned"
 VERIFY_S: Final = 600.0  # ten million entries, on one core
 EVENTS: Final = 30
 MAX_REPORT_BYTES: Final = 4 * 1024 * 1024
@@ -44,7 +46,11 @@ READINGS: Final = ("desk.read", "desk.login", "desk.refused")
 
 @dataclass(frozen=True, slots=True)
 class LogView:
-    """One log. `checkpoint_unix_ns` is when its file was written; `signatures` are the names that signed it."""
+    """One log. `checkpoint_unix_ns` is when its file was written; `signatures` are the names that signed it.
+
+    `witnesses` are the others that signed the last one that a quorum of witnesses did, over `witnessed` entries: names
+    as they stand there, which prove nothing.
+    """
 
     name: str
     folder: str
@@ -53,6 +59,8 @@ class LogView:
     signatures: tuple[str, ...]
     checkpoint_unix_ns: int
     key_known: bool
+    witnesses: tuple[str, ...] = ()
+    witnessed: int = 0
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
@@ -96,16 +104,30 @@ def _views(path: Path, sources: list[Source], settings: Settings) -> list[LogVie
     found = []
     for source, status in zip(sources, build.status(path, sources), strict=True):
         file = source.folder / "checkpoint"
-        root, names, written = "", tuple[str, ...](), 0
-        try:
-            text, signatures = split(file.read_bytes())
-            root = text.decode("ascii", "replace").split("\n")[2]
-            names, written = tuple(dict.fromkeys(name for name, _ in signatures)), file.stat().st_mtime_ns
-        except (OSError, CheckpointError, IndexError):
-            pass  # the status says that there is none
+        (_, root), names, written = _note(file)
         key = _key(source.name, settings) != []
-        found.append(LogView(source.name, str(source.folder), status, root, names, written, key))
+        (size, _), others, _ = _note(_cosigned(source, settings))
+        witnesses = tuple(name for name in others if name not in names)
+        found.append(LogView(source.name, str(source.folder), status, root, names, written, key, witnesses, size))
     return found
+
+
+def _note(file: Path) -> tuple[tuple[int, str], tuple[str, ...], int]:
+    """A checkpoint's size and root, who signed it, and when it was written; nothing of what cannot be read."""
+    try:
+        text, signatures = split(file.read_bytes())
+        head = parse_text(text)
+        names = tuple(dict.fromkeys(name for name, _ in signatures))
+        return (head.size, b64encode(head.root).decode("ascii")), names, file.stat().st_mtime_ns
+    except (OSError, CheckpointError):
+        return (0, ""), (), 0  # the status says that there is none
+
+
+def _cosigned(source: Source, settings: Settings) -> Path:
+    """What witnesses have signed lies in the log's second place, which may be the one that is read here."""
+    file = settings.gateways[source.name].checkpoints if source.name != OWN else settings.record.mirror
+    beside = file.with_name(COSIGNED) if file is not None and source.name != OWN else (file or source.folder) / COSIGNED
+    return beside if beside.is_file() else source.folder / COSIGNED
 
 
 async def _verify(visit: Visit, library: Library, limiter: trio.CapacityLimiter) -> Response:

@@ -270,8 +270,25 @@ def test_the_log_is_shown_and_verified_now(stack, auditor, browser):
     assert "it holds" in report
     assert "the one in the desk's settings" in report
     assert "no checkpoint from elsewhere" in report
+    assert re.search(r"checked\s+\d+ entries, \d+ contents, \d+ tiles, 1 key", report)
     shot(auditor, "log-desktop")
     assert browser.problems == []
+
+
+def test_the_witnesses_of_a_log_are_named_where_they_have_signed(stack, auditor):
+    folder = stack.folder / "host" / "log"
+    assert "none that is seen from here" in _host(auditor, stack)
+    note = (folder / "checkpoint").read_text()
+    (folder / "checkpoint.cosigned").write_text(f"{note}— witness.example AAAAAAAAAAAAAAAA\n")
+    try:
+        assert re.search(r"witnesses\s+witness\.example over \d+ entries", _host(auditor, stack))
+    finally:
+        (folder / "checkpoint.cosigned").unlink()
+
+
+def _host(page, stack):
+    page.goto(stack.url + "/log")
+    return page.locator("section", has_text="host host.test").first.inner_text()
 
 
 def test_a_damaged_log_is_said_not_to_hold(stack, auditor):
