@@ -4,6 +4,7 @@ It reads the archive with credentials of its own, from the environment, and need
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,23 +84,37 @@ def restore(
         raise typer.Exit(output.NO)
 
 
-def prove(
-    archive: str, logs: list[Path], keys: list[str], key_files: list[Path], checkpoints: list[Path], *, as_json: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What whoever asks has from elsewhere."""
+
+    keys: list[str]
+    key_files: list[Path]
+    checkpoints: list[Path]
+    witnesses: list[str]
+    quorum: int
+
+
+def prove(archive: str, logs: list[Path], brought: Brought, *, as_json: bool) -> None:
     """Verify an archive by itself; with its log, both, and that the log has what the archive's checkpoint covers."""
     from doorward_core.record.archive_places import ArchiveError  # noqa: PLC0415 - reads an archive
     from doorward_core.record.archive_source import ArchiveSource, verify_archive  # noqa: PLC0415 - as above
     from doorward_core.record.proof import ProofError  # noqa: PLC0415 - as above
+    from doorward_core.record.quorum import Required  # noqa: PLC0415 - as above
     from doorward_core.record.verify import verify  # noqa: PLC0415 - as above
 
+    keys, key_files, checkpoints = brought.keys, brought.key_files, brought.checkpoints
     if max(len(logs), len(keys) + len(key_files), len(checkpoints)) > 1:
         output.fail("an archive is of one log: give one log, one key and one checkpoint at most")
     with output.failing(ArchiveError, ProofError, OSError, UnicodeError):
         vkey = keys[0] if keys else key_files[0].read_text(encoding="ascii").strip() if key_files else None
         place = opened(archive)
+        required = Required.of(brought.witnesses, brought.quorum)
         outside = checkpoints[0].read_bytes() if checkpoints else None
         with output.progress("the archive") as told:
-            report = verify_archive(place, public_key=vkey, outside_checkpoint=outside, on_progress=told)
+            report = verify_archive(
+                place, public_key=vkey, outside_checkpoint=outside, on_progress=told, required=required
+            )
         reports = [report]
         if logs:
             source = ArchiveSource(place)

@@ -63,9 +63,10 @@ def verify(
 ) -> None:
     """Prove that logs are whole. Where one is not, name the first bad entry and end with status 1."""
     if archive:
-        from doorward_console.archive_commands import prove  # noqa: PLC0415 - loads what reads an archive
+        from doorward_console.archive_commands import Brought, prove  # noqa: PLC0415 - loads what reads an archive
 
-        prove(archive, logs or [], key or [], key_file or [], checkpoint or [], as_json=as_json)
+        brought = Brought(key or [], key_file or [], checkpoint or [], witness or [], quorum)
+        prove(archive, logs or [], brought, as_json=as_json)
         return
     lines = _proved(logs, every, key, key_file, checkpoint, witness, quorum)
     if len(lines) > 1:

@@ -39,8 +39,9 @@ Evidence of access, made by Doorward.
       python3 verify.py evidence.zip --key VKEY
 
 VKEY is one line that the gateway's operator gave you before, by another way than this bundle.
-The same goes for verify.py: compare its SHA-256 with the one that the project publishes, or use a copy that you had.
+The same goes for verify.py: compare it with the one in the project's sources, or use a copy that you had.
 
+  python3 verify.py evidence.zip --figures        every figure, counted from the entries
   python3 verify.py evidence.zip --list FIGURE    every entry that a figure counts
   python3 verify.py evidence.zip --show LOG INDEX one entry
 

@@ -13,6 +13,7 @@ from doorward_core.record import proof
 from doorward_core.record.archive_places import Place
 from doorward_core.record.audit import Problem
 from doorward_core.record.prove import tree_root
+from doorward_core.record.quorum import Required
 from doorward_core.record.tile_hashes import TileHashes
 from doorward_core.record.tree_files import TreeFiles
 from doorward_core.record.verify import Report, verify
@@ -77,10 +78,20 @@ def verify_archive(
     public_key: str | None = None,
     outside_checkpoint: bytes | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    required: Required | None = None,
 ) -> Report:
-    """Verify an archive by itself, by the rules of a log, and each of its checkpoints against its tree."""
+    """Verify an archive by itself, by the rules of a log, and each of its checkpoints against its tree.
+
+    `required` witnesses must have cosigned the checkpoint from outside, or else the newest that is archived.
+    """
     source = ArchiveSource(place)
-    report = verify(source, public_key=public_key, outside_checkpoint=outside_checkpoint, on_progress=on_progress)
+    report = verify(
+        source,
+        public_key=public_key,
+        outside_checkpoint=outside_checkpoint,
+        on_progress=on_progress,
+        required=required,
+    )
     if not report.ok:
         return report
     hashes = TileHashes(TreeFiles(source), report.checkpoint_size)

@@ -3,10 +3,13 @@
 import shutil
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from doorward_core.record.archive import Archiver, Terms, checkpoint_path
 from doorward_core.record.archive_places import FolderPlace
 from doorward_core.record.archive_source import verify_archive
+from doorward_core.record.cosign import cosign, witness_vkey
+from doorward_core.record.quorum import Required
 
 
 @pytest.fixture
@@ -93,3 +96,16 @@ def test_an_empty_archive_proves_nothing(workshop, tmp_path):
     report = verify_archive(FolderPlace(tmp_path / "archive"))
     assert not report.ok
     assert "there is no checkpoint" in report.problems[0].what
+
+
+def test_witnesses_that_are_required_are_looked_for(workshop, archived):
+    witness = Ed25519PrivateKey.generate()
+    required = Required.of([witness_vkey("w.example", witness)], 1)
+    note = workshop.checkpoint
+    place = FolderPlace(archived)
+    bare = verify_archive(place, public_key=workshop.vkey, outside_checkpoint=note, required=required)
+    assert not bare.ok
+    assert "cosigned by 0 of the 1" in str(bare.problems)
+    signed = note + cosign(note.partition(b"\n\n")[0] + b"\n", "w.example", witness, 1_800_000_000)
+    report = verify_archive(place, public_key=workshop.vkey, outside_checkpoint=signed, required=required)
+    assert (report.ok, list(report.cosigned)) == (True, ["w.example"]), report.problems
