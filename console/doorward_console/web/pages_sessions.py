@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 
 from doorward_console.index import query
 from doorward_console.index.found import Page, SessionRow
-from doorward_console.web.asking import asked
+from doorward_console.web.asking import VERDICTS, asked
 from doorward_console.web.desk import Desk, Place
 from doorward_console.web.library import Freshness, Library, Unreadable
 from doorward_console.web.open_sessions import open_sessions
@@ -75,7 +75,7 @@ async def _list(visit: Visit, library: Library) -> Response:
         problem = str(error)
     return visit.render(
         "sessions.html", asked=wanted, found=found, fresh=fresh, problem=problem, live=live, down=down,
-        operator=visit.person.may(OPERATORS),
+        operator=visit.person.may(OPERATORS), verdicts=VERDICTS,
     )  # fmt: skip
 
 

@@ -305,13 +305,25 @@ def test_a_damaged_log_is_said_not_to_hold(stack, auditor):
         bundle.write_bytes(whole)
 
 
+def test_sessions_are_found_by_what_was_decided_in_them(stack, auditor, browser):
+    auditor.goto(stack.url + "/sessions")
+    auditor.get_by_label("With verdict").select_option("deny")
+    auditor.get_by_role("button", name="Find sessions").click()
+    auditor.wait_for_url("**verdict=deny**")
+    rows = auditor.locator("table.stacked tbody tr")
+    assert rows.count() >= 1
+    assert all("denied" in said for said in rows.all_inner_texts())
+    assert auditor.get_by_label("With verdict").input_value() == "deny"
+    assert browser.problems == []
+
+
 def test_an_operator_sees_what_is_open_and_ends_it(stack, browser):
     client = stack.gateway.connect(token=stack.gateway.token("crew-live", sponsor="maria"))
     page = browser.page()
     log_in(page, stack, OPERATOR, "/sessions")
     row = page.locator("ul.sessions > li", has_text="crew-live")
     shot(page, "sessions-desktop")
-    row.get_by_text("End it").click()
+    row.get_by_text("End it …").click()
     row.get_by_label("Why").fill("it was told to stop")
     row.get_by_role("button", name="End this session").click()
     page.wait_for_url(stack.url + "/sessions")
