@@ -97,9 +97,8 @@ def _policies(found: Findings, cited: Cited) -> list[dict[str, object]]:
     """Policies in the order in which they came into force, each with its texts."""
     by_digest: dict[tuple[str, Place], list[tuple[str, str]]] = {}
     for file, (digest, log, index) in found.policies.items():
-        by_digest.setdefault((digest, (log, index)), []).append(
-            (file, file.rpartition("/")[2].rpartition("~2f")[2])
-        )  # its last part: ~2f is /
+        name = file.rpartition("/")[2].rpartition("~2f")[2]  # the last part of its path: ~2f is /
+        by_digest.setdefault((digest, (log, index)), []).append((file, name))
     return [
         {
             "digest": digest,
