@@ -63,22 +63,35 @@ class LogView:
     witnessed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What the last verification of a log at this desk said; `size` is up to which entry it went."""
+
+    ok: bool
+    size: int
+    unix_ns: int
+
+
+Proved = dict[str, Verified]
+"""By the log's name here, since the desk was started: the page says so."""
+
+
 def routes(desk: Desk) -> list[BaseRoute]:
     """The routes of the logs."""
-    library = Library(desk.settings)
+    library, proved = Library(desk.settings), Proved()
     limiter = trio.CapacityLimiter(1)  # one verification at a time: it takes every core it is given
 
     async def show(visit: Visit) -> Response:
-        return await _show(visit, library)
+        return await _show(visit, library, proved)
 
     async def verify(visit: Visit) -> Response:
-        return await _verify(visit, library, limiter)
+        return await _verify(visit, library, limiter, proved)
 
     return [page(desk, "/log", show, roles=READERS), action(desk, "/log/{name}/verify", verify, roles=AUDITORS)]
 
 
 async def _show(
-    visit: Visit, library: Library, *, report: dict[str, object] | None = None, verified: str = ""
+    visit: Visit, library: Library, proved: Proved, *, report: dict[str, object] | None = None, verified: str = ""
 ) -> Response:
     logs: list[LogView] = []
     events: tuple[EventRow, ...] = ()
@@ -95,7 +108,7 @@ async def _show(
         problem = str(error)
     return visit.render(
         "log.html", logs=logs, events=events, readings=readings, fresh=fresh, problem=problem, report=report,
-        verified=verified,
+        verified=verified, proved=proved,
         auditor=visit.person.may(AUDITORS),
     )  # fmt: skip
 
@@ -130,7 +143,7 @@ def _cosigned(source: Source, settings: Settings) -> Path:
     return beside if beside.is_file() else source.folder / COSIGNED
 
 
-async def _verify(visit: Visit, library: Library, limiter: trio.CapacityLimiter) -> Response:
+async def _verify(visit: Visit, library: Library, limiter: trio.CapacityLimiter, proved: Proved) -> Response:
     name = visit.name("name")
     sources, _ = await library.sources()
     source = next((one for one in sources if one.name == name), None)
@@ -141,7 +154,9 @@ async def _verify(visit: Visit, library: Library, limiter: trio.CapacityLimiter)
         raise Refusal(429, "A log is being verified just now; try again when that is done.")
     async with limiter:
         report = await _report(source, visit.desk.settings)
-    return await _show(visit, library, report=report, verified=name)
+    size = report.get("checkpoint_size")
+    proved[name] = Verified(report.get("ok") is True, size if isinstance(size, int) else 0, visit.desk.clock())
+    return await _show(visit, library, proved, report=report, verified=name)
 
 
 async def _report(source: Source, settings: Settings) -> dict[str, object]:

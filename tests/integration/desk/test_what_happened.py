@@ -272,6 +272,10 @@ def test_the_log_is_shown_and_verified_now(stack, auditor, browser):
     assert "no checkpoint from elsewhere" in report
     assert re.search(r"checked\s+\d+ entries, \d+ contents, \d+ tiles, 1 key", report)
     shot(auditor, "log-desktop")
+    auditor.goto(stack.url + "/log")  # what was found stays with the log
+    shop = auditor.locator("section", has_text="shop gateway.test").inner_text()
+    assert re.search(r"verified\s+up to \d+ entries", shop)
+    assert "not here since" in auditor.locator("section", has_text="host host.test").first.inner_text()
     assert browser.problems == []
 
 
@@ -301,6 +305,7 @@ def test_a_damaged_log_is_said_not_to_hold(stack, auditor):
         auditor.wait_for_selector("#report")
         assert "it does NOT hold" in auditor.inner_text("#report")
         assert re.search(r"Entry \d+:", auditor.inner_text("#report"))
+        assert "it did NOT hold" in _host(auditor, stack)
     finally:
         bundle.write_bytes(whole)
 
