@@ -63,9 +63,9 @@ class Log:
         self._generation = 0
         self._reset()
 
-    def _reset(self) -> None:
-        # Until the writer has said where the log ends, no index can be given out.
-        self._failed: str | None = "the log is not open yet"
+    def _reset(self, why: str = "the log is not open yet") -> None:
+        # Until the writer has said where the log ends, no index can be given out; what had failed it stays its reason.
+        self._failed: str | None = why
         self._queue: list[bytes] = []  # not handed to the link yet
         self._queue_bytes, self._behind = 0, False  # behind: more waits for the writer than may
         self._size = self._durable = self._last_at = self._asked = self._askers = 0
@@ -301,7 +301,7 @@ class Log:
             self._scope.cancel()
             await self._ended.wait()
             await self._reap()
-            self._reset()
+            self._reset(self._failed)
             await self._start()
 
     # --- the two tasks ------------------------------------------------------------------------------------------------
