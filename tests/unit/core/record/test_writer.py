@@ -186,6 +186,24 @@ async def test_a_failed_log_recovers_in_place(tmp_path):
     assert 3 in numbers
 
 
+async def test_while_it_is_opened_again_it_says_why_it_failed(tmp_path):
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        log._process.kill()
+        with pytest.raises(RecordError):
+            await log.durable(log.append(event(), NOW))
+        why, start, said = log.failed, log._start, []
+
+        async def starting():
+            said.append(log.failed)
+            await start()
+
+        log._start = starting
+        await log.recover()
+        assert (said, log.failed) == ([why], None)
+        await log.aclose()
+
+
 async def test_a_second_writer_is_refused(tmp_path):
     async with trio.open_nursery() as nursery:
         log = await opened(tmp_path, nursery)
