@@ -1,6 +1,7 @@
 """Calls that do something else than they seem to (threat model K): read by what they do, and never let through by it."""
 
 import base64
+import gzip
 import json
 import re
 import socket
@@ -256,6 +257,33 @@ def test_k_07_a_patch_that_adds_power_later_is_seen_as_well(writers):
     headers = {"content-type": "application/apply-patch+yaml"}
     status, _, told = writers.raw("PATCH", path, headers=headers, body=yaml)
     assert (status, "could not be read whole" in told["message"]) == (403, True)
+    assert not writers.cluster.requests
+
+
+HOST = b'{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "a"}, "spec": {"hostPID": true}}'
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        (HOST.replace(b"hostPID", b"host\\u0050ID"), ""),
+        (HOST.replace(b"hostPID", b"HOSTpid"), ""),
+        (HOST.replace(b'"hostPID": true', b'"hostPID": false, "HOSTPID": true'), ""),
+        (b"\xef\xbb\xbf" + HOST, ""),
+        (HOST.decode().encode("utf-16"), ""),
+        (HOST + b" ", ""),
+        (b"# words\n" + HOST, ""),
+        (HOST + b"\n---\n" + HOST, ""),
+        (gzip.compress(HOST), "gzip"),
+    ],
+    ids=("escaped", "capitals", "twice", "mark", "utf-16", "space", "comment", "stream", "gzip"),
+)
+def test_k_07_power_is_seen_however_it_is_written(writers, body, coding):
+    writers.cluster.requests.clear()
+    for media in ("application/json", "application/yaml"):
+        headers = {"content-type": media, **({"content-encoding": coding} if coding else {})}
+        status, _, told = writers.raw("POST", "/api/v1/namespaces/shop/pods", headers=headers, body=body)
+        assert 400 <= status < 500, told
     assert not writers.cluster.requests
 
 
