@@ -26,6 +26,7 @@ from doorward_core.http.limits import KIB, HttpLimits
 from doorward_core.http.messages import BODILESS, NO_HEADERS, BadRequest, Head, Headers, ResponseHead, get
 from doorward_core.http.problem import problem, reason
 from doorward_core.model import Peer
+from doorward_core.net.farewell import SHORT, UPLOADING, Farewell
 from doorward_core.net.link import Link
 from doorward_core.net.listen import Connection
 
@@ -93,8 +94,12 @@ class H1Connection:
         if await exchange.settle():
             return True
         if exchange.whole:
-            await self.link.aclose()
+            await self.link.aclose(self._farewell())
         return False
+
+    def _farewell(self) -> Farewell:
+        """A client that is still sending a body nobody wants is let to see why; one that is done needs no such time."""
+        return SHORT if self.reader.body_done else UPLOADING
 
     async def _next_head(self) -> Head | None:
         """The next request, or None where the client has ended its side between two."""
@@ -138,7 +143,7 @@ class H1Connection:
         head, body = problem(refused.status, refused.detail, headers=(_CLOSE,))
         try:
             await self.send([encode_response(head.status, head.reason, head.headers) + body])
-            await self.link.aclose()
+            await self.link.aclose(self._farewell())
         except trio.BrokenResourceError:
             return
 

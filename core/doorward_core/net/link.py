@@ -22,6 +22,7 @@ from typing import Final, TypeAlias
 import trio
 
 from doorward_core.errors import LocalProtocolError
+from doorward_core.net.farewell import SHORT, Farewell, drop_until_gone
 from doorward_core.net.secured import Secured
 
 CHUNK_BYTES: Final = 65_536  # one read: four of TLS's largest records, and what the kernel has ready when busy
@@ -29,8 +30,6 @@ CHUNK_BYTES: Final = 65_536  # one read: four of TLS's largest records, and what
 _MAX_SLICES: Final = 512
 # Plain bytes per step of encryption: bounds what TLS holds besides the queue.
 _SEAL_BYTES: Final = 65_536
-_LINGER_S: Final = 1.0  # how long a peer may take to read our last words
-_LINGER_BYTES: Final = 1 << 20  # and how much it may still send meanwhile
 # A silent peer is found dead after KEEPIDLE + KEEPCNT * KEEPINTVL seconds (two minutes), not after Linux's two hours.
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
@@ -347,19 +346,18 @@ class Link(Secured):
             self._epoll.register(self._socket, select.EPOLLRDHUP)  # EPOLLHUP and EPOLLERR come unasked
         await trio.lowlevel.wait_readable(self._epoll.fileno())
 
-    async def aclose(self, linger_s: float = _LINGER_S) -> None:
-        """Send what is queued, say goodbye, wait a moment for the peer to have read it, and close.
+    async def aclose(self, farewell: Farewell = SHORT) -> None:
+        """Send what is queued, say goodbye, wait within bounds for the peer to have read it, and close.
 
-        Closing with unread bytes would make the kernel reset the connection, and the peer would lose our last words.
         Cancelled, it closes at once.
         """
         try:
-            with trio.move_on_after(linger_s), suppress(*_CANNOT_SEND):
-                await self._goodbye()
+            with trio.move_on_after(farewell.whole_s), suppress(*_CANNOT_SEND):
+                await self._goodbye(farewell)
         finally:
             self.close()
 
-    async def _goodbye(self) -> None:
+    async def _goodbye(self, farewell: Farewell) -> None:
         self._check_open()
         await self._drain(self._queued_bytes)
         if self._tls is not None:
@@ -368,12 +366,7 @@ class Link(Secured):
             await self._drain_handshake()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-        dropped = 0
-        while dropped < _LINGER_BYTES:
-            data = await self._receive_raw(CHUNK_BYTES)
-            if not data:
-                return
-            dropped += len(data)
+        await drop_until_gone(farewell, self._receive_raw, self.wait_hangup)
 
     def duplicate(self) -> socket.socket:
         """The connection on a descriptor of the caller's own, to close; from here on nothing is read or sent here."""

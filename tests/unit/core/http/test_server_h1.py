@@ -70,6 +70,22 @@ async def test_a_short_body_that_nobody_reads_keeps_the_connection_and_a_long_on
     assert said.count(b"connection: close") == 1
 
 
+async def test_a_client_that_sends_all_of_its_body_before_it_reads_still_gets_the_answer(nursery):
+    async def refuse(exchange):
+        await exchange.respond(ResponseHead(403), b"no")
+
+    stand = await started(nursery, refuse)
+    link = await stand.dial()
+    length = 64 << 20  # more than both kernels' buffers hold
+    await link.send_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % length)
+    for _ in range(length >> 20):
+        await link.send_all(bytes(1 << 20))
+    said = await read_all(link)
+    link.close()
+    assert said.startswith(b"HTTP/1.1 403")
+    assert said.endswith(b"no")
+
+
 async def test_an_answer_does_not_wait_for_a_body_of_unknown_length(nursery):
     async def refuse(exchange):
         await exchange.respond(ResponseHead(403), b"no")

@@ -10,6 +10,7 @@ from doorward_core.errors import LocalProtocolError, UpstreamProtocolError, Upst
 from doorward_core.http.limits import UpstreamLimits
 from doorward_core.http.messages import UpstreamTimeout
 from doorward_core.http.upstream_h1 import H1Upstream, Stale, request_bytes
+from doorward_core.net.farewell import AT_ONCE
 from doorward_core.net.link import Link
 
 
@@ -60,7 +61,7 @@ async def test_an_answer_that_is_cut_is_not_stale(ends):
     ours, theirs = ends
     upstream = H1Upstream(ours, UpstreamLimits(), "up")
     await theirs.send_all(b"HTTP/1.1 200")
-    await theirs.aclose(0)
+    await theirs.aclose(AT_ONCE)
     with pytest.raises(UpstreamProtocolError):
         await upstream.read_head("GET")
     upstream.close()

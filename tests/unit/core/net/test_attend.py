@@ -8,6 +8,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from doorward_core.net import pump
 from doorward_core.net.attend import Attention, Heed
+from doorward_core.net.farewell import AT_ONCE
 from doorward_core.net.link import CHUNK_BYTES, Link
 from doorward_core.net.tls import client_context
 
@@ -65,7 +66,7 @@ async def test_all_that_arrives_is_handed_over_in_order_until_the_end(pair, nurs
     task = Task(nursery, Attention(right), take)
     sent = b"".join(number.to_bytes(4, "big") for number in range(200_000))
     await left.send_all(sent)
-    await left.aclose(0.0)
+    await left.aclose(AT_ONCE)
     while task.said is None:
         await wait_all_tasks_blocked()
     assert (task.said, take.taken) == (False, sent)

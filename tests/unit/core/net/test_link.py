@@ -9,6 +9,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from doorward_core.errors import LocalProtocolError
+from doorward_core.net.farewell import AT_ONCE, Farewell
 from doorward_core.net.link import Link
 from doorward_core.net.tls import client_context, server_end_point
 
@@ -166,7 +167,7 @@ async def test_farewell_reaches_a_peer_that_is_still_sending(pair):
 async def test_farewell_to_a_peer_that_never_leaves_ends(pair, autojump_clock):
     left, _ = pair
     before = trio.current_time()
-    await left.aclose(linger_s=3)
+    await left.aclose(Farewell(whole_s=3, silent_s=9, dropped_bytes=1))
     assert trio.current_time() - before == 3
     with pytest.raises(trio.ClosedResourceError):
         await left.receive()
@@ -330,7 +331,7 @@ async def test_a_kept_link_is_fresh_until_its_peer_says_something_or_leaves(eith
 async def test_a_kept_link_whose_peer_left_or_that_was_closed_is_stale(either, polite):
     kept, peer = either
     if polite:
-        await peer.aclose(0)
+        await peer.aclose(AT_ONCE)
     else:
         peer.close()
     await trio.lowlevel.wait_readable(kept._socket)
