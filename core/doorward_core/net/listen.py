@@ -7,7 +7,7 @@ Invariants:
 
 - `_supervise` is the only place in Doorward that catches every exception; what it catches is told to `on_error`.
 - A connection that has not called `established` is cut at the handshake deadline, and there is a bound to their number:
-  whoever cannot prove who he is cannot use up the places of those who have.
+  whoever cannot prove who he is cannot use up the places of those who have, nor one address those of others (`crowd`).
 - A Unix socket is never open to others, not even between its making and its protection.
 """
 
@@ -27,6 +27,7 @@ import trio
 
 from doorward_core.errors import ConfigError
 from doorward_core.model import Peer
+from doorward_core.net.crowd import Crowd
 from doorward_core.net.link import Link
 
 _BACKLOG: Final = 512
@@ -137,7 +138,7 @@ def _remove_stale(path: Path) -> None:
 class Connection:
     """One accepted connection, as its handler sees it."""
 
-    __slots__ = ("_handshake", "_server", "_waiting", "link", "listener", "peer")
+    __slots__ = ("_handshake", "_server", "_waiting", "displaced", "link", "listener", "peer")
 
     def __init__(
         self, server: "Server", link: Link, peer: Peer, listener: Listener, handshake: trio.CancelScope
@@ -145,6 +146,7 @@ class Connection:
         self._server = server
         self._handshake = handshake
         self._waiting = True
+        self.displaced = False
         self.link = link
         self.peer = peer
         self.listener = listener
@@ -153,8 +155,14 @@ class Connection:
         """The peer has proved who it is: the handshake deadline is lifted, its place is counted elsewhere."""
         if self._waiting:
             self._waiting = False
-            self._server.handshaking -= 1
+            self._server.waiting.leave(self.peer.address, self)
             self._handshake.deadline = math.inf
+
+    def displace(self) -> None:
+        """Cut it before it has proved who it is: its place is another's from now on."""
+        self.displaced = True
+        self.established()
+        self._handshake.cancel()
 
     @property
     def draining(self) -> trio.Event:
@@ -168,7 +176,8 @@ Handler: TypeAlias = Callable[[Connection], Awaitable[None]]
 class Server:
     """Accepts on its listeners until `drain`.
 
-    `connected` and `handshaking` are how many there are now, `refused` how many came on top, ever.
+    `connected` are how many there are now, `waiting` those who have not proved who they are, `refused` how many came on
+    top, ever.
     """
 
     def __init__(
@@ -183,7 +192,7 @@ class Server:
         self.limits = limits if limits is not None else Limits()
         self.draining = trio.Event()
         self.connected = 0
-        self.handshaking = 0
+        self.waiting: Crowd[Connection] = Crowd(self.limits.handshakes)
         self.refused = 0
         self._handler = handler
         self._on_error = on_error
@@ -238,23 +247,34 @@ class Server:
             self._admit(accepted, address, listener, handlers)
 
     def _admit(self, accepted: socket.socket, address: object, listener: Listener, handlers: trio.Nursery) -> None:
-        limits = self.limits
         try:
-            if self.connected >= limits.connections or self.handshaking >= limits.handshakes:
+            peer = _peer(accepted, address)
+            if not self._room(peer):
                 self.refused += 1
                 accepted.setblocking(False)
-                accepted.send(limits.busy_answer, socket.MSG_NOSIGNAL)
+                accepted.send(self.limits.busy_answer, socket.MSG_NOSIGNAL)
                 accepted.close()
                 return
-            peer = _peer(accepted, address)
             link = Link(accepted)
         except OSError:
             accepted.close()  # gone before it began
             return
-        handshake = trio.CancelScope(deadline=trio.current_time() + limits.handshake_s)
+        handshake = trio.CancelScope(deadline=trio.current_time() + self.limits.handshake_s)
+        connection = Connection(self, link, peer, listener, handshake)
         self.connected += 1
-        self.handshaking += 1
-        handlers.start_soon(self._supervise, Connection(self, link, peer, listener, handshake), handshake)
+        self.waiting.enter(peer.address, connection)
+        handlers.start_soon(self._supervise, connection, handshake)
+
+    def _room(self, peer: Peer) -> bool:
+        """Whether another may come from there; somebody who waits may have to go for it."""
+        if self.connected >= self.limits.connections:
+            return False
+        if self.waiting.full():
+            crowded = self.waiting.yields_to(peer.address)
+            if crowded is None:
+                return False
+            crowded.displace()
+        return True
 
     async def _supervise(self, connection: Connection, handshake: trio.CancelScope) -> None:
         """Run one handler; nothing that it raises goes further."""
@@ -262,7 +282,8 @@ class Server:
             with handshake:
                 await self._handler(connection)
             if handshake.cancelled_caught:
-                raise trio.TooSlowError("the handshake was not over in time")  # noqa: TRY301 - told as any other end
+                words = "others needed its place" if connection.displaced else "the handshake was not over in time"
+                raise trio.TooSlowError(words)  # noqa: TRY301 - told as any other end
         except Exception as error:  # noqa: BLE001 - the per-connection supervisor, the one place for it
             self._on_error(error, connection.peer)
         finally:

@@ -66,7 +66,7 @@ async def test_an_exception_ends_its_own_connection_only(listener, nursery, told
     for link in (good, bad, worse):
         link.close()
     await server.drain(5)
-    assert server.connected == server.handshaking == 0
+    assert server.connected == len(server.waiting) == 0
 
 
 async def test_a_reset_ends_its_own_connection_only(nursery, told):
@@ -97,7 +97,7 @@ async def test_a_peer_is_named(listener, nursery, told):
     assert await client.receive() == b""
     client.close()
     await server.drain(5)
-    assert (server.connected, server.handshaking) == (0, 0)  # it ended before it was established
+    assert (server.connected, len(server.waiting)) == (0, 0)  # it ended before it was established
     assert peers[0].address.startswith("uid:" if listener.local else "127.0.0.1")
     assert told == []
 
@@ -116,6 +116,35 @@ async def test_who_comes_on_top_is_told_and_closed(nursery, told):
     first.close()
     second.close()
     await server.drain(5)
+
+
+async def test_an_address_that_says_nothing_does_not_keep_another_out(nursery, told):
+    listener = open_tcp("127.0.0.1", 0)
+    here = listener.socket.getsockname()
+
+    async def handler(connection):
+        assert await connection.link.receive() == b"x"
+        connection.established()
+        await connection.link.send_all(b"in")
+        await connection.link.receive()
+
+    server = Server([listener], handler, on_error=told, limits=Limits(handshakes=3, busy_answer=b"busy"))
+    await nursery.start(server.serve)
+    silent = [Link(socket.create_connection(here, source_address=("127.0.0.7", 0))) for _ in range(3)]
+    while len(server.waiting) < 3:
+        await wait_all_tasks_blocked(0.01)
+    another = await _dial(listener)
+    await another.send_all(b"x")
+    assert await another.receive() == b"in"
+    assert await silent[0].receive() == b""  # the oldest of the crowd went
+    too_many = Link(socket.create_connection(here, source_address=("127.0.0.7", 0)))
+    fourth = Link(socket.create_connection(here, source_address=("127.0.0.7", 0)))
+    assert await fourth.receive() == b"busy"  # among themselves they are refused
+    for link in (*silent, another, too_many, fourth):
+        link.close()
+    await server.drain(5)
+    assert str(told[0][0]) == "others needed its place"
+    assert (server.connected, len(server.waiting)) == (0, 0)
 
 
 async def test_handshakes_have_places_of_their_own(nursery, told):
@@ -138,7 +167,7 @@ async def test_handshakes_have_places_of_their_own(nursery, told):
     await wait_all_tasks_blocked(0.01)
     third = await _dial(listener)
     await wait_all_tasks_blocked(0.01)
-    assert (server.connected, server.handshaking, server.refused) == (2, 0, 1)
+    assert (server.connected, len(server.waiting), server.refused) == (2, 0, 1)
     for link in (first, second, third):
         link.close()
     await server.drain(5)
