@@ -49,7 +49,7 @@ def test_anything_else_is_the_front_page(path):
     assert oidc.local_path(path) == "/"
 
 
-def test_a_login_asks_with_pkce_state_and_nonce(login):
+def test_id_04_a_login_asks_with_pkce_state_and_nonce(login):
     started = oidc.begin("/", NOW, fresh=True)
     endpoints = oidc.Endpoints("https://id.test/authorize?tenant=1", "https://id.test/token")
     url = oidc.authorization_url(endpoints, login, "https://desk.test", started)
@@ -74,7 +74,7 @@ def test_a_note_is_opened_by_the_process_that_sealed_it_and_in_time():
 @pytest.mark.parametrize(
     "query", [{}, {"state": "x", "code": "c"}, {"code": "c"}, {"error": "access_denied"}, {"state": "", "code": "c"}]
 )
-def test_an_answer_with_another_state_is_none(query):
+def test_id_04_an_answer_with_another_state_is_none(query):
     with pytest.raises(AuthenticationError):
         oidc.returned_code(query, oidc.begin("/", NOW, fresh=False), "https://id.test")
 
@@ -103,7 +103,7 @@ def test_endpoints_are_the_issuers_own_and_over_tls(changed):
         oidc.read_endpoints({**good, **changed}, "https://id.test")
 
 
-def test_an_id_token_is_of_this_login_this_client_and_this_person(issuer, login):
+def test_id_04_an_id_token_is_of_this_login_this_client_and_this_person(issuer, login):
     started = oidc.begin("/", NOW, fresh=True)
     keys = parse_jwks(issuer.jwks())
     person = verify_token(issuer.issue("tom", "human"), keys, oidc.access_settings(login), NOW)

@@ -39,7 +39,7 @@ async def test_ap_05_a_login_cannot_be_finished_in_another_browser(stand):
     assert len(stand.desk.sessions) == 0
 
 
-async def test_a_code_works_once(stand):
+async def test_id_04_a_code_works_once(stand):
     client = stand.client()
     link = await stand.choose(client, "tom")
     note = dict(client.cookies)
@@ -72,7 +72,7 @@ async def test_an_agents_login_gets_no_session(stand):
     assert stand.kinds(EventKind.DESK_REFUSED)[0].header["reason"] == "not-a-person"
 
 
-async def test_a_session_id_from_before_the_login_is_worth_nothing_after_it(stand):
+async def test_id_04_a_session_id_from_before_the_login_is_worth_nothing_after_it(stand):
     client = stand.client()
     client.cookies.set("__Host-doorward", "fixed-by-an-attacker")
     assert (await client.get(await stand.choose(client, "tom"))).status_code == 303
