@@ -50,10 +50,18 @@ class DemoError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of loopback that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of loopback that is free, and that the system gives to nobody else for the next minute.
+
+    A connection to it is opened and closed by the side that listens, so that it rests in TIME_WAIT: then it is handed
+    out neither as the port of a connection nor as any other free one, and who names it and sets SO_REUSEADDR, as
+    servers do, listens on it all the same.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = int(probe.getsockname()[1])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            probe.accept()[0].close()  # who closes first waits
+            client.recv(1)
+    return port
 
 
 def embedded_programs() -> Path:

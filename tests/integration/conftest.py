@@ -5,7 +5,6 @@ import ipaddress
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from doorward_demo.postgres import free_port
 
 PASSWORD = "pencil-\u00e9"
 _HBA = """
@@ -96,8 +97,7 @@ def tls_server(server_programs):
     if owner is not None:
         for path in (folder, data, folder / "server.crt", folder / "server.key"):
             os.chown(path, owner.pw_uid, owner.pw_gid)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": port,

@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 
 import psycopg
@@ -62,3 +63,11 @@ def test_nothing_is_left_when_it_stops():
 
 def test_the_passwords_are_not_in_the_servers_repr(server):
     assert not any(password in repr(server) for password in server.passwords.values())
+
+
+def test_a_free_port_is_given_to_nobody_else_and_can_be_listened_on():
+    port = postgres.free_port()
+    with pytest.raises(OSError, match="in use"), socket.socket() as careless:
+        careless.bind(("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", port)) as server:
+        assert server.getsockname()[1] == port
