@@ -165,6 +165,24 @@ def test_k_06_an_error_does_not_repeat_what_was_sent(cluster: Cluster) -> None:
     assert json.loads(hidden(out))["code"] == 400
 
 
+@pytest.mark.parametrize("differs", [
+    f'\n@@ -13,7 +13,7 @@\n    "Env": [\n     {{\n-     "Value": "{VALUE}",\n+     "Value": "guess",\n',  # from 1.33 on
+    f'\n  core.PodSpec{{\n  \tEnv: []core.EnvVar{{{{Name: "A",\n- \tValue: "{VALUE}",\n+ \tValue: "guess"}}}},\n',  # before
+])  # fmt: skip
+def test_k_06_a_change_that_is_forbidden_does_not_show_what_stands_there(differs: str) -> None:
+    """A pod's variables may not be changed, and the API server says how the pod differs from what was asked for."""
+    words = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.tolerations`"
+    told = {
+        "kind": "Status",
+        "message": f'Pod "web" is invalid: spec: {words}{differs}',
+        "details": {"causes": [{"message": words + differs, "field": "spec"}]},
+        "code": 422,
+    }
+    for document in (told, {"type": "ERROR", "object": told}):
+        out = json.loads(hidden(MASKS.of(Resource("", "pods")).masked_object(json.dumps(document).encode())))
+        assert out.get("object", out)["message"].endswith(f"{words}\n[masked:value]")
+
+
 def test_k_06_config_maps_pod_environments_and_tokens_are_hidden_where_a_mask_names_them(cluster: Cluster) -> None:
     hidden(Through(cluster, Resource("", "configmaps"))("GET", "/api/v1/configmaps"))
     out = Through(cluster, Resource("", "pods"))("GET", "/api/v1/pods?watch=1&timeoutSeconds=0.2")

@@ -29,8 +29,9 @@ from doorward_k8s.object_paths import How, ObjectPaths, Treated
 _MAX_WITHIN: Final = 2  # an object within an object's annotation, and once more; nobody means more
 _QUOTE: Final = 0x22
 _NULL: Final = b"null"
-# The API server's validation puts the value behind these words, and its decoder what stood around an error.
-_REPEATS: Final = re.compile(r"(?:[Vv]alue: |error found in #)")
+# The API server's validation puts the value behind these words, and its decoder what stood around an error. Where it
+# forbids a change it may go on, from a line of its own, with what differs: of a pod, its variables as they are.
+_REPEATS: Final = re.compile(r"[Vv]alue: |Not found: |error found in #|Forbidden: [^\n]*\n|\n(?=@@ )")
 # A version is a number, or an opaque word of a few characters; a UID is a UUID; a continue token is base64url.
 _SERVERS_OWN: Final = re.compile(rb'"(?:[0-9]{0,20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_=-]{40,})"')
 

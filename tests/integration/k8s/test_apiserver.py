@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from k8s_stack import MASKS
+from k8s_stack import MASKS, pod
 
 from doorward_core.event import EventKind
 
@@ -108,6 +108,16 @@ def test_its_json_patches_carry_nothing_out_and_its_404s_stay_what_they_are(real
     assert (status, told["reason"]) == (404, "NotFound")
 
 
+def test_its_words_about_a_change_it_forbids_do_not_show_a_pods_variables(real_k8s):
+    k8s = real_k8s(policy=POLICY + MASKS)
+    k8s.kubectl("apply", "-f", "-", stdin=json.dumps(pod("fixed")))
+    guess = {"spec": {"containers": [{"name": "app", "env": [{"name": "DB_PASSWORD", "value": "guess"}]}]}}
+    told = k8s.kubectl("patch", "pod", "fixed", "-n", "shop", "-p", json.dumps(guess), check=False)
+    k8s.kubectl("delete", "pod", "fixed", "-n", "shop", "--now")
+    assert "pod updates may not change fields" in told.said
+    assert "s3cr3t-env" not in told.said
+
+
 def test_objects_are_made_applied_compared_and_removed_and_the_record_says_what_changed(real_k8s):
     k8s = real_k8s(policy=POLICY + MASKS)
     web = named("web")
@@ -180,11 +190,11 @@ def test_what_asks_for_power_is_known_as_such(real_k8s):
     k8s = real_k8s(policy=POLICY.replace("do: [write, admin]", "do: [write]"))
     token = k8s.kubectl("create", "token", "robot", "-n", "shop", check=False)
     assert "No rule allows admin" in token.said
-    pod = {
+    root = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "root", "namespace": "shop"},
         "spec": {"containers": [{"name": "a", "image": "a", "securityContext": {"privileged": True}}]},
     }
-    assert "No rule allows admin" in k8s.kubectl("apply", "-f", "-", stdin=json.dumps(pod), check=False).said
+    assert "No rule allows admin" in k8s.kubectl("apply", "-f", "-", stdin=json.dumps(root), check=False).said
     assert "NotFound" in k8s.kubectl("get", "pod", "root", "-n", "shop", check=False).said
