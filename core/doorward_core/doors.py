@@ -18,9 +18,10 @@ import structlog
 import trio
 
 from doorward_core.errors import AdmissionRefused, RecordError
-from doorward_core.gate import Gate, Memo, SessionGate
+from doorward_core.gate import Gate
 from doorward_core.identity.authenticate import BearerToken
 from doorward_core.model import Denial, Operation, Peer, Permit, Secret
+from doorward_core.session_gate import Memo, SessionGate
 
 MAX_SESSIONS: Final = 64  # of one connection: whoever shares one among more people opens another
 NS_PER_S: Final = 1_000_000_000

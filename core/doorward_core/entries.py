@@ -1,7 +1,8 @@
 """How each thing that happens is written down: the events of docs/spec/event-log.md, and nothing else.
 
 What it is: one pure function for each kind of event, from the nouns to an `Event`.
-What it will not do: place, seal or write it (`doorward_core.record`), or decide what happens (`doorward_core.gate`).
+What it will not do: place, seal or write it (`doorward_core.record`), or decide what happens
+(`doorward_core.session_gate`).
 
 Invariants:
 - A header holds no content of an operation: who, where, what kind, the verdict, and counts.

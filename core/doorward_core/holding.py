@@ -1,7 +1,7 @@
 """One operation that waits for people: what was granted before, the request, the waiting, and what came of it.
 
 What it is: the part of the gate's order between "policy holds this" and "decide again": an `Answer`, never a verdict.
-What it will not do: decide, make a Permit, or let anything run (`doorward_core.gate` does).
+What it will not do: decide, make a Permit, or let anything run (`doorward_core.session_gate` does).
 
 Invariants:
 - That an operation is held is on stable storage before its request is open.

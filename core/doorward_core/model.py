@@ -355,7 +355,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to go on. Only `doorward_core.gate` makes one; only a Permit opens an upstream's `send`.
+    """Leave to go on. Only `doorward_core.session_gate` makes one; only a Permit opens an upstream's `send`.
 
     `entry` is the index of its record in the log; `early` allows sending before that record is durable.
     """

@@ -19,10 +19,11 @@ import trio
 
 from doorward_core import entries
 from doorward_core.event import Event
-from doorward_core.gate import Gate, SessionGate
+from doorward_core.gate import Gate
 from doorward_core.live import Shown
 from doorward_core.model import Identity, PrincipalKind
 from doorward_core.net.control import Call, Problem, Reply, Route, json_reply, read_json
+from doorward_core.session_gate import SessionGate
 
 WAIT_S: Final = 10.0  # of one question about a stream; the control port gives a handler 30
 GONE_S: Final = 5.0  # for a proxy to end a session; it takes a fraction of a second

@@ -29,7 +29,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         )
         for name in ("open_sessions", "pages_log", "pages_replay", "pages_sessions")
     },
-    "doorward_core.holding": ("tests/unit/core/test_gate.py", "the gate's own waiting: only the gate asks it"),
+    "doorward_core.holding": ("tests/unit/core/test_session_gate.py", "the gate's own waiting: only the gate asks it"),
     "doorward_core.http.exchange": (
         "tests/unit/core/http/test_server_h1.py",
         "the promises of a protocol; the two that keep them are tested",
@@ -39,7 +39,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "opens real files, a real log and its process",
     ),
     "doorward_core.run": ("tests/integration/test_gateway_process.py", "a process, its signals and its exit status"),
-    "doorward_core.terms": ("tests/unit/core/test_gate.py", "holds no code: the gate's words, and what it is given"),
+    "doorward_core.terms": (
+        "tests/unit/core/test_session_gate.py",
+        "holds no code: the gate's words, and what it is given",
+    ),
     "doorward_http.__main__": ("tests/integration/http/test_curl.py", "a program, run as an operator runs it"),
     "doorward_http.before": (
         "tests/integration/http/test_again.py",

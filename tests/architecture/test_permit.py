@@ -3,7 +3,7 @@
 import ast
 from typing import Any, TypeGuard
 
-GATE = "doorward_core.gate"
+GATE = "doorward_core.session_gate"
 HOME = "doorward_core.model"
 
 

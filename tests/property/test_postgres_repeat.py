@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model_server import ModelServer
 from sql_stand import catalog
 
-from doorward_core.gate import Gate, SessionGate
+from doorward_core.gate import Gate
 from doorward_core.mask.select import column_masks
 from doorward_core.model import (
     Approve,
@@ -29,6 +29,7 @@ from doorward_core.model import (
 )
 from doorward_core.policy.load import parse_policy
 from doorward_core.record.memory import MemoryLog
+from doorward_core.session_gate import SessionGate
 from doorward_postgres import wire_encode as enc
 from doorward_postgres.machine import Machine, Phase, Question, Wait
 from doorward_postgres.machine_line import Line

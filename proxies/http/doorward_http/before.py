@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from doorward_core.doors import Doors
-from doorward_core.gate import Memo
 from doorward_core.http.messages import Head, Headers, ResponseHead
 from doorward_core.http.routes import Found
 from doorward_core.model import Operation
 from doorward_core.net.listen import Connection
 from doorward_core.policy.decide import Policy
+from doorward_core.session_gate import Memo
 from doorward_http.doors import HttpDoor
 from doorward_http.operations import Request
 from doorward_http.served import Served

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 from doorward_core.doors import Door
-from doorward_core.gate import Memo, SessionGate
 from doorward_core.identity.assertion import Assertion
 from doorward_core.model import Operation
+from doorward_core.session_gate import Memo, SessionGate
 
 MAX_MEMOS: Final = 256  # requests of one session whose decisions the gate may remember; past them all is begun anew
 

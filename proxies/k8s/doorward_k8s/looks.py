@@ -22,9 +22,9 @@ import trio
 from doorward_core.doors import Door, Held
 from doorward_core.errors import UnreadableBody, UpstreamProtocolError, UpstreamUnavailable
 from doorward_core.event import Outcome, Status
-from doorward_core.gate import Memo
 from doorward_core.http.upstream import UpstreamResponse
 from doorward_core.model import Effect, Operation, Permit
+from doorward_core.session_gate import Memo
 from doorward_k8s.changes import NOTHING, Change, Seen, changes, lines, removed
 from doorward_k8s.documents import Json, Unreadable, member
 from doorward_k8s.headers import for_cluster

@@ -15,9 +15,9 @@ from typing import Final
 
 from doorward_core.doors import Door, Held
 from doorward_core.event import Outcome, Status
-from doorward_core.gate import Memo
 from doorward_core.model import Action, Atom, Denial, Effect, Operation, Permit
 from doorward_core.policy.decide import Policy
+from doorward_core.session_gate import Memo
 from doorward_k8s.operations import NO_PORT, PORT_FORWARD
 from doorward_k8s.refusals import HELD_PORT, request_id
 

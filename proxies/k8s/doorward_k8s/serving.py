@@ -20,7 +20,6 @@ import trio
 from doorward_core.doors import NS_PER_S, Door, Held
 from doorward_core.errors import UpstreamProtocolError, UpstreamUnavailable
 from doorward_core.event import Outcome, Status
-from doorward_core.gate import Memo
 from doorward_core.http.budget import Budget
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.kept import SHOWN_BYTES, SHOWN_WHOLE_BYTES, Kept
@@ -41,6 +40,7 @@ from doorward_core.mask.detect import detectors_for
 from doorward_core.model import Decision, Denial, Effect, Mask, Permit, Record, RecordLevel
 from doorward_core.policy.decide import Policy
 from doorward_core.record.log import EventLog
+from doorward_core.session_gate import Memo
 from doorward_core.terminal import BINARY, FORMAT, Screen, Tape
 from doorward_k8s import refusals
 from doorward_k8s.accept import NotAcceptable

@@ -12,9 +12,9 @@ Invariants (ARCHITECTURE.md, "Durability"):
 import trio
 
 from doorward_core.errors import RecordError
-from doorward_core.gate import SessionGate
 from doorward_core.net.attend import Attention, Heed, Take
 from doorward_core.net.link import Link
+from doorward_core.session_gate import SessionGate
 from doorward_postgres.machine_line import Line
 
 

@@ -26,7 +26,7 @@ from doorward_core.errors import (
     UpstreamProtocolError,
     UpstreamUnavailable,
 )
-from doorward_core.gate import Gate, SessionGate
+from doorward_core.gate import Gate
 from doorward_core.identity.authenticate import CLIENT_MESSAGE, BearerToken
 from doorward_core.model import Approve, Mask, Obligation, Peer, Record, Secret
 from doorward_core.net.control import Route
@@ -35,6 +35,7 @@ from doorward_core.net.listen import Connection
 from doorward_core.net.tls import NamedContext, ServerTls, client_context
 from doorward_core.rooms import Room
 from doorward_core.run import Maker
+from doorward_core.session_gate import SessionGate
 from doorward_postgres import refusals, startup, wire_encode
 from doorward_postgres.cancel import CancelKeys
 from doorward_postgres.catalogue import Catalogue

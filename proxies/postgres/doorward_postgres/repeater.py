@@ -19,8 +19,8 @@ from typing import Final
 from doorward_core.again import NOT_AGAIN, Standing
 from doorward_core.errors import GatewayError
 from doorward_core.event import Status
-from doorward_core.gate import SessionGate
 from doorward_core.model import Permit
+from doorward_core.session_gate import SessionGate
 from doorward_postgres.machine import Machine, Phase, Question
 from doorward_postgres.machine_line import Expected, Kind, Line, Running
 from doorward_postgres.machine_replies import Replies

@@ -23,10 +23,10 @@ import trio
 
 from doorward_core import errors
 from doorward_core.config import Limits
-from doorward_core.gate import SessionGate
 from doorward_core.model import Decision, Denial, Operation, Permit, RecordLevel
 from doorward_core.net.attend import Heed
 from doorward_core.net.link import Link
+from doorward_core.session_gate import SessionGate
 from doorward_postgres import refusals, wire_encode
 from doorward_postgres.catalogue import Catalogue
 from doorward_postgres.flow import Flow

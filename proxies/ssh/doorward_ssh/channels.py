@@ -27,9 +27,10 @@ import trio
 from doorward_core import terminal
 from doorward_core.errors import RecordError, UpstreamUnavailable
 from doorward_core.event import Outcome, Status
-from doorward_core.gate import Gate, SessionGate
+from doorward_core.gate import Gate
 from doorward_core.mask.detect import detectors_for
 from doorward_core.model import Denial, Operation, Permit
+from doorward_core.session_gate import SessionGate
 from doorward_core.terminal import Screen
 from doorward_ssh import refusals
 from doorward_ssh.ends import WIRE, ClientEnd, Ends, Relay
@@ -97,7 +98,7 @@ class Channel:
         """Have the gate decide something; a hold waits, and the client is told so."""
         return await self.door.decide(operation, self, {})
 
-    # --- how it waits (doorward_core.gate.Waiter) --------------------------------------------------------------------
+    # --- how it waits (doorward_core.terms.Waiter) --------------------------------------------------------------------
 
     async def prepare(self) -> str:
         """Nothing of it has begun: it can be held."""

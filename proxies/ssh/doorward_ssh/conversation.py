@@ -9,8 +9,7 @@ Invariants:
 - A session that was opened in the record is closed in it, whatever ends the connection.
 - One nursery holds everything that belongs to this connection; when it has ended nothing of it is left, on either loop.
 - What a callback of asyncssh raises ends this connection, and is told to the supervisor of `net.listen`.
-
-Cancelled, it closes both legs; what was held is withdrawn.
+- Cancelled, it closes both legs; what was held is withdrawn.
 """
 
 import asyncio
@@ -25,10 +24,11 @@ import trio
 
 from doorward_core import entries
 from doorward_core.errors import AdmissionRefused, AuthenticationError, ClientProtocolError, GatewayError, RecordError
-from doorward_core.gate import Gate, SessionGate
+from doorward_core.gate import Gate
 from doorward_core.identity.authenticate import BearerToken, Credential, SshCertificate
 from doorward_core.model import Peer, Secret
 from doorward_core.net.listen import Connection
+from doorward_core.session_gate import SessionGate
 from doorward_ssh import refusals
 from doorward_ssh.channels import Channel
 from doorward_ssh.ends import WIRE, ClientEnd

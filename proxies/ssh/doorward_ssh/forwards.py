@@ -125,7 +125,7 @@ class Forwards:
         for pair in tuple(self._pairs):
             pair.close()
 
-    # --- how it waits (doorward_core.gate.Waiter) --------------------------------------------------------------------
+    # --- how it waits (doorward_core.terms.Waiter) --------------------------------------------------------------------
 
     async def prepare(self) -> str:
         """Nothing of it has begun: it can be held."""

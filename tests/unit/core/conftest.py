@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 import pytest
@@ -12,8 +13,9 @@ from doorward_core.access.store import LedgerFile
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import Verdict
 from doorward_core.approvals.store import Quota, SqliteStore
+from doorward_core.errors import RecordError
 from doorward_core.event import Event, EventKind
-from doorward_core.gate import Gate, SessionGate
+from doorward_core.gate import Gate
 from doorward_core.identity.authenticate import Authenticator, BearerToken
 from doorward_core.identity.jwks import KeyCache
 from doorward_core.identity.token import IssuerSettings
@@ -36,6 +38,7 @@ from doorward_core.model import (
 from doorward_core.net.control import Call
 from doorward_core.policy.load import parse_policy
 from doorward_core.record.memory import MemoryLog
+from doorward_core.session_gate import SessionGate
 from doorward_core.terms import Setting
 from doorward_demo.issuer import DevelopmentIssuer
 
@@ -127,6 +130,25 @@ class Held:
     @property
     def request_id(self) -> str:
         return self.client.told[-1][0]
+
+
+class Task:
+    """Runs something beside the test and keeps how it ended."""
+
+    def __init__(self, nursery, function, *arguments) -> None:
+        self.result = None
+        self.error = None
+        self.done = False
+        self.scope = trio.CancelScope()
+        nursery.start_soon(self._run, function, arguments)
+
+    async def _run(self, function, arguments) -> None:
+        with self.scope:
+            try:
+                self.result = await function(*arguments)
+            except RecordError as error:
+                self.error = error
+        self.done = True
 
 
 class House:
@@ -268,6 +290,12 @@ def op():
 @pytest.fixture
 def client():
     return Client
+
+
+@pytest.fixture
+def beside(nursery):
+    """Runs a function beside the test: `beside(function, *arguments)`."""
+    return partial(Task, nursery)
 
 
 @pytest.fixture
