@@ -27,8 +27,8 @@ from doorward_demo.issuer import DevelopmentIssuer
 from doorward_demo.postgres import DATABASE, free_port, load_shop, running
 
 CUSTOMERS = 300
-READY_S = 30
-SETTLED_S = 3
+READY_S = 60
+SETTLED_S = 30
 
 POLICY = """\
 version: 1
@@ -167,11 +167,19 @@ class Recorder:
             self._start(self._relay, near, far)
 
     def _relay(self, near, far):
+        """Both ways at once: a target that does not read is still heard, and neither side is waited for alone."""
+        waiting = {near: b"", far: b""}  # what each of them has yet to take
         with near, far, contextlib.suppress(OSError):
+            for end in (near, far):
+                end.setblocking(False)
             while True:
-                ready, _, _ = select.select([near, far, self._closing], [], [])
+                sources = [source for source, sink in ((near, far), (far, near)) if not waiting[sink]]
+                full = [sink for sink, data in waiting.items() if data]
+                ready, free, _ = select.select([self._closing, *sources], full, [])
                 if self._closing in ready:
                     return
+                for sink in free:
+                    waiting[sink] = waiting[sink][sink.send(waiting[sink]) :]
                 for source, sink in ((near, far), (far, near)):
                     if source in ready:
                         data = source.recv(65536)
@@ -179,7 +187,7 @@ class Recorder:
                             return
                         if source is near:
                             self.sent += data
-                        sink.sendall(data)
+                        waiting[sink] = data
 
 
 @dataclass
@@ -235,7 +243,7 @@ class Gateway:
 
     def call(self, method, path, token, body=None):
         """One request to the control API."""
-        connection = http.client.HTTPConnection("control", timeout=20)
+        connection = http.client.HTTPConnection("control", timeout=60)
         connection.sock = socket.socket(socket.AF_UNIX)
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         try:
@@ -249,7 +257,7 @@ class Gateway:
     def approver(self, subject="tom", groups=("dba",), kind="human"):
         return self.issuer.issue(subject, kind, tuple(groups))
 
-    def waiting(self, count=1, within_s=20):
+    def waiting(self, count=1, within_s=60):
         """The requests that wait for a vote, once there are that many."""
         end = time.monotonic() + within_s
         while time.monotonic() < end:
@@ -266,7 +274,7 @@ class Gateway:
         return self.call("POST", f"/v1/approvals/{request_id}/vote", token or self.approver(), body)
 
     def probe(self, path):
-        connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=60)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -294,7 +302,7 @@ class Gateway:
     def stop(self, how=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(how)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def said(self):
         return (self.state / "gateway.log").read_text()
