@@ -10,18 +10,27 @@ nothing, and any change of meaning changes it.
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from doorward_core.config_types import Bytes, Strict, UnixNs, WholeSeconds, fault, frozen_lists, shown
+from doorward_core.config_types import Bytes, Strict, UnixNs, WholeSeconds, fault, frozen_lists
 from doorward_core.model import Action, PrincipalKind, RecordLevel, Transform
-from doorward_core.policy.commands import COMMAND, split_pattern
-from doorward_core.policy.facts import is_fact
-from doorward_core.policy.objects import OBJECT, split_object
-from doorward_core.policy.requests import REQUEST, split_request
+from doorward_core.policy.commands import COMMAND
+from doorward_core.policy.objects import OBJECT
+from doorward_core.policy.patterns import (
+    Columns,
+    Commands,
+    Facts,
+    Identifier,
+    Objects,
+    Patterns,
+    People,
+    Requests,
+    not_empty,
+)
+from doorward_core.policy.requests import REQUEST
 
 ANY = "any"
 """In `do`: every action, `unknown` included."""
@@ -35,12 +44,6 @@ FILTER_KINDS: Mapping[str, str] = {
 }
 """The keys of a rule that narrow it by target, and the kind of target each speaks of."""
 
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\Z")
-# The part of RFC 9535 that `doorward_core.mask.json_paths` reads. Rooms do not share; a test holds both equal.
-_STEP = r"""(?:\.{1,2}[\w*?-]+|(?:\.\.)?\[\s*(?:\*|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\s*\])"""
-_JSON_STEP = re.compile(_STEP)
-_JSON_PATH = re.compile(rf"\$(?:{_STEP})+\Z")
-_MAX_STEPS = 32
 PROOFS = ("token", "sshsig", "webauthn")
 """What an approver can prove a vote with: first the weakest, which asks for nothing; the others are equally good."""
 _MAX_QUORUM = 16
@@ -67,95 +70,6 @@ Do: TypeAlias = Literal[
 ]
 
 
-def _pattern(value: str) -> str:
-    """One name pattern."""
-    if not value or value == "!" or not value.isprintable():
-        raise fault("expected a name or a pattern, such as `public.*`")
-    if value.startswith("!!") or "[" in value:
-        raise fault("a pattern knows `*`, `?` and a leading `!`, nothing else")
-    return value
-
-
-def _command(value: str) -> str:
-    """One pattern over a program and its arguments."""
-    if not value or not value.isprintable() or value.startswith("!!"):
-        raise fault("expected a program and its arguments, such as `systemctl status *`")
-    try:
-        split_pattern(value)
-    except ValueError as error:
-        raise fault(f"expected a program and its arguments, such as `systemctl status *`: {error}") from None
-    return value
-
-
-def _request(value: str) -> str:
-    """One pattern over a method and a path."""
-    if value.startswith("!!"):
-        raise fault("a pattern has one leading `!` at most")
-    try:
-        split_request(value)
-    except ValueError as error:
-        raise fault(str(error)) from None
-    return value
-
-
-def _object(value: str) -> str:
-    """One pattern over verbs and the places of objects."""
-    if value.startswith("!!"):
-        raise fault("a pattern has one leading `!` at most")
-    try:
-        split_object(value)
-    except ValueError as error:
-        raise fault(str(error)) from None
-    return value
-
-
-def _facts(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """What `when` names."""
-    if not value:
-        raise fault("says nothing; leave the key out where it does not matter")
-    for key in value:
-        if not is_fact(key):
-            raise fault(f"`{shown(key)}` is no name of a fact, such as `query.limit` or `header.x-tenant`")
-    return value
-
-
-def _column(value: str) -> str:
-    """One pattern over columns, or a JSON path."""
-    if value.startswith("!$"):
-        raise fault("a JSON path knows no exceptions: what lies below a masked member is masked")
-    if value.startswith("$"):
-        if not _JSON_PATH.match(value) or len(_JSON_STEP.findall(value)) > _MAX_STEPS:
-            raise fault("expected a JSON path, such as `$.customers[*].email` or `$..iban`")
-        return value
-    resource, colon, path = value.partition(":$")
-    if colon:  # of objects of one resource; which resources there are is their proxy's to know
-        return f"{_pattern(resource)}:{_column('$' + path)}"
-    return _pattern(value)
-
-
-def _has_positive(value: tuple[str, ...]) -> tuple[str, ...]:
-    """A list of patterns that can match something."""
-    if not value:
-        raise fault("an empty list matches nothing; leave the key out to match everything")
-    if all(item.startswith("!") for item in value):
-        raise fault('a list of exceptions alone matches nothing; put a `"*"` before them')
-    return value
-
-
-def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
-    if not value:
-        raise fault("an empty list matches nobody; leave the key out to match everybody")
-    if any(item.startswith("!") for item in value):
-        raise fault("exceptions (`!`) have no place here; write `unless: {...}` (in a mask: `except: {...}`)")
-    return value
-
-
-def _identifier(value: str) -> str:
-    if not _IDENTIFIER.match(value):
-        raise fault("expected a name of letters, digits, `-`, `_` and `.`, at most 80 long")
-    return value
-
-
 def _standing(value: int) -> int:
     if value > _MAX_STANDING_S:
         raise fault("at most 7d; whoever needs something for longer needs a rule that allows it")
@@ -172,15 +86,6 @@ def _proof(value: object) -> str:
 
 Standing = Annotated[WholeSeconds, AfterValidator(_standing)]
 Proof = Annotated[str, PlainValidator(_proof)]
-Identifier = Annotated[str, AfterValidator(_identifier)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
-Patterns = Annotated[tuple[Pattern, ...], AfterValidator(_has_positive)]
-Columns = Annotated[tuple[Annotated[str, AfterValidator(_column)], ...], AfterValidator(_has_positive)]
-Commands = Annotated[tuple[Annotated[str, AfterValidator(_command)], ...], AfterValidator(_has_positive)]
-Requests = Annotated[tuple[Annotated[str, AfterValidator(_request)], ...], AfterValidator(_has_positive)]
-Objects = Annotated[tuple[Annotated[str, AfterValidator(_object)], ...], AfterValidator(_has_positive)]
-Facts = Annotated[dict[str, Patterns], AfterValidator(_facts)]
-People = Annotated[tuple[Pattern, ...], AfterValidator(_not_empty)]
 
 
 class Who(Strict):
@@ -223,7 +128,7 @@ class Where(Strict):
 class Approvers(Strict):
     """Who may approve."""
 
-    groups: Annotated[tuple[Identifier, ...], AfterValidator(_not_empty)]
+    groups: Annotated[tuple[Identifier, ...], AfterValidator(not_empty)]
 
 
 class Approval(Strict):
@@ -263,7 +168,7 @@ class Rule(Strict):
     unless: Who | None = None
     resource: Where
     accounts: Patterns | None = None
-    do: Annotated[tuple[Do, ...], AfterValidator(_not_empty)]
+    do: Annotated[tuple[Do, ...], AfterValidator(not_empty)]
     tables: Patterns | None = None
     columns: Patterns | None = None
     functions: Patterns | None = None
@@ -360,7 +265,7 @@ class MaskRule(Strict):
     resource: Where
     accounts: Patterns | None = None
     columns: Columns | None = None
-    detect: Annotated[tuple[Identifier, ...], AfterValidator(_not_empty)] | None = None
+    detect: Annotated[tuple[Identifier, ...], AfterValidator(not_empty)] | None = None
     transform: Transform = Field(default=Transform.REDACT, alias="with")
     label: Identifier | None = None
     flow: Literal["out", "in", "both"] = "out"
