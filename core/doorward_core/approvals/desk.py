@@ -41,6 +41,7 @@ from doorward_core.approvals.request import (
 )
 from doorward_core.approvals.standing import StandingAccess
 from doorward_core.approvals.store import SqliteStore
+from doorward_core.approvals.taken import Taken
 from doorward_core.approvals.votes import tally
 from doorward_core.approvals.webauthn import sign_counter
 from doorward_core.errors import RecordError, StoreError
@@ -91,10 +92,7 @@ class Desk:
         # One thing at a time: votes, endings and withdrawals are rare, and their order is what the log must show.
         self._turn = trio.Lock()
         self._woken: dict[str, trio.Event] = {}
-        # Whose requester is here, and what was used since the start, each until it could no longer matter.
-        # The file may be put back to an older copy of itself; `_used` cannot.
-        self._held: dict[str, int] = {}
-        self._used: dict[str, int] = {}
+        self._taken = Taken()
 
     def new_id(self) -> str:
         """Draw the name of a new request."""
@@ -144,13 +142,12 @@ class Desk:
             async with self._turn:
                 await self._end(case.request.id, RequestState.EXPIRED, why, case.state)
         await self._call(self._store.purge, now - RETENTION_S * NS_PER_S)
-        self._used = {name: until for name, until in self._used.items() if until > now}
-        self._held = {name: until for name, until in self._held.items() if until > now}
+        self._taken.forget(now)
 
     async def open(self, request: ApprovalRequest) -> None:
         """Keep a request, undecided. RequestRefused if one too many waits, StoreError if it cannot be kept."""
         await self._call(self._store.open, request)
-        self._held[request.id] = _last_moment(request)
+        self._taken.hold(request)
         self.changes.made()
         self._tell("held", request)
 
@@ -166,7 +163,7 @@ class Desk:
 
     async def end_standing(self, request: ApprovalRequest, why: str) -> None:
         """From now on nothing stands by this request, whatever the store comes to say; it is on record already."""
-        self._used[request.id] = _last_moment(request)
+        self._taken.use(request)
         self.standing.drop(request.id)
         async with self._turn:
             await self._end(request.id, RequestState.WITHDRAWN, why, RequestState.GRANTED)
@@ -182,7 +179,7 @@ class Desk:
         try:
             return await self._wait(request_id, until_unix_ns, counted)
         except trio.Cancelled:
-            self._held.pop(request_id, None)
+            self._taken.leave(request_id)
             raise
         finally:
             self._wake(request_id)
@@ -215,33 +212,33 @@ class Desk:
 
         A grant that was given already stays, for one identical retry.
         """
-        self._held.pop(request_id, None)
+        self._taken.leave(request_id)
         async with self._turn:
             return await self._end(request_id, RequestState.WITHDRAWN, why)
 
     def leave(self, request_id: str) -> None:
         """The requester is gone, and the request stays as it is: its grant may be redeemed by an identical retry."""
-        self._held.pop(request_id, None)
+        self._taken.leave(request_id)
 
     async def use(self, request_id: str) -> bool:
         """Use a grant, once; False if there is none (any more). A crash from here on leaves it used."""
-        self._held.pop(request_id, None)
-        if request_id in self._used:
+        self._taken.leave(request_id)
+        if self._taken.used(request_id):
             return False
         now = self._clock()
         case = await self._call(self._store.get, request_id)
         used = await self._call(self._store.transition, request_id, RequestState.GRANTED, RequestState.USED, now)
         if used and case is not None:
-            self._used[request_id] = _last_moment(case.request)
+            self._taken.use(case.request)
             self.changes.made()
         return used
 
     async def redeem(self, digest: bytes, identity: Identity, now_unix_ns: int) -> ApprovalRequest | None:
         """Use the grant of an identical request of the same principal, whose connection is gone; None without one."""
-        taken = frozenset(self._held) | frozenset(self._used)
-        request = await self._call(self._store.use_grant, digest, identity.subject, identity.issuer, now_unix_ns, taken)
+        who, taken = (identity.subject, identity.issuer), self._taken.all()
+        request = await self._call(self._store.use_grant, digest, *who, now_unix_ns, taken)
         if request is not None:
-            self._used[request.id] = _last_moment(request)
+            self._taken.use(request)
             self.changes.made()
         return request
 
@@ -254,8 +251,8 @@ class Desk:
         for case in await self._call(self._store.list, RequestState.PENDING):
             request = case.request
             same = (request.digest, request.subject, request.issuer) == (digest, identity.subject, identity.issuer)
-            if same and request.rules == rules and request.id not in self._held and now < request.expires_unix_ns:
-                self._held[request.id] = _last_moment(request)
+            if same and request.rules == rules and not self._taken.held(request.id) and now < request.expires_unix_ns:
+                self._taken.hold(request)
                 return request
         return None
 
@@ -309,7 +306,7 @@ class Desk:
         changed = False
         with trio.CancelScope(shield=True):
             case = await self._call(self._store.get, request_id)
-            spent = state is RequestState.GRANTED and request_id in self._used  # an older copy of the file says so
+            spent = state is RequestState.GRANTED and self._taken.used(request_id)  # an older copy of the file says so
             if case is not None and case.state is old and not spent:
                 # First the log: a crash between the two leaves an ending on record whose request is still undecided; it
                 # then ends once more, and what can be used is never ahead of what is on record.
@@ -330,7 +327,7 @@ class Desk:
         """Let standing access stand, or not, as the store has it now."""
         self.standing.drop(request_id)
         case = await self._call(self._store.get, request_id)
-        if case is not None and request_id not in self._used:
+        if case is not None and not self._taken.used(request_id):
             self.standing.keep(case)
 
     async def _settle(self) -> None:
@@ -378,8 +375,3 @@ class Desk:
 
     async def _call(self, function: Callable[..., T], *values: object) -> T:
         return await trio.to_thread.run_sync(partial(function, *values), limiter=self._thread)
-
-
-def _last_moment(request: ApprovalRequest) -> int:
-    """After this a grant of the request can no longer be used, whenever it was given."""
-    return request.expires_unix_ns + request.grant_s * NS_PER_S
