@@ -17,7 +17,6 @@ KILLS = 50
 SEED = 7
 
 
-@pytest.mark.timeout(240)
 def test_l_06_fifty_kills_under_load_leave_nothing_without_its_record(own_gateway):
     gateway = own_gateway(policy=POLICY.replace(*POLICY_RETRY))
     ledger, draw = Ledger(gateway), random.Random(SEED)

@@ -161,7 +161,7 @@ class Splitting(Faults):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # a minute by itself; more beside other tests
+@pytest.mark.timeout(1800)  # a minute by itself; more beside other tests
 def test_l_06_a_fault_at_every_step_of_ten_thousand_events(tmp_path, monkeypatch):
     monkeypatch.setattr("doorward_core.record.engine.SEGMENT_BYTES", SEGMENT_BYTES)
     (tmp_path / "run").mkdir()

@@ -149,7 +149,7 @@ def test_ap_02_masks_that_come_while_people_decide_are_owed(own_gateway):
     (request,) = gateway.waiting()
     (gateway.state / "policy.yaml").write_text(POLICY)
     gateway.process.send_signal(signal.SIGHUP)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     other = RawClient.login(gateway, subject="crew-2")
     while other.query("select email from customer where id = 1").rows == [[email]]:
         assert time.monotonic() < end
@@ -166,7 +166,7 @@ def test_ap_02_a_rule_that_changes_while_people_decide_voids_the_grant(own_gatew
     (request,) = gateway.waiting()
     (gateway.state / "policy.yaml").write_text(POLICY.replace("quorum: 1", "quorum: 2"))
     gateway.process.send_signal(signal.SIGHUP)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while "policy.loaded" not in gateway.said() and "policy" not in gateway.said().split("gateway.ready")[1]:
         assert time.monotonic() < end, gateway.said()
         time.sleep(0.05)
@@ -249,7 +249,7 @@ def test_ap_06_nothing_runs_for_a_client_that_is_gone(fortress, rows, how):
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
         fortress.gateway.clients.remove(client)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 120
     while fortress.gateway.waiting(0):
         assert time.monotonic() < end
     status, answer = fortress.gateway.vote(request["id"])
@@ -264,7 +264,7 @@ def test_ap_06_a_hang_up_is_noticed_behind_what_was_not_read(fortress, rows):
     client.send(*(statement(f"select {number}", sync=True) for number in range(200)))
     client.close()
     fortress.gateway.clients.remove(client)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 120
     while fortress.gateway.waiting(0):
         assert time.monotonic() < end
     assert rows() == []

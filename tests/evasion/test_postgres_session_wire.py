@@ -31,7 +31,7 @@ def tcp(fortress):
     made = []
 
     def connect():
-        made.append(socket.create_connection(("127.0.0.1", fortress.gateway.port), timeout=20))
+        made.append(socket.create_connection(("127.0.0.1", fortress.gateway.port), timeout=120))
         return made[-1]
 
     yield connect

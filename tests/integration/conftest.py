@@ -110,7 +110,7 @@ def tls_server(server_programs):
 
     def run(program, *argv, **options):
         command = _as_owner(owner, str(server_programs / program), *argv)
-        subprocess.run(command, check=True, cwd=folder, capture_output=True, timeout=60, **options)
+        subprocess.run(command, check=True, cwd=folder, capture_output=True, timeout=120, **options)
 
     try:
         run(

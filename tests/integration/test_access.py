@@ -34,7 +34,7 @@ def doorward(gateway, *words, token=None, subject="olga", groups=("on-call",), k
         "COLUMNS": "250",
     }
     command = [sys.executable, "-m", "doorward_console", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 def answered(done):
@@ -48,7 +48,7 @@ def entries(gateway, kind):
 
 def recorded(gateway, kind, count=1):
     """Entries of a kind, once there are so many."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while len(found := entries(gateway, kind)) < count:
         assert time.monotonic() < end, f"no {count} {kind} on record"
         time.sleep(0.02)
@@ -79,7 +79,7 @@ class Psql:
         """What it said last, once it has ended by itself."""
         self.process.stdin.close()
         said = self.process.stdout.read()
-        self.process.wait(10)
+        self.process.wait(120)
         return said
 
 
@@ -94,7 +94,7 @@ def psql():
     yield start
     for one in running:
         one.process.kill()
-        one.process.wait(10)
+        one.process.wait(120)
         one.process.stdout.close()
         one.process.stdin.close()
 
@@ -181,7 +181,7 @@ def test_standing_access_survives_a_restart_and_can_be_taken_back(shop):
         (request,) = shop.waiting()
         assert request["verb"] == "INSERT"
         shop.vote(request["id"], "reject", reason="no more")
-        assert b"no more" in held.communicate(timeout=20)[0]
+        assert b"no more" in held.communicate(timeout=120)[0]
 
 
 @pytest.mark.need_embedded_postgres
@@ -200,7 +200,7 @@ def test_who_waits_for_standing_access_is_told_each_step(own_gateway):
     assert asking.stdout.readline() == f"{name}: 1 approved, 1 more needed\n"
     gateway.vote(name, token=gateway.approver("eve"))
     assert asking.stdout.readline().startswith(f"{name}: it stands until ")
-    assert asking.wait(20) == 0
+    assert asking.wait(120) == 0
     asking.stdout.close()
 
 
@@ -219,7 +219,7 @@ def test_psql_that_waits_is_told_each_step(own_gateway):
         assert said
     assert re.fullmatch(rf"NOTICE:  doorward: 1 of 2 have approved; waiting at most \d+ s \[{request['id']}\]\n", said)
     gateway.vote(request["id"], token=gateway.approver("eve"))
-    out, err = psql.communicate(timeout=20)
+    out, err = psql.communicate(timeout=120)
     assert (psql.returncode, out, err) == (0, "UPDATE 1\n", "")
 
 
@@ -230,7 +230,7 @@ def test_what_is_held_when_it_is_revoked_never_runs_and_a_restart_forgets_nothin
     (request,) = shop.waiting()
     answer, _ = revoke(shop, "everything")
     assert (answer["sessions"], answer["gone"]) == (1, 1)
-    assert b"an operator has revoked this access: it runs wild" in held.communicate(timeout=20)[0]
+    assert b"an operator has revoked this access: it runs wild" in held.communicate(timeout=120)[0]
     shop.vote(request["id"])
     shop.stop()
     shop.start(shop.environment)
@@ -257,7 +257,7 @@ def test_broken_glass_goes_on_at_once_ends_by_itself_and_owes_a_review(shop, psq
     assert '"break_glass.opened"' in shop.said()
     sign = ("break-glass", "review", opened["id"], "--words", "one insert; fine")
     tom = {"subject": "tom", "groups": ("audit",)}
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while (signed := doorward(shop, *sign, **tom)).returncode and "still open" in signed.stderr:
         assert time.monotonic() < end
     assert f"{opened['id']} is reviewed" in signed.stdout, signed.stderr
@@ -267,7 +267,7 @@ def test_broken_glass_goes_on_at_once_ends_by_itself_and_owes_a_review(shop, psq
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
     (request,) = shop.waiting()
     shop.vote(request["id"], "reject")
-    held.communicate(timeout=20)
+    held.communicate(timeout=120)
 
 
 @pytest.mark.need_embedded_postgres
@@ -332,7 +332,7 @@ def test_a_command_over_ssh_ends_with_the_token_of_its_certificate(own_ssh_gatew
     began = time.monotonic()
     status, answer = told_to_revoke(gateway, "token", opened.header["credential"].partition(":")[2])
     assert (status, answer["sessions"], answer["gone"]) == (200, 1, 1), answer
-    assert running.wait(10) != 0
+    assert running.wait(120) != 0
     assert time.monotonic() - began < WITHIN_S
     assert b"an operator has revoked this access: it runs wild" in running.stderr.read()
     again = gateway.ssh("uptime")
@@ -365,7 +365,7 @@ def test_a_watch_on_kubernetes_ends(own_k8s):
     status, answer = told_to_revoke(gateway, "everything", "", groups=("platform",))
     assert (status, answer["sessions"] > 0, answer["gone"]) == (200, True, answer["sessions"]), answer
     assert time.monotonic() - began < WITHIN_S
-    gateway.finished(watching, within_s=20)  # a stream that has begun can only be cut; the next call says why
+    gateway.finished(watching, within_s=120)  # a stream that has begun can only be cut; the next call says why
     again = gateway.kubectl("get", "pods", check=False)
     assert again.code != 0
     assert "an operator has revoked this access" in again.said

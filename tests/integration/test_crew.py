@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PLAY = ROOT / "examples" / "crewai" / "play.py"
-STORY_WITHIN_S = 280
+STORY_WITHIN_S = 550
 
 pytestmark = [
     pytest.mark.slow,
@@ -88,7 +88,7 @@ def test_without_the_crew_s_environment_the_example_says_how_to_get_it(tmp_path,
         env={**os.environ, "STATE": str(tmp_path / "state"), "TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, "`make crew` installs it" in done.stdout) == (1, True), done.stdout + done.stderr

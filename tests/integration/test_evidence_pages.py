@@ -60,7 +60,7 @@ def opened(tmp_path_factory):
 def _chromium(*arguments: str) -> None:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
     fixed = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-lcd-text")
-    subprocess.run([program, *fixed, *arguments], check=True, capture_output=True, timeout=100)
+    subprocess.run([program, *fixed, *arguments], check=True, capture_output=True, timeout=120)
 
 
 def test_it_prints_on_pages_of_a4(opened, tmp_path):

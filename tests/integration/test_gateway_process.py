@@ -18,7 +18,7 @@ from doorward_core.record.verify import verify
 
 pytestmark = pytest.mark.need_embedded_postgres
 
-WITHIN_S = 30
+WITHIN_S = 120
 
 
 def run(*arguments, environment=None):

@@ -15,7 +15,7 @@ import pytest
 from doorward_demo.issuer import DevelopmentIssuer
 from doorward_demo.postgres import free_port
 
-READY_S = 30
+READY_S = 120
 DOORWARD = [sys.executable, "-m", "doorward_console"]
 
 
@@ -29,7 +29,7 @@ def init(folder, target, issuer, *options, password):
         env={**os.environ, "PGPASSWORD": password, "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=120,
         check=False,
     )
     return done, ports["--admin"]
@@ -56,11 +56,11 @@ def gateway(folder, admin, password):
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def ready(admin):
-    connection = http.client.HTTPConnection(admin, timeout=5)
+    connection = http.client.HTTPConnection(admin, timeout=120)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
@@ -97,7 +97,7 @@ def test_three_commands_from_a_database_to_a_masked_row(shop_server, issuer, tmp
             env={**os.environ, "TOKEN": token},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert psql.returncode == 0, psql.stderr
@@ -135,7 +135,7 @@ def test_a_change_waits_for_a_person_and_goes_on(shop_server, issuer, tmp_path):
             if found and not asked:
                 asked.append(found[0])
                 command = [*DOORWARD, "approvals", "approve", found[0], "--yes", *ways]
-                subprocess.run(command, env=approver, check=True, capture_output=True, timeout=60)
+                subprocess.run(command, env=approver, check=True, capture_output=True, timeout=120)
 
         client.add_notice_handler(decide)
         client.execute("SELECT 1")

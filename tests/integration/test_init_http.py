@@ -21,15 +21,15 @@ pytestmark = pytest.mark.need_curl
 def doorward(*words, **environment):
     command = [sys.executable, "-m", "doorward_console", *map(str, words)]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
+        command, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **environment}
     )
 
 
 def _wait(gateway, admin):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=120) as answer:
                 assert answer.status == 200
                 return
         except (urllib.error.URLError, ConnectionError):
@@ -59,7 +59,7 @@ def made(tmp_path):
             yield done.stdout, issuer, crm, folder
         finally:
             gateway.send_signal(signal.SIGTERM)
-            gateway.communicate(timeout=30)
+            gateway.communicate(timeout=120)
             crm.close()
 
 
@@ -67,8 +67,10 @@ def curl(line, issuer, *more):
     """Run a printed line as a person would paste it."""
     token = issuer.issue("crew-7", "agent", ("crew-analysts",))
     environment = {**os.environ, "TOKEN": token}
-    words = " ".join([line.strip(), "-s", "-i", "--max-time", "40", *more])
-    done = subprocess.run(["sh", "-c", words], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    words = " ".join([line.strip(), "-s", "-i", "--max-time", "110", *more])
+    done = subprocess.run(
+        ["sh", "-c", words], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     head, _, body = done.stdout.partition("\n\n")  # text mode has made line ends plain
     return int(head.split()[1]), body
 
@@ -88,7 +90,7 @@ def test_from_an_api_to_masked_answers_and_a_refusal_that_helps(made):
     assert "Ask the API's owners" in json.loads(body)["detail"]
     assert len(crm.seen) == before
     look = next(row for row in said.splitlines() if " replay last " in row)
-    told = subprocess.run(["sh", "-c", look], capture_output=True, text=True, timeout=60, check=False)
+    told = subprocess.run(["sh", "-c", look], capture_output=True, text=True, timeout=120, check=False)
     assert "403" in told.stdout or "DELETE: DENIED" in told.stdout, told
     assert told.stdout.rstrip().endswith("signature"), told
     exported = doorward("export", "last", "--har", "--log", folder / "state/log")

@@ -26,7 +26,7 @@ def run(*command, **environment):
         [str(word) for word in command],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         env={**os.environ, **environment},
     )
@@ -37,10 +37,10 @@ def doorward(*words, **environment):
 
 
 def _wait(gateway, admin):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=120) as answer:
                 assert answer.status == 200
                 return
         except (urllib.error.URLError, ConnectionError):
@@ -70,7 +70,7 @@ def made(tmp_path):
             yield done.stdout, issuer, cluster, folder, ports
         finally:
             gateway.send_signal(signal.SIGTERM)
-            gateway.communicate(timeout=30)
+            gateway.communicate(timeout=120)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_from_a_kubeconfig_to_masked_secrets_and_a_change_that_waits(made, kubec
     try:
         reach = ("--gateway", f"https://localhost:{ports[1]}", "--ca-file", folder / "tls/gateway.crt")
         person = {"DOORWARD_TOKEN": issuer.issue("pat", "human", ("platform",))}
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while "ap-" not in (listed := doorward("approvals", "list", *reach, **person).stdout):
             assert time.monotonic() < end
             assert scaling.poll() is None
@@ -119,7 +119,7 @@ def test_from_a_kubeconfig_to_masked_secrets_and_a_change_that_waits(made, kubec
         assert cluster.stored("deployments", "web", "shop", "apps")["spec"]["replicas"] == 1
         voted = doorward("approvals", "approve", waiting, "--reason", "agreed", *reach, **person)
         assert voted.returncode == 0, voted.stderr
-        _, said = scaling.communicate(timeout=30)
+        _, said = scaling.communicate(timeout=120)
         assert scaling.returncode == 0, said
     finally:
         scaling.kill()

@@ -75,7 +75,7 @@ class Gateway:
             "dbname": "app-db",
             "sslmode": "verify-full",
             "sslrootcert": str(self.authorities),
-            "connect_timeout": 10,
+            "connect_timeout": 120,
         }
 
     def brought(self, kind):

@@ -102,7 +102,6 @@ def test_what_is_executed_was_named_as_far_as_it_is_plain(recorder, command):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_nothing_is_executed_that_a_complete_analysis_did_not_name(recorder):
     complete = 0
     for command in made_up(random.Random(20261123), 8_000):

@@ -22,7 +22,7 @@ create table counters (k bigint primary key, n bigint not null);
 insert into counters select k, 0 from generate_series(1, 5000) k
 """
 _MARK = re.compile(r"(read|effect|counter)-(\d+)")
-GIVE_UP_S = 40
+GIVE_UP_S = 120
 
 
 def writer_of(pid):

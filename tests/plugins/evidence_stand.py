@@ -194,7 +194,7 @@ def bundle(stand: Stand | list[Stand], path: Path, begin: int = 0, end: int = 1 
 def check(path: Path, *arguments: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
     """verify.py as an auditor runs it: alone, isolated."""
     command = [python, "-I", "-S", str(VERIFY), str(path), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 def unpacked(path: Path) -> dict[str, bytes]:

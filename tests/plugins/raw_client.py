@@ -22,7 +22,7 @@ from doorward_postgres.wire_encode import (
     encode_startup,
 )
 
-WAIT_S = 30
+WAIT_S = 120
 
 
 @dataclass(frozen=True)

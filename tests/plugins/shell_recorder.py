@@ -60,7 +60,7 @@ class Recorder:
             pass_fds=[writing],
         ) as process:
             os.close(writing)
-            process.wait(timeout=20)
+            process.wait(120)
             while os.read(reading, 4096):
                 pass
         os.close(reading)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-WITHIN_S = 30
+WITHIN_S = 120
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Za-z0-9]|[=>])|[\x07\r]")
 
 

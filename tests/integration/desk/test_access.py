@@ -57,7 +57,7 @@ def sleeping(stack):
         command = ["psql", "-X", conninfo, "-c", "select pg_sleep(100)"]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         operator = stack.gateway.approver("olga", ("ops",))
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while not any(
             one["subject"] == subject for one in stack.gateway.call("GET", "/v1/sessions", operator)[1]["sessions"]
         ):
@@ -84,7 +84,7 @@ def test_a_subject_is_revoked_in_the_browser_and_their_psql_ends_within_two_seco
     page.get_by_label("Why").first.fill("it runs wild")
     began = time.monotonic()
     page.get_by_role("button", name="Revoke", exact=True).click(no_wait_after=True)
-    psql.wait(10)
+    psql.wait(120)
     assert time.monotonic() - began < WITHIN_S
     assert "an operator has revoked this access: it runs wild" in psql.stderr.read()
     assert page.locator(".note.good").inner_text().startswith("shop: revoked; 1 session ended.")
@@ -111,7 +111,7 @@ def test_a_session_is_ended_with_what_opened_it(stack, browser, sleeping):
     page.get_by_label("Why").fill("nobody knows it")
     page.get_by_role("button", name="End it and revoke its credential").click()
     page.wait_for_selector("text=revoked with the session that it opened; 1 session ended")
-    psql.wait(10)
+    psql.wait(120)
     assert "nobody knows it" in psql.stderr.read()
     name = page.locator("strong.one-line").inner_text()
     operator = stack.gateway.approver("olga", ("ops",))

@@ -22,7 +22,7 @@ def waiting(desk_stack):
     name = gateway.waiting(1)[0]["id"]
     yield f"/requests/shop/{name}"
     gateway.vote(name, "reject", gateway.approver("tina"), "a test")
-    thread.join(20)
+    thread.join(120)
 
 
 def _run(client):

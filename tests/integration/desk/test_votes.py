@@ -30,7 +30,7 @@ class Psql:
         gateway.waiting(1)
 
     def done(self):
-        out, err = self._process.communicate(timeout=60)
+        out, err = self._process.communicate(timeout=120)
         return self._process.returncode, out + err
 
 

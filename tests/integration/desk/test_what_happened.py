@@ -115,7 +115,7 @@ def expect_text(locator, words):
     """Wait until something says these words."""
     from playwright.sync_api import expect  # noqa: PLC0415 - absent where `need_chromium` skips
 
-    expect(locator).to_contain_text(words, timeout=15_000)
+    expect(locator).to_contain_text(words, timeout=desk_stack.WITHIN_MS)
 
 
 def until_indexed(page, stack, text):

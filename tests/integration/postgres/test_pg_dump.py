@@ -20,7 +20,7 @@ def dump(shop):
             env={**os.environ, "PGPASSWORD": token},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert not check or done.returncode == 0, done.stderr

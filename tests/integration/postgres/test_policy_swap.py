@@ -18,7 +18,7 @@ CHANGE = "update customer set name = name where id = 3 returning email"
 BLOCKED = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%from orders%'"
 
 
-def eventually(holds, within_s=20):
+def eventually(holds, within_s=120):
     end = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < end

@@ -70,7 +70,7 @@ def run(psql, monkeypatch):
         command, environment = psql(who, "-v", "ON_ERROR_STOP=1", *arguments)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        done = subprocess.run(command, input=script, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, input=script, capture_output=True, text=True, timeout=120, check=False)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 
@@ -176,7 +176,7 @@ def test_at_a_terminal(at_terminal):
         terminal.type("drop table orders;\n")
         assert "No rule allows define on relation public.orders" in terminal.until(PROMPT)
         terminal.type("\\q\n")
-        assert terminal.process.wait(10) == 0
+        assert terminal.process.wait(120) == 0
 
 
 def test_ctrl_c_ends_a_watch_and_a_long_query(at_terminal, running):
@@ -226,4 +226,4 @@ def test_tab_completes_what_the_catalogue_says(psql, at_terminal, heard):
             terminal.type(typed)
             terminal.until(whole)
         terminal.type("\x15\\q\n")
-        terminal.process.wait(10)
+        terminal.process.wait(120)

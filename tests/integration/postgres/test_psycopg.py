@@ -55,7 +55,7 @@ def test_a_held_update_goes_on_in_its_implicit_transaction(gateway):
         assert b"update customer" not in bytes(gateway.recorder.sent)
         status, answer = gateway.vote(request["id"])
         assert (status, answer["state"]) == (200, "granted")
-        thread.join(20)
+        thread.join(120)
         client.commit()
     assert done == {"rows": 1}
     assert any(request["id"] in text for text in notices)
@@ -75,7 +75,7 @@ def test_a_rejected_update_is_refused_with_the_reason(gateway):
         thread.start()
         (request,) = gateway.waiting()
         gateway.vote(request["id"], "reject", reason="not all of them")
-        thread.join(20)
+        thread.join(120)
         assert "not all of them" in str(caught[0])
         assert client.execute("select 1").fetchone() == (1,)
 
@@ -190,7 +190,7 @@ def test_cancel_withdraws_what_is_held(gateway):
         thread.start()
         (request,) = gateway.waiting()
         client.cancel()
-        thread.join(20)
+        thread.join(120)
         assert caught == ["57014"]
         assert gateway.vote(request["id"])[1].get("state") != "granted"
         assert client.execute("select 1").fetchone() == (1,)
@@ -210,7 +210,7 @@ def test_a_hang_up_withdraws_what_is_held_and_nothing_runs(gateway):
     thread.start()
     (request,) = gateway.waiting()
     client.pgconn.finish()
-    thread.join(20)
+    thread.join(120)
     for _ in range(200):
         if gateway.call("GET", f"/v1/approvals/{request['id']}", gateway.approver())[1]["state"] == "withdrawn":
             break

@@ -49,7 +49,7 @@ def test_several_gateways_are_watched_at_once_and_one_that_is_not_there_stops_no
 def test_who_is_not_known_is_told_and_it_ends(command, control, monkeypatch):
     monkeypatch.setenv("DOORWARD_TOKEN", "nobody")
     with _lines(command, "--json") as watching:
-        out, error = watching.communicate(timeout=30)
+        out, error = watching.communicate(timeout=120)
     assert (watching.returncode, "a valid bearer token is needed" in error) == (1, True)
     assert json.loads(out)["event"] == "problem"
 
@@ -75,7 +75,7 @@ def test_at_a_terminal_a_request_is_opened_confirmed_and_approved(command, contr
         screen.until("nothing waits for you")
         screen.type("q")
         screen.until("left;")
-        assert screen.process.wait(20) == 0
+        assert screen.process.wait(120) == 0
 
 
 @pytest.mark.usefixtures("environment")
@@ -90,7 +90,7 @@ def test_ap_05_nothing_short_of_the_word_and_a_yes_decides(command, control, typ
         screen.until("1 waiting")
         screen.type("q")
         screen.until("left;")
-        assert screen.process.wait(20) == 0
+        assert screen.process.wait(120) == 0
     assert control.state(NAME) == "pending"
 
 
@@ -112,4 +112,4 @@ def test_what_the_gateway_refuses_is_said_and_the_list_goes_on(command, control)
         screen.until("waiting", "nothing waits")
         screen.type("q")
         screen.until("left;")
-        assert screen.process.wait(20) == 0
+        assert screen.process.wait(120) == 0

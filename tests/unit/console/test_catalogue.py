@@ -62,7 +62,7 @@ def answering(*answers):
         try:
             yield listener.getsockname()[1]
         finally:
-            thread.join(10)
+            thread.join(120)
 
 
 @pytest.mark.parametrize(

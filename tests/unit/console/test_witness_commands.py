@@ -76,7 +76,7 @@ def test_a_process_cosigns_and_ends_when_it_is_told(run, tmp_path, log_key):
             assert len(cosignatures(text, answer.content, (vkey,))) == 1
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(120) == 0
 
 
 def test_two_processes_on_one_state_are_refused(run, tmp_path, log_key):
@@ -85,7 +85,7 @@ def test_two_processes_on_one_state_are_refused(run, tmp_path, log_key):
     command = [sys.executable, "-m", "doorward_console", "witness", "--config", str(folder / "witness.yaml")]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         process.stderr.readline()
-        second = subprocess.run(command, capture_output=True, check=False, timeout=30)
+        second = subprocess.run(command, capture_output=True, check=False, timeout=120)
         process.terminate()
         process.communicate()
     assert (second.returncode, b"another witness" in second.stderr) == (1, True)

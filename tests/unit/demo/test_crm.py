@@ -23,7 +23,7 @@ def port():
     port = free_port()
     command = [sys.executable, "-m", "doorward_demo.crm", "--port", str(port)]
     with subprocess.Popen(command, env={**os.environ, "CRM_TOKEN": TOKEN}, stderr=subprocess.DEVNULL) as process:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while True:
             try:
                 socket.create_connection((crm.ADDRESS, port)).close()
@@ -33,11 +33,11 @@ def port():
                 time.sleep(0.02)
         yield port
         process.terminate()
-        assert process.wait(20) == -signal.SIGTERM  # it keeps nothing that would want a proper end
+        assert process.wait(120) == -signal.SIGTERM  # it keeps nothing that would want a proper end
 
 
 def ask(port, method, path, body=None, token=TOKEN):
-    connection = HTTPConnection(crm.ADDRESS, port, timeout=20)
+    connection = HTTPConnection(crm.ADDRESS, port, timeout=120)
     try:
         connection.request(method, path, body, {"authorization": f"Bearer {token}"})
         answer = connection.getresponse()

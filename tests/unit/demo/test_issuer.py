@@ -25,7 +25,7 @@ def issuer() -> Iterator[DevelopmentIssuer]:
 
 
 def ask(url: str, method: str, path: str, body: str | None = None) -> tuple[int, dict[str, object]]:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
     try:
         connection.request(method, path, body)
         answer = connection.getresponse()
@@ -147,6 +147,6 @@ def test_it_runs_as_a_program_and_ends_on_a_signal(tmp_path, end):
             )
             assert ask(told["issuer"], "POST", "/token", body)[0] == 200
             program.send_signal(end)
-            assert program.wait(timeout=20) == 0
+            assert program.wait(120) == 0
         finally:
             program.kill()

@@ -30,7 +30,7 @@ def ssh(tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
     command = [sys.executable, "-m", "doorward_demo.ssh_server", "--port", str(port)]
     server = subprocess.Popen([*command, "--key", tmp_path / "host.key", "--trusted", tmp_path / "ca.pub"])
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             break
@@ -44,12 +44,12 @@ def ssh(tmp_path):
         fixed = ["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none"]
         return subprocess.run(
             ["ssh", *fixed, *given, *options, f"{getpass.getuser()}@127.0.0.1", *words],
-            input=b"in\n", capture_output=True, timeout=60, check=False,
+            input=b"in\n", capture_output=True, timeout=120, check=False,
         )  # fmt: skip
 
     yield call
     server.terminate()
-    server.wait(10)
+    server.wait(120)
 
 
 def test_a_command_runs_with_its_streams_and_its_status(ssh):

@@ -19,7 +19,7 @@ class Pipe:
 
     def __init__(self, settings, *, first=None) -> None:
         self.socket, theirs = socket.socketpair()
-        self.socket.settimeout(20)
+        self.socket.settimeout(120)
         with theirs:
             self.child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "doorward_core.record.process"], stdin=theirs.fileno()
@@ -54,7 +54,7 @@ class Pipe:
             self.messages.feed(chunk)
             got += list(self.messages)
         self.socket.close()
-        return got, self.child.wait(20)
+        return got, self.child.wait(120)
 
 
 @pytest.fixture
