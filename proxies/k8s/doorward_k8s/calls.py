@@ -35,6 +35,7 @@ _PUBLIC: Final = frozenset({"/.well-known/openid-configuration", "/openid/v1/jwk
 _READING: Final = frozenset({"GET", "HEAD"})
 _GROUP_DEPTH: Final = {"api": 2, "apis": 3}
 PROXY: Final = "proxy"
+_SCHEMES: Final = frozenset({"", "http", "https"})
 STREAMING: Final = frozenset({("pods", "exec"), ("pods", "attach"), ("pods", "portforward")})
 CONNECTING: Final = STREAMING | {("pods", PROXY), ("services", PROXY), ("nodes", PROXY)}
 
@@ -50,7 +51,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. `namespace` and `name` are empty where none is said; `rest` is the path below `proxy`."""
+    """One call. `namespace` and `name` are empty where none is said.
+
+    Of a `proxy`, `rest` is the path below it, `port` the port as it is spelt, and the name is that of the object alone.
+    """
 
     kind: Kind
     verb: str
@@ -61,6 +65,7 @@ class Call:
     namespace: str = ""
     name: str = ""
     rest: str = ""
+    port: str = ""
     path: str = ""
     problem: str = ""
 
@@ -143,8 +148,10 @@ def _object(method: str, segments: list[str], depth: int, query: Sequence[tuple[
     if more and sub != PROXY:
         raise _Unknown("nothing lies below a subresource but what is proxied")
     verb, found = _verb(method, (group, resource, name, sub), query, watched=watched)
-    below = path.split("/" + PROXY, 1)[1] if sub == PROXY else ""
-    return Call(Kind.OBJECT, verb, group, version, resource, sub, namespace, found, below, path)
+    below, port = "", ""
+    if sub == PROXY and verb == "connect":
+        below, (found, port) = path.split("/" + PROXY, 1)[1], _proxied(name)
+    return Call(Kind.OBJECT, verb, group, version, resource, sub, namespace, found, below, port, path)
 
 
 def _verb(
@@ -174,6 +181,15 @@ def is_name(name: str) -> bool:
         and name not in {".", ".."}
         and not any(mark in name for mark in "/%\\ ")
     )
+
+
+def _proxied(name: str) -> tuple[str, str]:
+    """The object and the port of `name`, `name:port` or `scheme:name:port`: one object, however it is reached."""
+    parts = name.split(":")
+    scheme, found, port = parts if len(parts) == 3 else ("", *parts, "")[:3]  # noqa: PLR2004 - as spelt above
+    if len(parts) > 3 or not found or scheme not in _SCHEMES:  # noqa: PLR2004
+        raise _Unknown("this is no name of what is proxied")
+    return found, port
 
 
 def _true(query: Sequence[tuple[str, str]], key: str) -> bool:

@@ -22,7 +22,7 @@ JSONS: Final = frozenset({
 YAMLS: Final = frozenset({"application/yaml", "application/apply-patch+yaml"})
 MAX_DEPTH: Final = 64  # a deployment's deepest member lies at fifteen
 _SWITCHES: Final = {"privileged": "privileged", "hostnetwork": "hostNetwork", "hostpid": "hostPID",
-                    "hostipc": "hostIPC", "hostprocess": "hostProcess"}  # fmt: skip
+                    "hostipc": "hostIPC", "hostprocess": "hostProcess", "adminaccess": "adminAccess"}  # fmt: skip
 _HOLDERS: Final = {"hostpath": "hostPath", "sysctls": "sysctls", "hostport": "hostPort"}
 _WORDS: Final = {("procmount", "unmasked"): "procMount", ("type", "unconfined"): "an unconfined profile"}
 _STATIC: Final = frozenset({"kubernetes.io/config.mirror", "kubernetes.io/config.source"})
@@ -32,6 +32,11 @@ _CAPABILITIES: Final = frozenset({
     "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP",
     "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
 })  # fmt: skip
+# The same document, "SELinux": a type of these or none, and neither a user nor a role.
+_SELINUX: Final = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
+_SELINUX_WORD: Final = "seLinuxOptions"
+# The same, "Host Probes": a kubelet that is sent to another host than its pod.
+_PROBES: Final = frozenset({"httpget", "tcpsocket"})
 _TOKEN_TYPE: Final = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
 
 
@@ -93,6 +98,14 @@ def member(document: Json, *keys: str) -> Json:
     return document
 
 
+def nested(pointer: Json, value: Json) -> Json:
+    """What a JSON Patch writes at a place, as the object that it is a part of: a list's places are names as any."""
+    names = pointer.split("/")[1:] if isinstance(pointer, str) else []
+    for name in reversed(names):
+        value = {name.replace("~1", "/").replace("~0", "~"): value}
+    return value
+
+
 def privileges(document: Json, media: str, resource: str, *, workload: bool) -> tuple[str, ...]:
     """What in a document gives power over a node or the cluster, each in a word."""
     found: dict[str, None] = {}
@@ -122,7 +135,7 @@ def _operation(item: Json, *, workload: bool) -> Iterator[str]:
             yield from (_NAMED[name.casefold()] for name in names if name.casefold() in _NAMED)
         yield from (name for name in names if name in _STATIC)
         if names and written:
-            yield from _within({names[-1]: value}, workload=workload)
+            yield from _within(nested(text, value), workload=workload)
         elif names and names[-1].casefold() in _COPIED:
             yield _COPIED[names[-1].casefold()]
         if value == _TOKEN_TYPE:
@@ -130,8 +143,11 @@ def _operation(item: Json, *, workload: bool) -> Iterator[str]:
 
 
 # What a value may be copied to, that the patch itself does not say.
-_COPIED: Final = {"procmount": "procMount", "type": "an unconfined profile", "nodename": "nodeName"}
-_NAMED: Final = _SWITCHES | _HOLDERS | {"capabilities": "capabilities"}
+_COPIED: Final = {
+    "procmount": "procMount", "type": "an unconfined profile", "nodename": "nodeName",
+    "host": "a probe of another host",
+}  # fmt: skip
+_NAMED: Final = _SWITCHES | _HOLDERS | {"capabilities": "capabilities", "selinuxoptions": _SELINUX_WORD}
 
 
 def _within(document: Json, *, workload: bool) -> Iterator[str]:
@@ -157,7 +173,17 @@ def _told(key: str, folded: str, value: Json, *, workload: bool) -> Iterator[str
         yield "an unconfined profile"
     if workload and folded == "nodename" and value:
         yield "nodeName"
-    if folded == "capabilities" and isinstance(value, dict):
+    if isinstance(value, dict):
+        yield from _options(folded, value)
+
+
+def _options(folded: str, value: dict[str, Json]) -> Iterator[str]:
+    """What a member that holds more says by what it holds."""
+    if folded in _PROBES and any(value[name] for name in value if name.casefold() == "host"):
+        yield _COPIED["host"]
+    if folded == "selinuxoptions" and not all(map(_labelled, value, value.values())):
+        yield _SELINUX_WORD
+    if folded == "capabilities":
         added = [
             item
             for name, items in value.items()
@@ -166,3 +192,11 @@ def _told(key: str, folded: str, value: Json, *, workload: bool) -> Iterator[str
         ]
         if any(not isinstance(item, str) or item.upper().removeprefix("CAP_") not in _CAPABILITIES for item in added):
             yield "capabilities"
+
+
+def _labelled(key: str, value: Json) -> bool:
+    """Whether a member of SELinux' options is one that any container may have."""
+    folded = key.casefold()
+    if folded == "type":
+        return value is None or (isinstance(value, str) and value in _SELINUX)
+    return folded not in ("user", "role") or not value

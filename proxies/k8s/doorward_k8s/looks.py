@@ -73,7 +73,7 @@ class Looks:
         """A write that is held, with what a dry run says would come of it, for those who are asked."""
         call = request.call
         wanted = self._cluster.settings.previews and writes(call) and call.verb != "deletecollection"
-        if not wanted or is_rehearsal(request) or not self._door.gate.holds(operation, {}):
+        if not wanted or is_rehearsal(operation) or not self._door.gate.holds(operation, {}):
             return operation
         try:
             rehearsal = rehearsal_of(request)

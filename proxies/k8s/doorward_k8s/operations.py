@@ -10,9 +10,8 @@ approved is not the real thing (threat model K-09). What cannot be read is `unkn
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from doorward_core.errors import UnreadableBody
@@ -22,18 +21,15 @@ from doorward_core.model import Action, Atom, Operation, Target
 from doorward_core.policy.objects import OBJECT
 from doorward_core.shell.analyze import analyze_words
 from doorward_core.shell.nouns import Transfer
-from doorward_k8s.calls import Call, Kind
+from doorward_k8s.calls import Call, Kind, is_name
 from doorward_k8s.documents import Json, Unreadable, member, read_document
 from doorward_k8s.effects import Effects, effects
 from doorward_k8s.exec_query import ExecQuery, read_exec
+from doorward_k8s.facts import PORT_FORWARD, Carried, facts_of
 
 SHOWN_BYTES: Final = 16 * 1024  # of what is written, to the people who are asked, and in the record
 TEXT_CHARS: Final = 32 * 1024
-PORT_FORWARD: Final = "portforward"
-NO_PORT: Final = "none"
 DRY_RUNS: Final = "dryRun is said in the query and in the body, and not alike"
-_PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
-_FACTS: Final = ("fieldManager", "labelSelector", "fieldSelector", "propagationPolicy", "force")
 
 Show = Callable[[bytes, str], bytes]
 """A body in JSON, of a media type, as it may be shown. Raises UnreadableBody where nothing of it may be."""
@@ -64,7 +60,7 @@ def read(request: Request, *, identifier: bytes, seq: int, account: str, cluster
     """Say what a call asks for. Raises Unreadable for what says two things at once."""
     call = request.call
     document, unread = _document(request)
-    dry = _dry_run(request, document)
+    dry = _dry_run(request, call, document)
     if call.verb == "create" and not call.name:
         call = _named(call, document)
     found = effects(call, document, request.media)
@@ -87,7 +83,7 @@ def read(request: Request, *, identifier: bytes, seq: int, account: str, cluster
         text_truncated=truncated,
         unseen=unseen,
         attributes=_attributes(call, found, problem, dry=dry),
-        facts=_facts(request, call, found, query, dry=dry),
+        facts=facts_of(call, found, query, request.target.query, Carried(document, request.media, bool(unread), dry)),
     )
     return Reading(operation, found, query, transfer)
 
@@ -99,24 +95,22 @@ def _document(request: Request) -> tuple[Json, str]:
         return None, f"{error}; send JSON"
 
 
-def _dry_run(request: Request, document: Json) -> bool:
+def _dry_run(request: Request, call: Call, document: Json) -> bool:
     """Whether nothing is to be kept. Of a DELETE the API server reads a body, where there is one, and then no query."""
-    said = [value for name, value in request.target.query if name == "dryRun"]
+    said: Json = [value for name, value in request.target.query if name == "dryRun"]
     if request.head.method == "DELETE" and request.body:
-        inside = member(document, "dryRun")
-        if (inside or []) != said:
+        inside = member(document, "dryRun") or []
+        if said and inside != said:
             raise Unreadable(DRY_RUNS)
-    return said == ["All"]
+        said = inside
+    # A tunnel is one all the same, and a token is a token.
+    return said == ["All"] and not call.connects and call.sub != "token"
 
 
 def _named(call: Call, document: Json) -> Call:
     """A creation, with the name that its body gives."""
     name = member(document, "metadata", "name")
-    if not isinstance(name, str) or not name or "/" in name or not name.isprintable():
-        return call
-    return Call(
-        call.kind, call.verb, call.group, call.version, call.resource, call.sub, call.namespace, name, "", call.path
-    )
+    return replace(call, name=name) if isinstance(name, str) and is_name(name) else call
 
 
 def _target(call: Call) -> Target:
@@ -152,25 +146,6 @@ def _attributes(call: Call, found: Effects, problem: str, *, dry: bool) -> Mappi
     said |= {"dry_run": "all"} if dry else {}
     said |= {"powers": ", ".join(found.powers)} if found.powers else {}
     return said | ({"problem": problem} if problem else {})
-
-
-def _facts(
-    request: Request, call: Call, found: Effects, query: ExecQuery, *, dry: bool
-) -> Mapping[str, tuple[str, ...]]:
-    facts: dict[str, tuple[str, ...]] = {
-        "verb": (call.verb,),
-        "class": (found.label,),
-        "dry-run": ("all",) if dry else ("no",),
-        "container": (query.container,) if query.container else (),
-        "tty": ("true",) if query.tty else ("false",),
-    }
-    facts |= {f"power.{word}": ("true",) for word in found.powers}
-    # In a tunnel the ports are asked for later. A number in another spelling is not known: a server might read it.
-    if call.sub == PORT_FORWARD and all(_PORT.fullmatch(port) for port in query.ports):
-        facts["port"] = query.ports or (NO_PORT,)
-    for name in _FACTS:
-        facts[f"query.{name}"] = tuple(value for key, value in request.target.query if key == name)
-    return facts
 
 
 def digest(request: Request, cluster: str, account: str) -> bytes:

@@ -18,7 +18,7 @@ from doorward_core.event import Outcome, Status
 from doorward_core.model import Action, Atom, Denial, Effect, Operation, Permit
 from doorward_core.policy.decide import Policy
 from doorward_core.session_gate import Memo
-from doorward_k8s.operations import NO_PORT, PORT_FORWARD
+from doorward_k8s.facts import NO_PORT, PORT_FORWARD
 from doorward_k8s.refusals import HELD_PORT, request_id
 
 PORT: Final = "port"

@@ -47,13 +47,14 @@ from doorward_k8s.accept import NotAcceptable
 from doorward_k8s.calls import Kind
 from doorward_k8s.changes import Seen
 from doorward_k8s.channels import Channels
+from doorward_k8s.facts import PORT_FORWARD
 from doorward_k8s.headers import STREAMS, TUNNEL, V5, for_client, for_cluster, spoken
 from doorward_k8s.impersonation import NotImpersonable, claims_identity
 from doorward_k8s.looks import Answer, Changes, Looks
 from doorward_k8s.masking import Masking, Owing, Withheld
 from doorward_k8s.object_paths import Resource
 from doorward_k8s.objects import writes_hidden
-from doorward_k8s.operations import PORT_FORWARD, Reading, Request
+from doorward_k8s.operations import Reading, Request
 from doorward_k8s.ports import Ports, is_opening
 from doorward_k8s.refusals import Refusal, Refused, refusal
 from doorward_k8s.streams import Recorder, Side, Stream, Tunnel, carry
@@ -270,7 +271,7 @@ class Serving:
     def _compares(self, request: Request, permit: Permit) -> bool:
         """Whether what this changes is kept in the record."""
         kept = self._cluster.settings.changes and self._level(permit.decision) is not RecordLevel.DECISION
-        return kept and writes(request.call) and not is_rehearsal(request)
+        return kept and writes(request.call) and not is_rehearsal(permit.operation)
 
     def _room(self, decision: Decision) -> int:
         return SHOWN_WHOLE_BYTES if self._level(decision) is RecordLevel.PAYLOAD else SHOWN_BYTES

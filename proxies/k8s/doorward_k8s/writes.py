@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Final
 
 from doorward_core.http.messages import Headers, without
 from doorward_core.http.paths import canonical
+from doorward_core.model import Operation
 from doorward_k8s.accept import JSON, NotAcceptable, prepare_accept
 from doorward_k8s.calls import Call, Kind, read_call
 from doorward_k8s.documents import Unreadable, read_document
+from doorward_k8s.facts import DRY
 from doorward_k8s.operations import Request
 
 if TYPE_CHECKING:  # a shell's words, and none of its doings
@@ -42,9 +44,9 @@ def changes_one(call: Call) -> bool:
     return call.kind is Kind.OBJECT and call.verb in _CHANGING and bool(call.name) and call.sub in _PARTS
 
 
-def is_rehearsal(request: Request) -> bool:
+def is_rehearsal(operation: Operation) -> bool:
     """Whether the client asks for a dry run itself."""
-    return any(name == "dryRun" for name, _ in request.target.query)
+    return operation.facts.get("dry-run") == DRY
 
 
 def look_of(request: Request) -> Request:

@@ -45,7 +45,9 @@ def call(method, target):
         ("GET", "/api/v1/namespaces/shop/pods/web-0/exec?command=sh", "connect", "shop/core/pods/exec/web-0"),
         ("POST", "/api/v1/namespaces/shop/pods/web-0/exec?command=sh", "connect", "shop/core/pods/exec/web-0"),
         ("GET", "/api/v1/nodes/n1/proxy/run/a/b", "connect", "-/core/nodes/proxy/n1"),
-        ("DELETE", "/api/v1/namespaces/shop/services/web:80/proxy/x", "connect", "shop/core/services/proxy/web:80"),
+        ("DELETE", "/api/v1/namespaces/shop/services/web:80/proxy/x", "connect", "shop/core/services/proxy/web"),
+        ("GET", "/api/v1/namespaces/shop/pods/https:web-0:8443/proxy/", "connect", "shop/core/pods/proxy/web-0"),
+        ("GET", "/api/v1/nodes/:n1:10250/proxy/pods", "connect", "-/core/nodes/proxy/n1"),
     ],
 )
 def test_a_call_on_an_object(method, target, verb, place):
@@ -72,6 +74,9 @@ def test_what_there_is_may_be_asked_for(target):
         ("DELETE", "/api/v1/namespaces/shop/pods/web-0/log"),
         ("POST", "/api/v1/watch/namespaces/shop/pods"),
         ("GET", "/api/v1/proxy/namespaces/shop/pods/web-0"),
+        ("GET", "/api/v1/namespaces/shop/pods/ftp:web-0:21/proxy/"),
+        ("GET", "/api/v1/namespaces/shop/pods/http:web-0:80:1/proxy/"),
+        ("GET", "/api/v1/namespaces/shop/pods/http::80/proxy/"),
         ("GET", "/api/v1/namespaces/shop/pods/"),
         ("GET", "/api/v1/namespaces/shop/pods/web-0/log/more"),
         ("GET", "/api/v1/namespaces/Shop/pods"),

@@ -113,9 +113,22 @@ def test_a_dry_run_is_told_and_one_that_is_said_in_two_ways_is_refused():
     body = json.dumps({"dryRun": ["All"]}).encode()
     with pytest.raises(Unreadable):
         reading("DELETE", f"{POD}?dryRun=All", b"{}")
-    with pytest.raises(Unreadable):
-        reading("DELETE", POD, body)
-    assert reading("DELETE", f"{POD}?dryRun=All", body).operation.facts["dry-run"] == ("all",)
+    for target in (POD, f"{POD}?dryRun=All"):
+        assert reading("DELETE", target, body).operation.facts["dry-run"] == ("all",)
+    assert reading("DELETE", POD, b"{}").operation.facts["dry-run"] == ("no",)
+
+
+@pytest.mark.parametrize(
+    "target", [f"{POD}/exec?command=ls&", f"{POD}/proxy/x?", "/api/v1/namespaces/a/serviceaccounts/b/token?"]
+)
+def test_what_has_its_effect_all_the_same_is_no_dry_run(target):
+    assert reading("POST", f"{target}dryRun=All").operation.facts["dry-run"] == ("no",)
+
+
+def test_a_name_that_no_object_can_have_names_none():
+    for name in ("a" * 300, "a/b", "a b", ".."):
+        body = json.dumps({"metadata": {"name": name}}).encode()
+        assert atoms(reading("POST", "/api/v1/namespaces/shop/configmaps", body))[0][2] == "shop/core/configmaps/"
 
 
 def test_facts_say_what_else_a_rule_may_look_at():

@@ -9,7 +9,7 @@ from doorward_core.http.paths import canonical
 from doorward_core.http.relay import AsItIs
 from doorward_k8s.calls import read_call
 from doorward_k8s.documents import Unreadable
-from doorward_k8s.operations import Request
+from doorward_k8s.operations import Request, read
 from doorward_k8s.writes import Copied, changes_one, in_json, is_rehearsal, look_of, rehearsal_of, writes
 
 WEB = "/apis/apps/v1/namespaces/shop/deployments/web"
@@ -20,6 +20,10 @@ def request(method, path, body=b"", media="application/json", headers=()):
     lines = ((b"content-type", media.encode()), (b"user-agent", b"kubectl"), *headers)
     head = Head(method, path.encode(), "host", "https", lines, "1.1", "length" if body else "none", len(body))
     return Request(head, target, read_call(method, target.path, target.query), body, media)
+
+
+def operation(asked):
+    return read(asked, identifier=b"i" * 16, seq=0, account="a", cluster="c", show=lambda body, media: body).operation
 
 
 @pytest.mark.parametrize(
@@ -56,8 +60,8 @@ def test_a_rehearsal_is_the_same_write_as_a_dry_run():
     rehearsal = rehearsal_of(asked)
     assert rehearsal.target.query == (("fieldManager", "x"), ("force", "true"), ("dryRun", "All"))
     assert (rehearsal.body, rehearsal.media, rehearsal.call) == (asked.body, asked.media, asked.call)
-    assert is_rehearsal(rehearsal)
-    assert not is_rehearsal(asked)
+    assert is_rehearsal(operation(rehearsal))
+    assert not is_rehearsal(operation(asked))
 
 
 def test_a_deletion_says_it_in_its_body_too_where_the_server_reads_that_alone():
@@ -65,6 +69,7 @@ def test_a_deletion_says_it_in_its_body_too_where_the_server_reads_that_alone():
     assert json.loads(rehearsal.body) == {"propagationPolicy": "Background", "dryRun": ["All"]}
     assert rehearsal.head.length == len(rehearsal.body)
     assert rehearsal.target.raw_query == "dryRun=All"
+    assert is_rehearsal(operation(rehearsal))
     assert rehearsal_of(request("DELETE", WEB)).body == b""
     with pytest.raises(Unreadable):
         rehearsal_of(request("DELETE", WEB, b"[]"))
