@@ -53,7 +53,7 @@ approvals: {{store: approvals.sqlite, listen: {{unix: {folder}/approvals.sock}}}
 identity:
   issuers: [{{issuer: {issuer}, audience: [doorward], max_age: 1h}}]
 record: {{folder: log, keys: keys, level: shape, checkpoint_interval: 1s}}
-limits: {{connections: {connections}}}
+limits: {{connections: {connections}, sessions_per_identity: {connections}}}
 policy: policy.yaml
 resources:
   crm:

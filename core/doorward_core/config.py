@@ -203,6 +203,12 @@ class Limits(Strict):
     statement_bytes: Bytes = 16 * _MIB
     buffer_bytes: Bytes = 16 * _MIB
     bodies: Bytes = 256 * _MIB
+    sessions_per_identity: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def each_identity(self) -> int:
+        """The sessions that one identity may have: by itself it can fill half of the gateway, and no more."""
+        return self.sessions_per_identity or max(1, self.connections // 2)
 
 
 class Config(Strict):

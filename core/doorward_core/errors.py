@@ -44,6 +44,10 @@ class AdmissionRefused(GatewayError):
     """
 
 
+class TooManySessions(AdmissionRefused):
+    """This identity has as many sessions as one may have; when one of them ends there is room for another."""
+
+
 class UpstreamUnavailable(GatewayError):
     """Dialling, TLS or login at the target failed."""
 

@@ -8,6 +8,7 @@ What it will not do: know a protocol, touch a wire, or evaluate a rule (that is 
 
 Invariants:
 - Nobody is told of a refusal, or of being in, before the record of it is durable; `early` leaves that to its proxy.
+- One identity has no more than its share of the sessions, however many come at once.
 - Whoever was revoked while being let in is let in revoked.
 - No policy is in force whose text is not on record.
 """
@@ -15,15 +16,18 @@ Invariants:
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from doorward_core import entries
 from doorward_core.access.ledger import Revocation
-from doorward_core.errors import AdmissionRefused, AuthenticationError
+from doorward_core.errors import AdmissionRefused, AuthenticationError, TooManySessions
 from doorward_core.identity.authenticate import Authenticator, Credential
 from doorward_core.model import CHANGING, Effect, Identity, Peer, Resource, Session
 from doorward_core.policy.decide import Policy
 from doorward_core.session_gate import Premises, SessionGate
 from doorward_core.terms import REVOKED_WORDS, Setting
+
+MANY_WORDS: Final = "{} has as many sessions open as one identity may ({}); close some, and try again"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,10 +65,17 @@ class Gate(Premises):
         if setting.lacks(account):
             await self._refused(resource_name, peer, identity, "no such account")
             raise AdmissionRefused(f"there is no account {account[:64]!a} on {resource_name}")
-        door = self._open(identity, setting, account, peer, now)
-        self.log.soon(door.opened)
-        if not early:
-            await self.log.durable(door.opened)
+        if not self.shares.take(identity):
+            await self._refused(resource_name, peer, identity, "as many sessions of this identity as there may be")
+            raise TooManySessions(MANY_WORDS.format(identity.subject, self.shares.each))
+        try:
+            door = self._open(identity, setting, account, peer, now)
+            self.log.soon(door.opened)
+            if not early:
+                await self.log.durable(door.opened)
+        except BaseException:
+            self.shares.give(identity)
+            raise
         self.sessions[door.session.id] = door
         if (one := self.ledger.refusing(identity)) is not None:  # meanwhile: whoever revoked it did not see it yet
             door.revoke(one)

@@ -45,6 +45,7 @@ from doorward_core.policy.load import load_policy
 from doorward_core.record.archiving import Archiving
 from doorward_core.record.witnessing import Witnessing
 from doorward_core.record.writer import Log
+from doorward_core.shares import Shares
 from doorward_core.telling import notifier, tell_event
 from doorward_core.terms import Setting
 
@@ -213,6 +214,7 @@ def _open_gate(
         level=config.record.level,
         clock=time.time_ns,
         ledger=register.ledger,
+        shares=Shares(config.limits.each_identity),
     )
     mask_key = key_file(keys / "mask.key")
     return Room(config, gate, SecretKeeper(time.time_ns), mask_key, register, authorities, _witnesses(config, log))

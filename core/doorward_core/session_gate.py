@@ -46,6 +46,7 @@ from doorward_core.policy.decide import Policy
 from doorward_core.policy.rate import RateCounter
 from doorward_core.record.log import EventLog
 from doorward_core.scribe import Scribe
+from doorward_core.shares import Shares
 from doorward_core.terms import EXPIRED_WORDS, INTERRUPTED, OBSERVE_WORDS, REVOKED_WORDS, Waiter
 
 Memo = MutableMapping[bytes, Decision]  # policy digest -> decision, kept by a proxy beside what it decides again
@@ -69,6 +70,7 @@ class Premises:
     ledger: Ledger = field(default_factory=Ledger)
     rates: RateCounter = field(default_factory=RateCounter)
     sessions: dict[bytes, "SessionGate"] = field(default_factory=dict)
+    shares: Shares = field(default_factory=Shares)
     totals: dict[str, int] = field(default_factory=lambda: {"permitted": 0, "denied": 0, "held": 0})
 
 
@@ -211,7 +213,8 @@ class SessionGate:
 
     def close(self, reason: str) -> None:
         """Record the end of the session with its coverage statement."""
-        self._gate.sessions.pop(self.session.id, None)
+        if self._gate.sessions.pop(self.session.id, None) is not None:
+            self._gate.shares.give(self.session.identity)
         self.live.close()
         now = self._gate.clock()
         self._totals["duration_ns"] = now - self.session.opened_unix_ns

@@ -167,9 +167,7 @@ class HttpProxy:
         except AuthenticationError:
             return refusals.unauthenticated(given=True)
         except AdmissionRefused as refused:
-            if found is None:
-                return NOTHING_HERE
-            return refusal(403, "refused", str(refused), extra={"retry": False})
+            return NOTHING_HERE if found is None else refusals.not_admitted(refused)
 
     def _find(self, authority: str, raw: bytes) -> tuple[CanonicalTarget, Found | None]:
         """The target, read, and its place. Raises BadRequest for what could be read in two ways."""

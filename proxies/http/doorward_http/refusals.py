@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from doorward_core import entries
 from doorward_core.approvals.request import RequestState
-from doorward_core.errors import RecordError, TrafficStopped
+from doorward_core.errors import AdmissionRefused, RecordError, TooManySessions, TrafficStopped
 from doorward_core.http.messages import Headers, ResponseHead, get
 from doorward_core.http.problem import problem, reason
 from doorward_core.model import Denial, ReasonCode
@@ -108,6 +108,13 @@ def unauthenticated(*, given: bool, detail: str = "") -> Refusal:
         headers=((b"www-authenticate", challenge),),
         extra={"retry": False},
     )
+
+
+def not_admitted(why: AdmissionRefused) -> Refusal:
+    """Somebody who is known has no session here, in the operator's words."""
+    if isinstance(why, TooManySessions):
+        return refusal(429, "too-many-sessions", str(why), extra={"retry": True})
+    return refusal(403, "refused", str(why), extra={"retry": False})
 
 
 def denied(denial: Denial, *, method: str, link: str = "") -> Refusal:

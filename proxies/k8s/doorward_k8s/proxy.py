@@ -17,7 +17,7 @@ from typing import Final
 import trio
 
 from doorward_core.doors import Door, Doors
-from doorward_core.errors import AdmissionRefused, AuthenticationError, ConfigError, RecordError
+from doorward_core.errors import AdmissionRefused, AuthenticationError, ConfigError, RecordError, TooManySessions
 from doorward_core.http.budget import Budget, NoRoom, Share
 from doorward_core.http.exchange import Exchange
 from doorward_core.http.messages import BadRequest, Head, get, get_all, without
@@ -160,6 +160,8 @@ class K8sProxy:
             )
         except AuthenticationError:
             return refusals.unauthenticated(given=True)
+        except TooManySessions as refused:
+            return refusal(429, str(refused))
         except AdmissionRefused as refused:
             return refusal(404, refusals.NOTHING_HERE) if found is None else refusal(403, str(refused))
 

@@ -23,6 +23,7 @@ from doorward_core.errors import (
     AuthenticationError,
     ClientProtocolError,
     RecordError,
+    TooManySessions,
     UpstreamProtocolError,
     UpstreamUnavailable,
 )
@@ -125,7 +126,8 @@ class PostgresProxy:
             await _say(link, refusals.fatal("28P01", CLIENT_MESSAGE, "The password is an access token; get a new one."))
             return
         except AdmissionRefused as refused:
-            await _say(link, refusals.fatal("28000", str(refused)))
+            code = "53300" if isinstance(refused, TooManySessions) else "28000"
+            await _say(link, refusals.fatal(code, str(refused)))
             return
         connection.established()
         failed = ending = refusals.Ending("failed")

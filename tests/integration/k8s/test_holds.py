@@ -115,6 +115,17 @@ def test_bodies_that_wait_leave_room_for_others(own_k8s):
     assert any(k8s.raw("PATCH", path, headers=kind, body=body)[0] == 200 for _ in range(100))
 
 
+def test_lim_one_identity_leaves_room_for_others(own_k8s):
+    k8s = own_k8s(tail="limits: {sessions_per_identity: 1}")
+    waiting = k8s.start_kubectl("set", "image", "deployment/web", "app=shop/web:2", "-n", "shop")
+    k8s.waiting()
+    status, _, told = k8s.raw("GET", "/api/v1/namespaces/shop/pods")
+    assert (status, told["reason"]) == (429, "TooManyRequests")
+    assert "as many sessions open as one identity may (1)" in told["message"]
+    assert k8s.raw("GET", "/api/v1/namespaces/shop/pods", token=k8s.token("crew-2"))[0] == 200
+    waiting.kill()
+
+
 def test_a_held_copy_is_a_matter_of_the_pod_and_its_card_shows_what_runs(own_k8s, tmp_path):
     policy = """\
 version: 1

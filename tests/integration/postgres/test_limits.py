@@ -197,7 +197,21 @@ def test_lim_a_deaf_session_ends_with_its_credential(own_gateway):
     settled(gateway, {"sessions": 0, "connections": 0})
 
 
-def test_lim_one_connection_too_many_is_told_so(tight):
+def test_lim_one_identity_leaves_room_for_others(tight):
+    token = tight.token()
+    crowd = [login(tight, token) for _ in range(6)]
+    refused = login(tight, token)
+    assert refused.hello.errors == ["53300"]
+    assert "crew-1 has as many sessions open as one identity may (6)" in refused.hello.said
+    another = login(tight, tight.token("crew-2"))
+    assert another.alive()
+    crowd.pop().close()
+    settled(tight, {"sessions": 6})
+    assert login(tight, token).alive()
+
+
+def test_lim_one_connection_too_many_is_told_so(own_gateway):
+    tight = own_gateway(config=tightened(sessions_per_identity=12))
     token = tight.token()
     clients = [login(tight, token) for _ in range(12)]
     extra = plain(tight)

@@ -6,10 +6,11 @@ import pytest
 import trio
 import trio.testing
 
-from doorward_core.errors import AdmissionRefused, AuthenticationError, RecordError
+from doorward_core.errors import AdmissionRefused, AuthenticationError, RecordError, TooManySessions
 from doorward_core.event import EventKind
 from doorward_core.identity.authenticate import BearerToken
 from doorward_core.model import Peer, Secret
+from doorward_core.shares import Shares
 
 # --- who may come in -------------------------------------------------------------------------------------------------
 
@@ -106,6 +107,38 @@ async def test_whom_no_rule_knows_is_refused_with_words_to_act_on(house):
 async def test_a_grant_on_one_resource_opens_no_other(house):
     with pytest.raises(AdmissionRefused):
         await house.admit("readers", resource="other-db")
+
+
+async def test_one_identity_has_its_share_of_the_sessions_and_leaves_the_rest_to_others(houses):
+    house = houses(shares=Shares(2))
+    first, second = await house.admit("readers"), await house.admit("readers")
+    with pytest.raises(TooManySessions, match="crew-7 has as many sessions open"):
+        await house.admit("readers")
+    (event,) = house.events(EventKind.SESSION_REFUSED)
+    assert event.header["subject"] == "crew-7"
+    other = await house.admit("readers", subject="crew-8")
+    first.close("client left")
+    first.close("client left")  # a session gives its place back once
+    third = await house.admit("readers")
+    with pytest.raises(TooManySessions):
+        await house.admit("readers")
+    for door in (second, other, third):
+        door.close("client left")
+    assert len([await house.admit("readers") for _ in range(2)]) == 2
+
+
+async def test_many_who_come_at_once_have_no_more_than_their_share(houses, beside):
+    house = houses(shares=Shares(2))
+    house.log.hold_durability = True
+    entering = [beside(house.admit, "readers") for _ in range(5)]
+    await house.until(lambda: len(house.events(EventKind.SESSION_OPENED)) == 2)
+    await trio.testing.wait_all_tasks_blocked()
+    assert len(house.events(EventKind.SESSION_OPENED)) == 2
+    for one in entering:
+        one.scope.cancel()
+    await house.until(lambda: all(one.done for one in entering))
+    house.log.hold_durability = False
+    assert len([await house.admit("readers") for _ in range(2)]) == 2  # who gave up at the door gave its place back
 
 
 async def test_a_log_that_has_failed_admits_nobody(house):
