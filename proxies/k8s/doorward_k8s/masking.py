@@ -16,8 +16,9 @@ from doorward_core.errors import GatewayError, UnreadableBody
 from doorward_core.http.messages import Headers, ResponseHead
 from doorward_core.model import Decision, Mask, Transform
 from doorward_k8s.accept import Asked
+from doorward_k8s.calls import Call, Kind
 from doorward_k8s.documents import JSON_PATCH
-from doorward_k8s.object_paths import Resource
+from doorward_k8s.object_paths import ELSEWHERE, Resource
 from doorward_k8s.objects import Masked, ObjectMasks, Owed, Unmaskable
 from doorward_k8s.operations import Request, Show
 from doorward_k8s.patches import takes_hidden
@@ -60,8 +61,8 @@ class Owing:
         """Whether a write takes something from where it is hidden: from clients by `masks`, from the record always."""
         if request.media != JSON_PATCH:
             return False
-        resource = Resource(request.call.group, request.call.resource, request.call.sub)
-        return takes_hidden(request.body, request.media, self._compiled((ALWAYS, *masks)).of(resource).paths)
+        owed = self._compiled((ALWAYS, *masks)).of(resource_of(request.call))
+        return takes_hidden(request.body, request.media, owed.paths)
 
     def _compiled(self, masks: tuple[Mask, ...]) -> ObjectMasks:
         found = self._known.get(masks)
@@ -70,6 +71,11 @@ class Owing:
                 self._known.clear()
             found = self._known[masks] = ObjectMasks(masks, self._key)
         return found
+
+
+def resource_of(call: Call) -> Resource:
+    """What a call is about, as masks know it."""
+    return Resource(subresource=ELSEWHERE) if call.kind is Kind.URL else Resource(call.group, call.resource, call.sub)
 
 
 def _without_values(body: bytes) -> bytes:

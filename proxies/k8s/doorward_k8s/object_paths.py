@@ -58,7 +58,8 @@ LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 ROOTS: Final = ("$", "$.items[*]", "$.object", "$.rows[*].object", "$.object.rows[*].object")
 _CELLS: Final = ("$.rows[*].cells", "$.object.rows[*].cells")
 # Subresources that answer with a program's bytes and no object.
-STREAMS: Final = frozenset({"log", "proxy", "exec", "attach", "portforward"})
+ELSEWHERE: Final = "url"  # in the place of one: what is no object at all, as `/metrics`
+STREAMS: Final = frozenset({"log", "proxy", "exec", "attach", "portforward", ELSEWHERE})
 # Groups whose tables are printed by code that we know; any other group may print any member in its columns.
 _PRINTED: Final = frozenset({
     "", "apps", "batch", "autoscaling", "policy", "admissionregistration.k8s.io", "apiextensions.k8s.io",
@@ -97,7 +98,7 @@ class Treated(Mask):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What a request is about, as its URL says. All three are empty for discovery and the like."""
+    """What a request is about, as its URL says. All three are empty for discovery, which holds nobody's values."""
 
     group: str = ""
     name: str = ""

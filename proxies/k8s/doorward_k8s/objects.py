@@ -31,7 +31,7 @@ from doorward_core.model import Mask
 from doorward_k8s.accept import YAML, Asked, prepare_accept
 from doorward_k8s.logs import LogText
 from doorward_k8s.object_masker import ObjectMasker
-from doorward_k8s.object_paths import STREAMS, ObjectPaths, Resource, is_foreign, patterns_of
+from doorward_k8s.object_paths import ELSEWHERE, STREAMS, ObjectPaths, Resource, is_foreign, patterns_of
 
 _MAX_RESOURCES: Final = 512  # compiled at once; a cluster with many CRDs has as many
 _PARTIAL: Final = 206
@@ -111,7 +111,8 @@ class Owed:
 
     def __init__(self, masks: ObjectMasks, resource: Resource) -> None:
         self.resource = resource
-        self.detectors: Detectors | None = masks.detectors if resource.name else None
+        somebodys = resource.name or resource.subresource == ELSEWHERE
+        self.detectors: Detectors | None = masks.detectors if somebodys else None
         self.paths = ObjectPaths(
             masks.patterns if resource.name else (), resource, detecting=self.detectors is not None
         )

@@ -36,6 +36,10 @@ TAKEN: Final = (
     "a JSON Patch may not copy, move or test what is masked, or what a Secret holds: write new values, or use another"
     " kind of patch"
 )
+UNREAD: Final = (
+    "the rules of the API do not name what this asks for, so nobody knows which masks are owed on its answer: ask for"
+    " it as kubectl does, without a slash at the end"
+)
 SPDY: Final = (
     "streams come over WebSocket here: use kubectl 1.31 or newer; in 1.29 and 1.30 set"
     " KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true (from 1.30 on KUBECTL_PORT_FORWARD_WEBSOCKETS=true for port-forward)"

@@ -51,8 +51,7 @@ from doorward_k8s.facts import PORT_FORWARD
 from doorward_k8s.headers import STREAMS, TUNNEL, V5, for_client, for_cluster, spoken
 from doorward_k8s.impersonation import NotImpersonable, claims_identity
 from doorward_k8s.looks import Answer, Changes, Looks
-from doorward_k8s.masking import Masking, Owing, Withheld
-from doorward_k8s.object_paths import Resource
+from doorward_k8s.masking import Masking, Owing, Withheld, resource_of
 from doorward_k8s.objects import writes_hidden
 from doorward_k8s.operations import Reading, Request
 from doorward_k8s.ports import Ports, is_opening
@@ -132,6 +131,7 @@ class Serving:
             (claims_identity(head.headers) and call.kind is not Kind.DISCOVERY, 403, refusals.NO_IMPERSONATION),
             (writes_hidden(request.body), 403, refusals.HIDDEN),
             (self._means.owing.taken(request, self._door.gate.masks), 403, refusals.TAKEN),
+            (call.kind is Kind.UNKNOWN and bool(self._door.gate.masks), 403, refusals.UNREAD),
             (head.upgrade == PROTOCOL and not call.streams, 400, refusals.NO_STREAM),
             (call.streams and head.upgrade != PROTOCOL, 400, refusals.SPDY),
             (call.streams and not spoken(head.headers, call.sub), 400, refusals.CHANNELS + spoken_here),
@@ -162,8 +162,7 @@ class Serving:
 
     async def _permitted(self, request: Request, reading: Reading, permit: Permit) -> Refusal | None:
         """Send it on and answer; whatever happens, the Permit is finished. Gives what is to be said instead."""
-        call = request.call
-        masking = self._means.owing.of(permit.decision, Resource(call.group, call.resource, call.sub))
+        masking = self._means.owing.of(permit.decision, resource_of(request.call))
         refused: Refusal | None = None
         try:
             with self._door.life() as life:
