@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doorward_console import output
-from doorward_console.asking import (
-    CaOption,
-    GatewayOption,
-    JsonOption,
-    TokenFileOption,
-    TokenOption,
-    ask,
-    reach,
-    tell,
-)
+from doorward_console.asking import Asking, ask, tell
+from doorward_console.options import shared
 
 if TYPE_CHECKING:
     from doorward_console.gateway import Gateway
@@ -33,36 +25,33 @@ ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; approver
 
 
 @app.command("ask")
+@shared()
 def ask_(
     resource: Annotated[str, typer.Argument(metavar="RESOURCE", help="Where.")],
     *,
-    gateway: GatewayOption,
+    asking: Asking,
     do: Annotated[list[str], typer.Option("--do", help="What: read, write, execute...; may be repeated.")],
     for_: Annotated[str, typer.Option("--for", help="How long, from the approval: 90s, 15m, 2h, 1d.")],
     reason: ReasonOption,
     account: Annotated[str, typer.Option(help="As which account there; the one of your sessions if left out.")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is decided; say each step.")] = False,
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Ask for access that stands for a time. People decide; nothing waits at the target meanwhile."""
     from doorward_console.spans import seconds_of  # noqa: PLC0415 - beside its only use
 
     with output.failing(ValueError):
         seconds = seconds_of(for_)
-    reached = reach(gateway, token, token_file, ca_file)
+    reached = asking.reached()
     body: dict[str, object] = {"resource": resource, "actions": do, "seconds": seconds, "reason": reason}
     if account:
         body["account"] = account
     document = tell(reached, "/v1/access", body)
     name = _name(document)
-    if not as_json:
+    if not asking.as_json:
         output.say(f"{name} waits for people; {_missing(document)}")
     if wait:
-        document = _decided(reached, name, document, quiet=as_json)
-    if as_json:
+        document = _decided(reached, name, document, quiet=asking.as_json)
+    if asking.as_json:
         output.emit(document)
     elif wait:
         until = document.get("granted_until_unix_ns")
@@ -74,18 +63,15 @@ def ask_(
 
 
 @app.command("list")
+@shared()
 def list_(
     *,
-    gateway: GatewayOption,
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
-    as_json: JsonOption = False,
+    asking: Asking,
 ) -> None:
     """List what stands now. Yours, what is yours to decide, and all of it for operators."""
-    document = ask(reach(gateway, token, token_file, ca_file), "/v1/access")
+    document = ask(asking.reached(), "/v1/access")
     listed = document.get("access")
-    if as_json:
+    if asking.as_json:
         output.emit(document)
     elif not isinstance(listed, list) or not listed:
         output.say("nothing stands")
@@ -98,22 +84,19 @@ def list_(
 
 
 @app.command()
+@shared()
 def revoke(
     access: Annotated[str, typer.Argument(metavar="ACCESS", help="ap-...")],
     *,
-    gateway: GatewayOption,
+    asking: Asking,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why; the record keeps it.")],
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Take access back at once. What it let through is asked about again from then on; sessions go on."""
     from urllib.parse import quote  # noqa: PLC0415 - beside its only use
 
-    reached = reach(gateway, token, token_file, ca_file)
+    reached = asking.reached()
     document = tell(reached, f"/v1/access/{quote(access, safe='')}/revoke", {"reason": reason})
-    if as_json:
+    if asking.as_json:
         output.emit(document)
     else:
         output.say(f"{document.get('id')} stands no more")

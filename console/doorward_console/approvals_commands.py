@@ -6,6 +6,7 @@ A vote names the digest of the very card that was shown; with `--sign-with` it i
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,16 +14,8 @@ import typer
 
 from doorward_console import output
 from doorward_console.approvals_watch import watch
-from doorward_console.asking import (
-    CaOption,
-    GatewayOption,
-    JsonOption,
-    TokenFileOption,
-    TokenOption,
-    ask,
-    reach,
-    tell,
-)
+from doorward_console.asking import Asking, ask, tell
+from doorward_console.options import shared
 
 if TYPE_CHECKING:
     from doorward_console.cards import Detail
@@ -31,11 +24,18 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See what waits for people, and decide it.")
 app.command("watch")(watch)
 
-ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; the requester reads it, the record keeps it.")]
-SignOption = Annotated[
-    Path | None, typer.Option("--sign-with", help="An SSH key to sign the vote with (ssh-keygen -Y sign).")
-]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether the card is what you meant.")]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voting:
+    """A vote, but for which way it goes and on what."""
+
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; the requester reads it, the record keeps it.")] = (
+        ""
+    )
+    sign_with: Annotated[
+        Path | None, typer.Option("--sign-with", help="An SSH key to sign the vote with (ssh-keygen -Y sign).")
+    ] = None
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether the card is what you meant.")] = False
 
 
 def _known_ids(incomplete: str) -> list[str]:
@@ -60,24 +60,21 @@ IdArgument = Annotated[str, typer.Argument(metavar="REQUEST", help="ap-...", aut
 
 
 @app.command("list")
+@shared()
 def list_(
     *,
-    gateway: GatewayOption,
+    asking: Asking,
     state: Annotated[
         str, typer.Option(help="pending, granted, rejected, expired, withdrawn, used, or all")
     ] = "pending",
     before: Annotated[str, typer.Option(help="What comes behind this place, as the list before said it.")] = "",
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List what waits. Newest first, as far as it is yours to decide, or you asked for it."""
     from urllib.parse import quote  # noqa: PLC0415 - beside its only use
 
     place = f"&before={quote(before)}" if before else ""
-    document = ask(reach(gateway, token, token_file, ca_file), f"/v1/approvals?state={quote(state)}{place}")
-    if as_json:
+    document = ask(asking.reached(), f"/v1/approvals?state={quote(state)}{place}")
+    if asking.as_json:
         output.emit(document)
         return
     listed = document.get("approvals")
@@ -91,70 +88,53 @@ def list_(
 
 
 @app.command()
+@shared()
 def show(
     request: IdArgument,
     *,
-    gateway: GatewayOption,
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
-    as_json: JsonOption = False,
+    asking: Asking,
 ) -> None:
     """Show one request whole. Who asks, what for, the full text, and what is odd about it."""
-    document = ask(reach(gateway, token, token_file, ca_file), f"/v1/approvals/{_id(request)}")
-    if as_json:
+    document = ask(asking.reached(), f"/v1/approvals/{_id(request)}")
+    if asking.as_json:
         output.emit(document)
         return
     _print_card(_detail(document))
 
 
 @app.command()
+@shared()
 def approve(
     request: IdArgument,
     *,
-    gateway: GatewayOption,
-    reason: ReasonOption = "",
-    sign_with: SignOption = None,
-    yes: YesOption = False,
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
-    as_json: JsonOption = False,
+    voting: Voting,
+    asking: Asking,
 ) -> None:
     """Let a request through. The vote is that of the one whose token this is."""
-    reached = reach(gateway, token, token_file, ca_file)
-    _vote(reached, "approve", request, reason=reason, key=sign_with, yes=yes, as_json=as_json)
+    _vote("approve", request, voting, asking)
 
 
 @app.command()
+@shared()
 def reject(
     request: IdArgument,
     *,
-    gateway: GatewayOption,
-    reason: ReasonOption = "",
-    sign_with: SignOption = None,
-    yes: YesOption = False,
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
-    as_json: JsonOption = False,
+    voting: Voting,
+    asking: Asking,
 ) -> None:
     """Refuse a request. The vote is that of the one whose token this is."""
-    reached = reach(gateway, token, token_file, ca_file)
-    _vote(reached, "reject", request, reason=reason, key=sign_with, yes=yes, as_json=as_json)
+    _vote("reject", request, voting, asking)
 
 
-def _vote(
-    gateway: "Gateway", verdict: str, request: str, *, reason: str, key: Path | None, yes: bool, as_json: bool
-) -> None:
-    name = _id(request)
+def _vote(verdict: str, request: str, voting: Voting, asking: Asking) -> None:
+    gateway, name = asking.reached(), _id(request)
     detail = _detail(ask(gateway, f"/v1/approvals/{name}"))
-    if not as_json:
+    if not asking.as_json:
         _print_card(detail)
-    if not yes and _at_terminal():
+    if not voting.yes and _at_terminal():
         typer.confirm(f"{verdict} this?", abort=True)
-    document = tell(gateway, f"/v1/approvals/{name}/vote", _ballot(gateway, detail, verdict, reason, key))
-    if as_json:
+    document = tell(gateway, f"/v1/approvals/{name}/vote", _ballot(gateway, detail, verdict, voting))
+    if asking.as_json:
         output.emit(document)
         return
     after = _detail(document)
@@ -167,13 +147,13 @@ def _at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _ballot(gateway: "Gateway", detail: "Detail", verdict: str, reason: str, key: Path | None) -> dict[str, object]:
+def _ballot(gateway: "Gateway", detail: "Detail", verdict: str, voting: Voting) -> dict[str, object]:
     from doorward_console.gateway import CannotAsk, Refused  # noqa: PLC0415 - http takes a while to load
     from doorward_console.signing import CannotSign  # noqa: PLC0415 - as above
     from doorward_console.voting import ballot  # noqa: PLC0415 - as above
 
     with output.failing(Refused, status=output.NO), output.failing(CannotAsk, CannotSign):
-        return ballot(gateway, detail, verdict, reason, key)
+        return ballot(gateway, detail, verdict, voting.reason, voting.sign_with)
 
 
 def _id(request: str) -> str:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doorward_console import output
-from doorward_console.asking import CaOption, JsonOption, TokenFileOption, TokenOption, reach
+from doorward_console.asking import JsonOption, Whose
+from doorward_console.options import shared
 from doorward_console.watch_board import Board, Waiting
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ Answer = tuple[str, dict[str, object] | str]
 """Of which gateway, and its answer or why there is none."""
 
 
+@shared()
 def watch(
     *,
     gateway: Annotated[
@@ -59,16 +61,14 @@ def watch(
     sign_with: Annotated[
         Path | None, typer.Option("--sign-with", help="An SSH key to sign votes with (ssh-keygen -Y sign).")
     ] = None,
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
+    whose: Whose,
     as_json: JsonOption = False,
 ) -> None:
     """Watch what waits, as it comes; look at a request and decide it. With --json, a line for each change."""
-    if str(token_file) == "-" and not as_json:
+    if str(whose.token_file) == "-" and not as_json:
         output.fail("input is for keys here: give the token in a file, or in DOORWARD_TOKEN")
     gateways = dict.fromkeys(gateway)
-    first = reach("", token, token_file, ca_file)  # the token is read once, even where it comes by input
+    first = whose.reach("")  # the token is read once, even where it comes by input
     reached = {url: first.at(url) for url in gateways}
     live = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     try:

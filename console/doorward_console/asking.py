@@ -1,6 +1,7 @@
 """How a command is told which gateway to ask, and whose token to show it: the options that several of them share."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,31 @@ CaOption = Annotated[
     Path | None, typer.Option("--ca-file", envvar="DOORWARD_CA_FILE", help="Whose certificates to trust, in PEM.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """Whose token a gateway is shown, and how it is known."""
+
+    token: TokenOption = ""
+    token_file: TokenFileOption = None
+    ca_file: CaOption = None
+
+    def reach(self, url: str, *, anonymous: bool = False) -> "Gateway":
+        """The gateway there, as `reach` gives it."""
+        return reach(url, self.token, self.token_file, self.ca_file, anonymous=anonymous)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking(Whose):
+    """One gateway to ask, and how to say what it answers."""
+
+    gateway: GatewayOption
+    as_json: JsonOption = False
+
+    def reached(self) -> "Gateway":
+        """That gateway."""
+        return self.reach(self.gateway)
 
 
 def reach(url: str, token: str, token_file: Path | None, ca_file: Path | None, *, anonymous: bool = False) -> "Gateway":

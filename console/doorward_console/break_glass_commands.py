@@ -9,16 +9,8 @@ from typing import Annotated
 import typer
 
 from doorward_console import output
-from doorward_console.asking import (
-    CaOption,
-    GatewayOption,
-    JsonOption,
-    TokenFileOption,
-    TokenOption,
-    ask,
-    reach,
-    tell,
-)
+from doorward_console.asking import Asking, ask, tell
+from doorward_console.options import shared
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="In an emergency: go on at once; a review is owed afterwards."
@@ -26,16 +18,13 @@ app = typer.Typer(
 
 
 @app.command("open")
+@shared()
 def open_(
     resource: Annotated[str, typer.Argument(metavar="RESOURCE", help="Where.")],
     *,
-    gateway: GatewayOption,
+    asking: Asking,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why; others are told at once, the record keeps it.")],
     for_: Annotated[str, typer.Option("--for", help="How long: 90s, 15m.")] = "15m",
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Break the glass of a resource, for yourself. What is held goes on; what is blocked stays blocked."""
     from doorward_console.spans import seconds_of  # noqa: PLC0415 - beside its only use
@@ -43,8 +32,8 @@ def open_(
     with output.failing(ValueError):
         seconds = seconds_of(for_)
     body: dict[str, object] = {"resource": resource, "reason": reason, "seconds": seconds}
-    document = tell(reach(gateway, token, token_file, ca_file), "/v1/break-glass", body)
-    if as_json:
+    document = tell(asking.reached(), "/v1/break-glass", body)
+    if asking.as_json:
         output.emit(document)
         return
     until = document.get("until_unix_ns")
@@ -54,21 +43,18 @@ def open_(
 
 
 @app.command("list")
+@shared()
 def list_(
     *,
-    gateway: GatewayOption,
+    asking: Asking,
     state: Annotated[str, typer.Option(help="owed, open or all")] = "owed",
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List what was broken open. Without --state, those whose review is owed."""
     from urllib.parse import quote  # noqa: PLC0415 - beside its only use
 
-    document = ask(reach(gateway, token, token_file, ca_file), f"/v1/break-glass?state={quote(state)}")
+    document = ask(asking.reached(), f"/v1/break-glass?state={quote(state)}")
     found = document.get("openings")
-    if as_json:
+    if asking.as_json:
         output.emit(document)
     elif not isinstance(found, list) or not found:
         output.say("no review is owed" if state == "owed" else "none")
@@ -81,22 +67,19 @@ def list_(
 
 
 @app.command()
+@shared()
 def review(
     opening: Annotated[str, typer.Argument(metavar="OPENING", help="bg-...")],
     *,
-    gateway: GatewayOption,
+    asking: Asking,
     words: Annotated[str, typer.Option("--words", "-w", help="What you found; the record keeps it.")],
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Sign what somebody else did under broken glass, once it is over. The record has each operation."""
     from urllib.parse import quote  # noqa: PLC0415 - beside its only use
 
-    reached = reach(gateway, token, token_file, ca_file)
+    reached = asking.reached()
     document = tell(reached, f"/v1/break-glass/{quote(opening, safe='')}/review", {"words": words})
-    if as_json:
+    if asking.as_json:
         output.emit(document)
     else:
         output.say(f"{document.get('id')} is reviewed")

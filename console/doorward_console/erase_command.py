@@ -8,23 +8,16 @@ from typing import Annotated
 import typer
 
 from doorward_console import output
-from doorward_console.asking import (
-    CaOption,
-    GatewayOption,
-    JsonOption,
-    TokenFileOption,
-    TokenOption,
-    ask,
-    reach,
-    tell,
-)
+from doorward_console.asking import Asking, ask, tell
+from doorward_console.options import shared
 
 WHOLE_ID = 32
 
 
+@shared()
 def erase(
     *,
-    gateway: GatewayOption,
+    asking: Asking,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why; the record keeps it.")],
     session: Annotated[list[str] | None, typer.Option("--session", help="A session's whole id; repeatable.")] = None,
     subject: Annotated[str, typer.Option("--subject", help="All sessions of this subject instead.")] = "",
@@ -33,21 +26,17 @@ def erase(
         bool, typer.Option("--sponsored", help="Sessions of agents that the subject answers for, too.")
     ] = False,
     dry: Annotated[bool, typer.Option("--dry", help="Say which sessions are meant, and erase nothing.")] = False,
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Erase recorded content for good, by deleting its keys. What, by whom and why is on record before it happens."""
     if bool(session) == bool(subject):
         output.fail("say what to erase: --session, or --subject")
-    reached = reach(gateway, token, token_file, ca_file)
+    reached = asking.reached()
     body: dict[str, object] = {"reason": reason, "dry": dry}
     body |= {"sessions": session} if session else {"subject": subject, "issuer": issuer, "sponsored": sponsored}
     document = tell(reached, "/v1/erasures", body)
     while document.get("state") == "running":
         document = ask(reached, f"/v1/erasures/{document['id']}")
-    if as_json:
+    if asking.as_json:
         output.emit(document)
     else:
         for words in _words(document):

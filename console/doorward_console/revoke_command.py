@@ -14,7 +14,8 @@ from urllib.parse import quote
 import typer
 
 from doorward_console import output
-from doorward_console.asking import CaOption, JsonOption, TokenFileOption, TokenOption, reach
+from doorward_console.asking import JsonOption, Whose
+from doorward_console.options import shared
 
 if TYPE_CHECKING:
     from doorward_console.gateway import Gateway
@@ -25,6 +26,7 @@ AT_ONCE = 32
 NOT_FOUND = 404
 
 
+@shared()
 def revoke(
     what: Annotated[str, typer.Argument(metavar="WHAT", help="token, subject, sponsor, session or everything.")] = "",
     value: Annotated[str, typer.Argument(metavar="VALUE", help="Whose, or which; none for everything.")] = "",
@@ -38,9 +40,7 @@ def revoke(
     ] = "",
     lift: Annotated[str, typer.Option("--lift", metavar="REVOCATION", help="Lift one instead: rv-...")] = "",
     listed: Annotated[bool, typer.Option("--list", help="List what is revoked instead.")] = False,
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
+    whose: Whose,
     as_json: JsonOption = False,
 ) -> None:
     """Revoke at once: sessions end, what they hold never runs, and none is opened until it is lifted."""
@@ -48,7 +48,7 @@ def revoke(
         output.fail("say what to revoke (token, subject, sponsor, session or everything), or --lift, or --list")
     if not reason and not listed:
         output.fail("say why: --reason")
-    first = reach("", token, token_file, ca_file)  # the token is read once, even where it comes by input
+    first = whose.reach("")  # the token is read once, even where it comes by input
     gateways = {url: first.at(url) for url in dict.fromkeys(gateway)}
     if listed:
         said = _all(gateways, lambda one: one.get("/v1/revocations"))

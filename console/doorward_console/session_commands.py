@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doorward_console import output
-from doorward_console.asking import CaOption, JsonOption, TokenFileOption, TokenOption, ask, reach, tell
+from doorward_console.asking import GatewayOption, JsonOption, Whose, ask, tell
 from doorward_console.log_reading import digits_of, open_log
+from doorward_console.options import shared
 
 if TYPE_CHECKING:
     from doorward_console.gateway import Gateway
@@ -29,9 +30,6 @@ OVER = 404  # the gateway's answer about a session that is not there any more
 
 app = typer.Typer(rich_markup_mode=None, help="List sessions; watch one that is open, or end it.")
 
-GatewayOption = Annotated[
-    str, typer.Option("--gateway", envvar="DOORWARD_GATEWAY", help="https://host:port, or unix:/path of the socket")
-]
 LogOption = Annotated[
     Path | None, typer.Option("--log", envvar="DOORWARD_LOG", help="The folder of the log.", file_okay=False)
 ]
@@ -40,6 +38,7 @@ ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; its user
 
 
 @app.callback(invoke_without_command=True)
+@shared()
 def sessions(
     context: typer.Context,
     *,
@@ -51,16 +50,14 @@ def sessions(
         list[str] | None, typer.Option(help="With this attribute only, such as crew=quarterly; may be repeated.")
     ] = None,
     gateway: GatewayOption = "",
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
+    whose: Whose,
     as_json: JsonOption = False,
 ) -> None:
     """List a log's sessions, or with --live those that are open. They come in the order in which they were opened."""
     if context.invoked_subcommand is not None:
         return
     if live:
-        _live(_reach(gateway, token, token_file, ca_file), subject, resource, as_json=as_json)
+        _live(_reach(gateway, whose), subject, resource, as_json=as_json)
     elif log is None:
         output.fail("which log? Give --log, or DOORWARD_LOG; or --live for the sessions that are open now")
     else:
@@ -68,18 +65,17 @@ def sessions(
 
 
 @app.command()
+@shared()
 def watch(
     session: Annotated[str, typer.Argument(metavar="SESSION", help="Its id, or the beginning of it, or `last`.")],
     *,
     gateway: GatewayOption = "",
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
+    whose: Whose,
 ) -> None:
     """Follow what a session's terminal shows, from now on. Harmless, and read only; Ctrl-C leaves it alone."""
     from doorward_console.player import Player  # noqa: PLC0415 - only here
 
-    reached = _reach(gateway, token, token_file, ca_file)
+    reached = _reach(gateway, whose)
     name = _newest(reached) if session.lower() == LAST else _whole(reached, session)
     player = Player(speed=1.0, idle_s=0.0)
     number = _number(ask(reached, f"/v1/sessions/{name}/stream"), "from")
@@ -105,14 +101,13 @@ def watch(
 
 
 @app.command()
+@shared()
 def end(
     session: IdArgument,
     *,
     reason: ReasonOption,
     gateway: GatewayOption = "",
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
+    whose: Whose,
     as_json: JsonOption = False,
 ) -> None:
     """End a session that is open. Its user is told why, and so is the record."""
@@ -120,7 +115,7 @@ def end(
         output.fail(
             "`last` may be another one by now: give the beginning of its id, as `doorward sessions --live` has it"
         )
-    reached = _reach(gateway, token, token_file, ca_file)
+    reached = _reach(gateway, whose)
     name = _whole(reached, session)
     answer = tell(reached, f"/v1/sessions/{name}/end", {"reason": reason})
     if as_json:
@@ -202,10 +197,10 @@ def _session_table(rows: "Iterable[SessionRow]") -> None:
     )
 
 
-def _reach(url: str, token: str, token_file: Path | None, ca_file: Path | None) -> "Gateway":
+def _reach(url: str, whose: Whose) -> "Gateway":
     if not url:
         output.fail("which gateway? Give --gateway, or DOORWARD_GATEWAY")
-    return reach(url, token, token_file, ca_file)
+    return whose.reach(url)
 
 
 def _open(gateway: "Gateway") -> list[dict[str, object]]:

@@ -11,16 +11,8 @@ from typing import Annotated
 import typer
 
 from doorward_console import output
-from doorward_console.asking import (
-    CaOption,
-    GatewayOption,
-    JsonOption,
-    TokenFileOption,
-    TokenOption,
-    ask,
-    reach,
-    tell,
-)
+from doorward_console.asking import Asking, GatewayOption, Whose, ask, tell
+from doorward_console.options import shared
 
 _S = 1_000_000_000
 KNOWN_HOSTS, CONFIG = "# ~/.ssh/known_hosts", "# ~/.ssh/config"
@@ -42,19 +34,16 @@ UnlessOption = Annotated[
 ]
 
 
+@shared()
 def ssh_login(
     names: NamesArgument = None,
     *,
-    gateway: GatewayOption,
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
+    asking: Asking,
     out: OutOption = None,
     source: SourceOption = None,
     life: LifeOption = 900,
     unless_valid: UnlessOption = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
-    as_json: JsonOption = False,
 ) -> None:
     """Get a certificate for ssh. Your token becomes a key in the ssh-agent that is good for a quarter of an hour."""
     from doorward_console.ssh_agent import NoAgent  # noqa: PLC0415 - cryptography takes a while to load
@@ -63,16 +52,16 @@ def ssh_login(
     from doorward_core.identity.ssh_keys import public_line  # noqa: PLC0415 - as above
 
     with output.failing(OSError, NoAgent, CannotKeep, NotOurs):
-        keeper = InFile(out) if out else InAgent(gateway)
+        keeper = InFile(out) if out else InAgent(asking.gateway)
         if unless_valid and keeper.ends_unix_ns() >= time.time_ns() + unless_valid * _S:
             return
-        reached = reach(gateway, token, token_file, ca_file)
+        reached = asking.reached()
         key = keeper.key()
         wanted = {"principals": names or [], "sources": source or [], "life_s": life}
         body = {"public_key": public_line(key.public_key()), **wanted}
         given = read_given(tell(reached, "/v1/ssh/certificate", body), key.public_key())
         place = keeper.keep(key, given)
-    if as_json:
+    if asking.as_json:
         shown = {"kept": place, "principals": given.principals, "valid_before_unix_ns": given.ends_unix_ns}
         output.emit(shown)
     elif not quiet:
@@ -80,6 +69,7 @@ def ssh_login(
         output.say(f"{output.line(place)}, good for {left}: {', '.join(map(output.line, given.principals))}")
 
 
+@shared()
 def ssh_config(
     *,
     gateway: GatewayOption,
@@ -95,9 +85,7 @@ def ssh_config(
         Path | None, typer.Option("--identity", help="The file that ssh-login --out keeps the key in.", dir_okay=False)
     ] = None,
     part: Annotated[str, typer.Option("--part", help="known-hosts, config, or all.")] = "all",
-    token: TokenOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaOption = None,
+    whose: Whose,
 ) -> None:
     """Print the lines that plain ssh needs: whom to trust (known_hosts), and what is where (config)."""
     from doorward_console.ssh_lines import Unfit, Where, config, known_hosts  # noqa: PLC0415 - only this command
@@ -105,7 +93,7 @@ def ssh_config(
     if part not in ("known-hosts", "config", "all"):
         output.fail("--part is known-hosts, config, or all")
     anonymous = not (resources or jump)
-    reached = reach(gateway, token, token_file, ca_file, anonymous=anonymous)
+    reached = whose.reach(gateway, anonymous=anonymous)
     names = [] if anonymous else _texts(ask(reached, "/v1/ssh/names").get("names"))
     found = ask(reached, "/v1/ssh/authorities")
     authority, hosts = str(found.get("host_ca")), _texts(found.get("hosts"))

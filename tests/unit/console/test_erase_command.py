@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from doorward_console import erase_command
+from doorward_console import asking, erase_command
 
 DONE = {
     "id": "e1",
@@ -21,7 +21,7 @@ DONE = {
 def gateway(monkeypatch):
     """What the gateway answers, one after another, and what it was asked."""
     answers, asked = [], []
-    monkeypatch.setattr(erase_command, "reach", lambda *_: "gateway")
+    monkeypatch.setattr(asking, "reach", lambda *_, **__: "gateway")
     monkeypatch.setattr(erase_command, "tell", lambda _, path, body: asked.append((path, body)) or answers.pop(0))
     monkeypatch.setattr(erase_command, "ask", lambda _, path: asked.append((path, None)) or answers.pop(0))
     return answers, asked
