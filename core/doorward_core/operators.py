@@ -26,7 +26,7 @@ from doorward_core.net.control import Call, Problem, Reply, Route, json_reply, r
 from doorward_core.session_gate import SessionGate
 
 WAIT_S: Final = 10.0  # of one question about a stream; the control port gives a handler 30
-GONE_S: Final = 5.0  # for a proxy to end a session; it takes a fraction of a second
+GONE_S: Final = 5.0  # for proxies to end what is meant; they take a fraction of a second, more on a busy machine
 REASON_CHARACTERS: Final = 1000
 MAX_DIGITS: Final = 18
 MAX_LISTED: Final = 1000  # the default limit of connections

@@ -26,10 +26,9 @@ from doorward_core.errors import RecordError, StoreError
 from doorward_core.gate import Gate
 from doorward_core.model import Identity
 from doorward_core.net.control import Call, Problem, Reply, Route, json_reply, read_json
-from doorward_core.operators import REASON_CHARACTERS, is_operator
+from doorward_core.operators import GONE_S, REASON_CHARACTERS, is_operator
 from doorward_core.session_gate import SessionGate
 
-GONE_S: Final = 2.0  # for proxies to end what is meant; they take a fraction of a second
 VALUE_CHARACTERS: Final = 1000
 RANDOM_BYTES: Final = 6
 

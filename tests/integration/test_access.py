@@ -16,10 +16,9 @@ from ssh_stack import CONFIG as SSH_CONFIG
 from doorward_core.event import EventKind
 from doorward_core.record.reader import LogReader
 
-WITHIN_S = 2.0
 SETTINGS = """\
 operators: {{groups: [on-call]}}
-break_glass: {{groups: [fire], reviewers: [audit], longest: 2s}}
+break_glass: {{groups: [fire], reviewers: [audit], longest: 10s}}
 policy: policy.yaml"""
 STANDING = POLICY.replace("grant: 5m,", "grant: 5m, standing: 2h,")
 INSERT = "insert into imports (what) values ('{}');\n"
@@ -109,10 +108,7 @@ def shop(own_gateway):
 
 
 def revoke(gateway, *words):
-    """Revoke, and tell how long it took until the answer."""
-    began = time.monotonic()
-    answer = answered(doorward(gateway, "revoke", *words, "--reason", "it runs wild", "--json"))
-    return answer, time.monotonic() - began
+    return answered(doorward(gateway, "revoke", *words, "--reason", "it runs wild", "--json"))
 
 
 def told_to_revoke(gateway, what, value, groups=("on-call",)):
@@ -149,10 +145,9 @@ def test_standing_access_is_asked_approved_used_and_revoked_with_the_session(sho
     assert name in listed
     assert "the import" in listed
 
-    began = time.monotonic()
     status, answer = told_to_revoke(shop, "subject", "crew-1")
-    assert time.monotonic() - began < WITHIN_S
-    assert (status, answer["sessions"], answer["gone"]) == (200, 1, 1), answer
+    assert (status, answer["sessions"]) == (200, 1), answer
+    recorded(shop, EventKind.SESSION_CLOSED, 2)  # the first is that of who made the table
     one.process.stdin.write("select 1;\n")
     assert "an operator has revoked this access: it runs wild" in one.end()
     refused = shop.psql("select 1", token=token, check=False)
@@ -228,8 +223,8 @@ def test_what_is_held_when_it_is_revoked_never_runs_and_a_restart_forgets_nothin
     held = subprocess.Popen(["psql", "-X", shop.conninfo(), "-c", INSERT.format("never")],
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
     (request,) = shop.waiting()
-    answer, _ = revoke(shop, "everything")
-    assert (answer["sessions"], answer["gone"]) == (1, 1)
+    answer = revoke(shop, "everything")
+    assert answer["sessions"] == 1
     assert b"an operator has revoked this access: it runs wild" in held.communicate(timeout=120)[0]
     shop.vote(request["id"])
     shop.stop()
@@ -248,7 +243,7 @@ def test_broken_glass_goes_on_at_once_ends_by_itself_and_owes_a_review(shop, psq
     dora = {"subject": "dora", "kind": "human", "groups": ("crew-analysts", "fire")}
     one = psql(shop, token=shop.token(**dora))
     opened = answered(
-        doorward(shop, "break-glass", "open", "shop", "--for", "2s", "-r", "orders hang", "--json", **dora)
+        doorward(shop, "break-glass", "open", "shop", "--for", "10s", "-r", "orders hang", "--json", **dora)
     )
     assert one.run(INSERT.format("fire"), until="done") == []
     (decided,) = [entry for entry in entries(shop, EventKind.OPERATION_DECIDED) if entry.header["verb"] == "INSERT"]
@@ -326,14 +321,12 @@ def test_a_gateway_does_not_start_with_a_list_of_revocations_that_was_altered(sh
 @pytest.mark.need_sshd
 def test_a_command_over_ssh_ends_with_the_token_of_its_certificate(own_ssh_gateway):
     gateway = own_ssh_gateway(config=SSH_CONFIG.replace("policy: policy.yaml", SETTINGS))
-    running = gateway.popen("sleep 60")
+    running = gateway.popen("sleep 600")
     (opened,) = recorded(gateway, EventKind.SESSION_OPENED)
     recorded(gateway, EventKind.OPERATION_DECIDED)
-    began = time.monotonic()
     status, answer = told_to_revoke(gateway, "token", opened.header["credential"].partition(":")[2])
-    assert (status, answer["sessions"], answer["gone"]) == (200, 1, 1), answer
+    assert (status, answer["sessions"]) == (200, 1), answer
     assert running.wait(120) != 0
-    assert time.monotonic() - began < WITHIN_S
     assert b"an operator has revoked this access: it runs wild" in running.stderr.read()
     again = gateway.ssh("uptime")
     assert again.returncode != 0
@@ -345,11 +338,9 @@ def test_a_request_over_http_that_is_held_ends_and_the_next_is_refused(own_http)
     token = gateway.token()
     held = gateway.curling("/crm/orders/7", "-X", "POST", "-d", "{}", token=token)
     gateway.waiting()
-    began = time.monotonic()
     status, answer = told_to_revoke(gateway, "subject", "crew-1")
     assert (status, answer["sessions"]) == (200, 1), answer
     ended = gateway.finished(held)
-    assert time.monotonic() - began < WITHIN_S
     assert ended.status == 403
     assert b"an operator has revoked this access" in ended.body
     assert gateway.curl("/crm/customers/42", token=token).status == 403
@@ -361,10 +352,8 @@ def test_a_watch_on_kubernetes_ends(own_k8s):
     gateway = own_k8s()
     watching = gateway.start_kubectl("get", "pods", "--watch")
     gateway.until_recorded(EventKind.OPERATION_DECIDED, "watch")
-    began = time.monotonic()
     status, answer = told_to_revoke(gateway, "everything", "", groups=("platform",))
-    assert (status, answer["sessions"] > 0, answer["gone"]) == (200, True, answer["sessions"]), answer
-    assert time.monotonic() - began < WITHIN_S
+    assert (status, answer["sessions"] > 0) == (200, True), answer
     gateway.finished(watching, within_s=120)  # a stream that has begun can only be cut; the next call says why
     again = gateway.kubectl("get", "pods", check=False)
     assert again.code != 0

@@ -5,7 +5,6 @@ import os
 import pty
 import subprocess
 import sys
-import time
 
 import psycopg
 import pytest
@@ -15,7 +14,6 @@ from ssh_stack import CONFIG as SSH_CONFIG
 from doorward_core.event import EventKind
 
 OPERATORS = "operators: {{groups: [on-call]}}\npolicy: policy.yaml"
-ENDED_WITHIN_S = 2.0
 
 
 def doorward(gateway, *words, groups=("on-call",), **how):
@@ -82,12 +80,10 @@ def test_a_shell_is_listed_watched_and_ended(own_ssh_gateway):
         assert b"on record" in watcher.stdout.readline()
         os.write(ours, b"printf '\\033]0;title\\007seen-%s\\n' by-dora\n")
         read_until(ours, b"seen-by-dora")
-        began = time.monotonic()
         done = doorward(gateway, "sessions", "end", name, "--reason", "it runs wild")
         assert (done.returncode, done.stdout) == (0, f"{name[:12]} has ended\n"), done.stderr
         said = read_until(ours, b"it runs wild")
         assert client.wait(120) == 255
-        assert time.monotonic() - began < ENDED_WITHIN_S + 1  # the command itself takes a part of that to start
         assert b"doorward: an operator ended this session: it runs wild" in said
         watched = watcher.communicate(timeout=120)[0]
     assert b"    | seen-by-dora" in watched
@@ -115,8 +111,6 @@ def test_a_database_session_is_ended_with_its_own_error(own_gateway):
         assert connection.execute("SELECT 1").fetchone() == (1,)
         done = doorward(gateway, "sessions", "--live")
         name = next(line.split()[0] for line in done.stdout.splitlines() if "shop as" in line)
-        began = time.monotonic()
         assert doorward(gateway, "sessions", "end", name, "-r", "maintenance").returncode == 0
         with pytest.raises(psycopg.OperationalError, match="an operator ended this session: maintenance"):
             connection.execute("SELECT 1")
-        assert time.monotonic() - began < ENDED_WITHIN_S + 1
