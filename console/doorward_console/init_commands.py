@@ -5,12 +5,19 @@ It looks at the target (read only, bounded), proposes what to hide, asks the ope
 It never starts anything, changes nothing at the target, and neither prints nor keeps a value that it saw there.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from doorward_console import output
+from doorward_console.options import shared
+
+if TYPE_CHECKING:
+    from doorward_console.init_doors import Doors, Names
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a configuration for a target of your own.")
 
@@ -97,85 +104,98 @@ GatewayCaOption = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """A gateway to be made, whatever it stands before."""
+
+    issuer: IssuerOption
+    audience: AudienceOption = None
+    folder: FolderOption = Path()
+    readers: ReadersOption
+    approvers: ApproversOption
+    resource: ResourceOption = ""
+    origin: OriginOption = ""
+    listen: ListenOption
+    approvals: ApprovalsOption = "127.0.0.1:9465"
+    admin: AdminOption = "127.0.0.1:9464"
+    certificate: CertificateOption = None
+    key: KeyOption = None
+    force: ForceOption = False
+
+    def doors(self) -> "Doors":
+        """Where it is reached."""
+        from doorward_console.init_doors import Doors  # noqa: PLC0415 - pydantic, loaded where used
+
+        return Doors(self.listen, self.approvals, self.admin, self.certificate, self.key)
+
+    def names(self) -> "Names":
+        """Whom it believes, who may do what, and what things are called."""
+        from doorward_console.init_doors import Names  # noqa: PLC0415 - pydantic, loaded where used
+
+        audiences = tuple(self.audience or ("doorward",))
+        return Names(self.issuer, audiences, self.readers, self.approvers, self.resource, self.origin)
+
+
+@contextmanager
+def _saying_why(*more: type[Exception]) -> Iterator[None]:
+    """Run what makes the files, or end with the reason why it cannot."""
+    from doorward_console.init_doors import CannotInit  # noqa: PLC0415 - pydantic, loaded where used
+    from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
+    from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
+
+    with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError, *more):
+        yield
+
+
 @app.callback()
 def init() -> None:
     """Make a configuration for a target of your own."""
 
 
 @app.command("postgres")
+@shared(readers="crew-analysts", approvers="dba", listen="127.0.0.1:6432")
 def postgres(
     *,
     target: TargetOption,
-    issuer: IssuerOption,
-    audience: AudienceOption = None,
-    folder: FolderOption = Path(),
-    readers: ReadersOption = "crew-analysts",
-    approvers: ApproversOption = "dba",
-    resource: ResourceOption = "",
-    origin: OriginOption = "",
+    gateway: Gateway,
     target_tls: TlsOption = "verify-full",
     target_ca: CaOption = None,
     password_env: VariableOption = PASSWORD_VARIABLE,
     password_file: FileOption = None,
-    listen: ListenOption = "127.0.0.1:6432",
-    approvals: ApprovalsOption = "127.0.0.1:9465",
-    admin: AdminOption = "127.0.0.1:9464",
-    certificate: CertificateOption = None,
-    key: KeyOption = None,
     yes: YesOption = False,
-    force: ForceOption = False,
 ) -> None:
     """Before PostgreSQL. Look at columns and a sample of values, propose masks, write files that start at once."""
     from doorward_console import init_run  # noqa: PLC0415 - a driver and pydantic, loaded where used
-    from doorward_console.init_doors import CannotInit, Doors, Names  # noqa: PLC0415 - as above
-    from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
-    from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
 
-    with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError):
+    with _saying_why():
         way = init_run.Way(target, target_tls, target_ca, password_env, password_file)
-        doors = Doors(listen, approvals, admin, certificate, key)
-        names = Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
-        init_run.make(folder, way, doors, names, ask=not yes, force=force)
+        init_run.make(gateway.folder, way, gateway.doors(), gateway.names(), ask=not yes, force=gateway.force)
 
 
 @app.command("ssh")
+@shared(readers="crew-operators", approvers="ops", listen="127.0.0.1:2222")
 def ssh(
     *,
     target: SshTargetOption,
-    issuer: IssuerOption,
-    audience: AudienceOption = None,
+    gateway: Gateway,
     fingerprint: FingerprintOption = "",
-    folder: FolderOption = Path(),
-    readers: ReadersOption = "crew-operators",
-    approvers: ApproversOption = "ops",
-    resource: ResourceOption = "",
-    origin: OriginOption = "",
-    listen: ListenOption = "127.0.0.1:2222",
-    approvals: ApprovalsOption = "127.0.0.1:9465",
-    admin: AdminOption = "127.0.0.1:9464",
-    certificate: CertificateOption = None,
-    key: KeyOption = None,
     yes: YesOption = False,
-    force: ForceOption = False,
 ) -> None:
     """Before an SSH server. Look at its host key, have it confirmed, write files that start at once."""
     from doorward_console import init_ssh_run  # noqa: PLC0415 - pydantic, loaded where used
-    from doorward_console.init_doors import CannotInit, Doors, Names  # noqa: PLC0415 - as above
-    from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
-    from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
 
-    with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError):
-        doors = Doors(listen, approvals, admin, certificate, key)
-        names = Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
-        init_ssh_run.make(folder, target, fingerprint, doors, names, ask=not yes, force=force)
+    with _saying_why():
+        init_ssh_run.make(
+            gateway.folder, target, fingerprint, gateway.doors(), gateway.names(), ask=not yes, force=gateway.force
+        )
 
 
 @app.command("http")
+@shared(readers="crew-analysts", approvers="api-owners", listen="127.0.0.1:8443")
 def http(
     *,
     target: HttpTargetOption,
-    issuer: IssuerOption,
-    audience: AudienceOption = None,
+    gateway: Gateway,
     sample: SampleOption = None,
     openapi: OpenApiOption = None,
     send: SendOption = "bearer",
@@ -183,67 +203,42 @@ def http(
     credential_file: CredentialFileOption = None,
     target_ca: CaOption = None,
     at: AtOption = "",
-    folder: FolderOption = Path(),
-    readers: ReadersOption = "crew-analysts",
-    approvers: ApproversOption = "api-owners",
-    resource: ResourceOption = "",
-    origin: OriginOption = "",
-    listen: ListenOption = "127.0.0.1:8443",
-    approvals: ApprovalsOption = "127.0.0.1:9465",
-    admin: AdminOption = "127.0.0.1:9464",
-    certificate: CertificateOption = None,
-    key: KeyOption = None,
     yes: YesOption = False,
-    force: ForceOption = False,
 ) -> None:
     """Before an HTTP API. Look at a sample of its JSON, propose masks, write files that start at once."""
     from doorward_console import init_http_run  # noqa: PLC0415 - pydantic, loaded where used
-    from doorward_console.init_doors import CannotInit, Doors, Names  # noqa: PLC0415 - as above
-    from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
-    from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
 
-    with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError, UnicodeError):
+    with _saying_why(UnicodeError):
         way = init_http_run.Way(
             target, target_ca, send, credential_env, credential_file, tuple(sample or ()), openapi, at
         )
-        doors = Doors(listen, approvals, admin, certificate, key)
-        names = Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
-        init_http_run.make(folder, way, doors, names, ask=not yes, force=force)
+        init_http_run.make(gateway.folder, way, gateway.doors(), gateway.names(), ask=not yes, force=gateway.force)
 
 
 @app.command("k8s")
+@shared(readers="crew-operators", approvers="platform", listen="127.0.0.1:8443")
 def k8s(
     *,
     kubeconfig: KubeconfigOption,
-    issuer: IssuerOption,
-    audience: AudienceOption = None,
+    gateway: Gateway,
     context: ContextOption = "",
     credential_env: TokenVariableOption = "",
     credential_file: CredentialFileOption = None,
     at: AtPathOption = "",
-    folder: FolderOption = Path(),
-    readers: ReadersOption = "crew-operators",
-    approvers: ApproversOption = "platform",
-    resource: ResourceOption = "",
-    origin: OriginOption = "",
-    listen: ListenOption = "127.0.0.1:8443",
-    approvals: ApprovalsOption = "127.0.0.1:9465",
-    admin: AdminOption = "127.0.0.1:9464",
-    certificate: CertificateOption = None,
-    key: KeyOption = None,
-    force: ForceOption = False,
 ) -> None:
     """Before a Kubernetes cluster. Read a kubeconfig's context, write files that start at once, print the RBAC."""
     from doorward_console import init_k8s_run  # noqa: PLC0415 - pydantic, loaded where used
-    from doorward_console.init_doors import CannotInit, Doors, Names  # noqa: PLC0415 - as above
-    from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
-    from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
 
-    with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError):
+    with _saying_why():
         way = init_k8s_run.Way(kubeconfig, context, credential_env, credential_file, at)
-        doors = Doors(listen, approvals, admin, certificate, key)
-        names = Names(issuer, tuple(audience or ("doorward",)), readers, approvers, resource, origin)
-        init_k8s_run.make(folder, way, doors, names, default_variable=CREDENTIAL_VARIABLE, force=force)
+        init_k8s_run.make(
+            gateway.folder,
+            way,
+            gateway.doors(),
+            gateway.names(),
+            default_variable=CREDENTIAL_VARIABLE,
+            force=gateway.force,
+        )
 
 
 @app.command("desk")
@@ -269,11 +264,8 @@ def desk(
 ) -> None:
     """The desk before gateways of yours. Read their configurations, write settings that start at once."""
     from doorward_console import init_desk_run  # noqa: PLC0415 - pydantic, loaded where used
-    from doorward_console.init_doors import CannotInit  # noqa: PLC0415 - as above
-    from doorward_console.init_folder import WouldNotLoad  # noqa: PLC0415 - as above
-    from doorward_core.errors import GatewayError  # noqa: PLC0415 - as above
 
-    with output.failing(CannotInit, WouldNotLoad, GatewayError, OSError):
+    with _saying_why():
         door = init_desk_run.Door(url, listen, origin, certificate, key)
         login = init_desk_run.Login(issuer, client, secret_env, secret_file, tuple(scope or ()))
         roles = init_desk_run.Roles(tuple(approvers or ()), tuple(auditors or ()), tuple(operators or ()))
