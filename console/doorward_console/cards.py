@@ -17,6 +17,8 @@ from doorward_core.sql.layout import layout
 
 MARGIN = "  | "
 STANDS_FOR = "stands_for"
+PREVIEW = "preview"
+APART = frozenset({STANDS_FOR, PREVIEW})  # of an operation's context, what is shown in a place of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def card_lines(detail: Detail, now_unix_ns: int) -> list[str]:
     ]
     if request.unseen:
         lines.append(f"unseen    {line(', '.join(request.unseen))}: streams in afterwards, and is not on this card")
-    context = {name: value for name, value in request.context.items() if value and name != STANDS_FOR}
+    context = {name: value for name, value in request.context.items() if value and name not in APART}
     if context:
         lines.append("within    " + ", ".join(f"{line(name)}={line(value)}" for name, value in context.items()))
     lines += [f"{line(request.verb)}:", *_quoted(request.text)]
@@ -70,6 +72,8 @@ def card_lines(detail: Detail, now_unix_ns: int) -> list[str]:
     if request.text_truncated:
         lines.append("  THERE IS MORE: the statement or a parameter was cut, and you do not see all of it")
     lines += [f"  ${place} = {_value(value)}" for place, value in enumerate(request.parameters, start=1)]
+    if request.context.get(PREVIEW):
+        lines += ["preview, which is no promise:", *_quoted(request.context[PREVIEW])]
     lines += [f"  CAREFUL: {line(flag.words)}" for flag in flags(_all_text(request))]
     lines += [_vote_line(vote) for vote in detail.votes]
     return lines

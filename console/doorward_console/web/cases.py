@@ -14,7 +14,7 @@ from pathlib import Path
 
 import trio
 
-from doorward_console.cards import STANDS_FOR, Detail, read_detail
+from doorward_console.cards import APART, PREVIEW, STANDS_FOR, Detail, read_detail
 from doorward_console.web.desk import Desk
 from doorward_console.web.people import Person, Role
 from doorward_console.web.reach import Gateway, GatewayDown, GatewayRefused, Json, Told
@@ -80,9 +80,14 @@ class CaseShown:
         return self.request.context.get(STANDS_FOR, "")
 
     @property
+    def preview(self) -> str:
+        """What the target itself said beforehand would come of it, where policy let the gateway ask."""
+        return self.request.context.get(PREVIEW, "")
+
+    @property
     def context(self) -> Mapping[str, str]:
         """Within what it would run: role, search_path, database."""
-        return {name: value for name, value in self.request.context.items() if value and name != STANDS_FOR}
+        return {name: value for name, value in self.request.context.items() if value and name not in APART}
 
     @property
     def text_lines(self) -> int:

@@ -11,7 +11,10 @@ closed in it, whatever ends the connection; the client sees the gateway's cancel
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 import pg8000.native
@@ -42,6 +45,8 @@ from doorward_postgres.cancel import CancelKeys
 from doorward_postgres.catalogue import Catalogue
 from doorward_postgres.machine_line import Line
 from doorward_postgres.operations import Reader
+from doorward_postgres.previews import Previews
+from doorward_postgres.previews import Room as PreviewRoom
 from doorward_postgres.results import MaskDuty
 from doorward_postgres.session import Conversation
 from doorward_postgres.settings import PostgresTarget
@@ -53,6 +58,7 @@ from doorward_postgres.upstream_ask import settle_path
 
 APPLICATION_NAME_CHARS: Final = 63  # NAMEDATALEN - 1: the target cuts what is longer
 FAREWELL_S: Final = 2.0  # for a client that does not read: its session ends all the same
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 HIDDEN_FROM_CLIENT: Final = frozenset({"application_name", "session_authorization", "is_superuser"})
 
 log = structlog.get_logger()
@@ -65,6 +71,7 @@ class Served:
     dialer: Dialer
     catalogue: Catalogue
     unprotected: bool
+    previews: PreviewRoom | None
 
 
 DISCHARGES: Final[frozenset[type[Obligation]]] = frozenset({Mask, Approve, Record})
@@ -208,7 +215,9 @@ class PostgresProxy:
             with trio.CancelScope(shield=True):
                 await upstream.aclose()
 
-    async def _login(self, served: Served, door: SessionGate, request: StartupRequest) -> Upstream:
+    async def _login(
+        self, served: Served, door: SessionGate, request: StartupRequest, over: Mapping[str, str] = NOTHING
+    ) -> Upstream:
         account = await self._account(door.session.resource.name, door.session.account)
         settings = {name: value for name, value in request.settings.items() if name != "application_name"}
         session = door.session
@@ -217,8 +226,12 @@ class PostgresProxy:
         if door.read_only or request.read_only:
             # The server itself refuses what no parser can see: functions, rules, triggers.
             settings["default_transaction_read_only"] = "on"
-        upstream = await served.dialer.connect(account, settings)
-        await settle_path(upstream)
+        upstream = await served.dialer.connect(account, {**settings, **over})
+        try:
+            await settle_path(upstream)
+        except BaseException:
+            upstream.link.close()
+            raise
         return upstream
 
     async def _relay(
@@ -240,6 +253,7 @@ class PostgresProxy:
             catalogue=served.catalogue,
             duty=duty,
             limits=self._room.config.limits,
+            previews=self._previews(served, door, request, reader, duty),
         )
         pid, key = self._keys.issue(talk.cancel, long_key=request.long_cancel_key)
         try:
@@ -259,6 +273,13 @@ class PostgresProxy:
             return await talk.run(connection.draining)
         finally:
             self._keys.revoke(pid)
+
+    def _previews(
+        self, served: Served, door: SessionGate, request: StartupRequest, reader: Reader, duty: MaskDuty
+    ) -> Previews | None:
+        if served.previews is None:
+            return None
+        return Previews(partial(self._login, served, door, request), door, reader, duty, served.previews)
 
     async def _account(self, resource: str, name: str) -> Account:
         found = self._room.config.resources[resource].accounts[name]
@@ -289,7 +310,8 @@ class PostgresProxy:
                 unix_sock=f"{target.host}/.s.PGSQL.{target.port}" if target.local else None,
             )
 
-        return Served(Dialer(settings.target()), Catalogue(name, connect), settings.unprotected)
+        previews = PreviewRoom(settings.preview_timeout) if settings.previews else None
+        return Served(Dialer(settings.target()), Catalogue(name, connect), settings.unprotected, previews)
 
 
 async def _say(link: Link, data: bytes) -> None:

@@ -34,6 +34,7 @@ from doorward_postgres.machine import Machine, Phase, Question, Wait
 from doorward_postgres.machine_line import PAYLOAD_BYTES, SHOWN_BYTES, Line
 from doorward_postgres.machine_replies import Replies
 from doorward_postgres.operations import LONG_TEXT_CHARS, Reader, View
+from doorward_postgres.previews import Asked, Previews
 from doorward_postgres.readings import Reading
 from doorward_postgres.refusals import Ending
 from doorward_postgres.repeater import Repeater
@@ -62,6 +63,7 @@ class Conversation:
         catalogue: Catalogue,
         duty: MaskDuty,
         limits: Limits,
+        previews: Previews | None,
     ) -> None:
         self._client = client
         self._upstream = upstream
@@ -72,6 +74,7 @@ class Conversation:
         self._policy = b""
         self._view = View(None, {}, -1)
         self._duty = duty
+        self._previews = previews
         self._idle_s = limits.idle
         self._heard_s = trio.current_time()
         shown = PAYLOAD_BYTES if door.level is RecordLevel.PAYLOAD else SHOWN_BYTES
@@ -324,15 +327,15 @@ class Conversation:
         self, question: Question, operation: Operation, memo: dict[bytes, Decision]
     ) -> Permit | Denial | None:
         """The gate's verdict; None where the client hung up or cancelled while it was held."""
-        if not operation.pure:
-            await (
-                self._flow.send()
-            )  # its decision waits for the disk: let the server work on what came before it meanwhile
+        if not operation.pure:  # its decision waits for the disk: let the server work on what came before meanwhile
+            await self._flow.send()
         if not self._door.holds(operation, memo):
             return await self._door.decide(operation, self, memo)
         with trio.CancelScope() as scope:
             self._hold = scope
             try:
+                if self._previews is not None and not await self.prepare():
+                    operation = await self._previews.shown(Asked(question, operation, self._line.state, self._view))
                 return await self._door.decide(operation, self, memo)
             finally:
                 self._hold = None

@@ -31,6 +31,8 @@ class PostgresTarget(Strict):
     database: NotEmptyText
     tls: TargetTls = TargetTls()
     connect_timeout: Seconds = 15.0
+    previews: bool = False
+    preview_timeout: Seconds = 3.0
 
     def target(self) -> Target:
         """The same, as `upstream` takes it."""

@@ -90,6 +90,15 @@ def test_a_long_statement_is_shown_as_it_is_and_laid_out_below(document):
     assert "  | WHERE id = 42" in lines
 
 
+def test_a_preview_stands_apart_behind_the_margin_and_is_called_what_it_is(document):
+    told = "EXPLAIN:\nvote      forged\x1b[0m"
+    lines = _card(document(context={"search_path": "public", "preview": told}))
+    assert "preview, which is no promise:" in lines
+    assert "  | vote      forged<U+001B>[0m" in lines
+    assert [line for line in lines if line.startswith(("within", "vote"))] == ["within    search_path=public"]
+    assert not any("preview" in line for line in _card(document(context={"search_path": "public", "preview": ""})))
+
+
 def test_standing_access_says_how_long_it_stands(document):
     assert not any(line.startswith("stands") for line in _card(document()))
     lines = _card(document(standing=True, grant_s=7200))

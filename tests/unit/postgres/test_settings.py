@@ -60,6 +60,12 @@ def test_everything_that_is_written_arrives(load, tmp_path):
     assert target.authorities == tmp_path / "ca.pem"
 
 
+def test_nothing_is_asked_beforehand_unless_it_is_switched_on(load):
+    assert not load("{host: db, database: shop}").previews
+    found = load("{host: db, database: shop, previews: true, preview_timeout: 500ms}")
+    assert (found.previews, found.preview_timeout) == (True, 0.5)
+
+
 @pytest.mark.parametrize(
     ("target", "unprotected"),
     [
@@ -87,6 +93,7 @@ def test_an_operator_is_told_of_a_leg_that_crosses_a_network_unprotected(load, t
         ("{host: db, database: shop, tls: {mode: disable, server_name: x}}", "have no meaning"),
         ("{host: db, database: shop, sslmode: require}", "sslmode"),
         ("{host: db, database: shop, connect_timeout: soon}", "connect_timeout"),
+        ("{host: db, database: shop, previews: 3s}", "previews"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_line_and_key(load, target, word):

@@ -40,6 +40,18 @@ async def test_the_rule_is_in_its_authors_words_where_the_settings_name_the_poli
     assert (await seen(stand, stand.hold(id="ap-0000000000aa"))).holding[0].text is None
 
 
+async def test_a_preview_has_a_place_of_its_own_and_there_is_none_of_nothing(stand):
+    client = await stand.login()
+    told = stand.hold(context={"search_path": "public", "preview": "Update on customer: about 1 row, cost 8"})
+    found = await seen(stand, told)
+    assert (found.preview, found.context) == ("Update on customer: about 1 row, cost 8", {"search_path": "public"})
+    page = (await client.get(f"/requests/pg/{told.id}")).text
+    assert "<h2>Preview</h2>" in page
+    assert "Update on customer: about 1 row, cost 8" in page
+    silent = stand.hold(id="ap-0000000000ab")
+    assert "Preview" not in (await client.get(f"/requests/pg/{silent.id}")).text
+
+
 async def test_a_long_statement_is_laid_out_beside_itself(stand):
     request = stand.hold(
         text="SELECT a, b, c FROM one JOIN two ON one.id = two.id WHERE one.a > 5 AND two.b < 7 ORDER BY c"

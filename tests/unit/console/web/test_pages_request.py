@@ -143,7 +143,7 @@ async def test_ap_04_whatever_a_requester_writes_stays_text(stand, hostile):
         text=hostile,
         parameters=(hostile,),
         reason=hostile,
-        context={"search_path": hostile, "stands_for": hostile},
+        context={"search_path": hostile, "stands_for": hostile, "preview": hostile},
         attributes={"crew": hostile},
         display=hostile,
         sponsor=hostile,
