@@ -623,3 +623,130 @@ def test_l_08_an_origin_may_be_as_long_as_it_may(tmp_path):
     bundle(stand, tmp_path / "b.zip", vkeys=(stand.vkey,))
     status, words = said(tmp_path / "b.zip", "--key", stand.vkey)
     assert (status, "recordings: 1" in words) == (0, True), words
+
+
+def _report(members, change):
+    report = json.loads(members["report.json"])
+    change(report)
+    return members | {"report.json": canonical(report)}
+
+
+def test_l_11_a_report_whose_sections_leave_exceptions_out(members, refused):
+    def none(report):
+        report["controls"] = []
+
+    def emptied(report):
+        for one in report["controls"]:
+            one["exceptions"] = []
+
+    def other(report):
+        report["controls"][3]["figures"] = ["nothing.such"]
+
+    assert "its sections are not those of this format" in refused(_report(members, none))
+    assert "no section has the exception operations.refused, which is 1" in refused(_report(members, emptied))
+    assert "the section A.5.3 names a figure that is none" in refused(_report(members, other))
+
+
+def test_l_11_numbers_that_only_python_takes_for_the_same(members, refused):
+    def true(report):
+        report["figures"]["operations.refused"]["count"] = True
+
+    assert "operations.refused is not what the entries say" in refused(_report(members, true))
+
+
+def test_l_11_policies_that_are_said_to_be_others(members, refused):
+    for change in ({"digest": "00" * 32}, {"index": 3}, {"log": 7}):
+
+        def other(report, change=change):
+            report["policies"][0] |= change
+
+        assert "was not loaded by the event that it names" in refused(_report(members, other))
+    assert "a policy that is none" in refused(_report(members, lambda report: report["policies"][0].pop("index")))
+
+
+def test_l_11_a_page_whose_tables_name_others_or_count_otherwise(members, refused):
+    page = members["report.html"].decode()
+    for found, other, words in (
+        ("<td>crew-1</td>", "<td>maria</td>", "the table 'people' is not what"),
+        (r'(data-table="people">.*?#e-0-4">)4<', r"\g<1>1<", "the table 'people' is not what"),
+        (r'(data-table="people">.*?<tbody>).*?</tbody>', r"\1</tbody>", "the table 'people' is not what"),
+        ('data-table="people"', 'class="people"', "does not show the table people"),
+        ('data-table="people"', 'data-table="persons"', "the table 'persons' is not what"),
+    ):
+        changed = re.sub(found, other, page, flags=re.DOTALL)
+        assert changed != page
+        assert words in refused(members | {"report.html": changed.encode()})
+
+
+def test_l_04_a_log_whose_checkpoint_was_kept_cannot_be_left_out(members, refused, tmp_path):
+    other = story(Stand(tmp_path / "other", "gateway.example/b")).close()
+    kept = str(other.folder / "checkpoint")
+    assert "no log here is of gateway.example/b, whose checkpoint was given" in refused(members, "--checkpoint", kept)
+
+
+def test_l_04_the_log_is_no_witness_of_itself(members, stand, refused):
+    assert "is not one of a witness" in refused(members, "--witness", stand.vkey)
+    stated = json.loads(members["keys/keys.json"])
+    stated["witnesses"] = [{"name": "w", "vkey": stand.vkey, "from": "the witness"}]
+    assert "is not one of a witness" in refused(members | {"keys/keys.json": canonical(stated)})
+
+
+def test_l_05_a_witness_that_signed_before_what_it_signed_is_said(members, stand, tmp_path):
+    witness = Ed25519PrivateKey.generate()
+    note, vkey = _cosigned(members[f"{LOG}/checkpoint"], "witness.example", witness, NOW // S - 3600)
+    status, words = said(sealed_again(members | {f"{LOG}/checkpoint": note}, tmp_path / "w.zip"), "--witness", vkey)
+    assert status == 0
+    assert "the gateway's clock and the witness's do not agree" in words
+
+
+def test_l_09_content_that_is_said_to_be_erased_and_can_be_read_is_said(tmp_path):
+    stand = Stand(tmp_path / "erased")
+    session = stand.session(1, "crew-1")
+    what = {"what": [session.hex()], "erasure": "e", "selector": "session", "gateway_keys": []}
+    place = stand.add("content.erased", what, {"reason": "asked for"})
+    stand.close()
+    bundle(stand, tmp_path / "b.zip", vkeys=(stand.vkey,))
+    status, words = said(tmp_path / "b.zip", "--key", stand.vkey)
+    assert status == 0
+    assert f"entry {place} says that content was erased which can be read in this bundle" in words
+
+
+def test_l_11_recordings_that_were_left_out_are_said(members, stand, tmp_path):
+    kept = {name: data for name, data in members.items() if not name.startswith("recordings/")}
+    kept = _report(kept, lambda report: report.update(recordings=[]))
+    status, words = said(sealed_again(kept, tmp_path / "b.zip"), "--key", stand.vkey)
+    assert status == 0
+    assert "of 1 operations with recorded output there is none here" in words
+    assert "recorded output" not in said(sealed_again(members, tmp_path / "c.zip"), "--key", stand.vkey)[1]
+
+
+def test_l_11_another_verifier_in_the_bundle_is_said(members, stand, tmp_path):
+    changed = members | {"verify.py": b"print('OK')\n"}
+    status, words = said(sealed_again(changed, tmp_path / "b.zip"), "--key", stand.vkey)
+    assert status == 0
+    assert "verify.py in the bundle is another one than this" in words
+    assert "is another one" not in said(sealed_again(members, tmp_path / "c.zip"), "--key", stand.vkey)[1]
+
+
+def test_l_11_decisions_under_a_policy_that_is_not_on_record_are_said(tmp_path):
+    stand = Stand(tmp_path / "unruled")
+    stand.policy()
+    session = stand.session(1, "crew-1")
+    stand.operation(session, "crew-1", 1)
+    stand.operation(session, "crew-1", 2, policy=bytes(32))
+    stand.close()
+    bundle(stand, tmp_path / "b.zip", vkeys=(stand.vkey,))
+    status, words = said(tmp_path / "b.zip", "--key", stand.vkey)
+    assert status == 0
+    assert "1 operations were decided under a policy whose coming into force is not before them" in words
+
+
+def test_l_11_two_texts_of_one_policy(tmp_path):
+    stand = Stand(tmp_path / "twice")
+    stand.policy("version: 1 # everybody may")
+    stand.policy("version: 1 # nobody may")
+    stand.close()
+    bundle(stand, tmp_path / "b.zip", vkeys=(stand.vkey,))
+    status, words = said(tmp_path / "b.zip", "--key", stand.vkey)
+    assert status == 1
+    assert "has another text under the same digest of a policy" in words

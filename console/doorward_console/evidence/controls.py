@@ -41,6 +41,7 @@ WORDS: Final = {
     "operations.unread": "operations that could not be read whole, and were decided on as unknown",
     "operations.unseen": "operations with input that streamed in later and was not decided on",
     "operations.changing": "permitted operations that change or execute something",
+    "operations.unasked": "of these, operations that no rule held for approval",
     "operations.privileged": "permitted operations that define or administer something",
     "operations.transfers": "permitted transfers and forwards",
     "operations.finished": "operations ended",
@@ -86,7 +87,10 @@ WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section. `tables` and `parts` name further content; `check` are commands; `limit` is what it cannot show."""
+    """One section. `tables` and `parts` name further content; `check` are commands; `limit` is what it cannot show.
+
+    `needs` are figures without which it has little to show, and what is said where one of them is zero.
+    """
 
     id: str
     title: str
@@ -98,6 +102,7 @@ class Section:
     parts: tuple[str, ...] = ()
     check: tuple[str, ...] = ()
     limit: str = ""
+    needs: tuple[tuple[str, str], ...] = ()
 
 
 _LIST: Final = "python3 verify.py evidence.zip --list {}"
@@ -116,11 +121,15 @@ FIRST: Final = (
         "For what a rule calls risky: who asked, who decided, and that the decision came first.",
         "A held operation waits on its own connection. Votes are recorded before they count, and the operation after "
         "them, so that the order of entries is the order of events.",
-        ("approvals.held", "approvals.granted", "approvals.rejected", "approvals.ran"),
+        (
+            "approvals.held", "approvals.granted", "approvals.rejected", "approvals.ran", "operations.changing",
+            "operations.unasked",
+        ),
         ("approvals.ungranted", "approvals.own", "approvals.uncounted", "approvals.expired"),
         ("approvers",), ("requests",), (_LIST.format("approvals.ran"),),
         "Of a request that was granted before the period, the grant and its votes are in the bundle; they are not "
-        "counted in it.",
+        "counted in it. What is risky is what a rule holds: changes that no rule held ran without anybody's leave.",
+        (("approvals.held", "No rule held anything in the period: nobody was asked before an operation ran."),),
     ),
     Section(
         "first.recordings", "Sessions can be replayed",
@@ -137,8 +146,10 @@ CONTROLS: Final = (
         "Tasks that conflict are not in one hand: who asks does not approve, who operates does not rewrite the record.",
         "A vote for one's own request is refused, as is any vote of an agent; whoever can write the store of requests "
         "can approve nothing.",
-        ("approvals.approving", "approvals.rejecting", "approvals.signed"), ("approvals.own", "approvals.uncounted"),
-        ("approvers",), (), (_LIST.format("approvals.own"),),
+        ("approvals.voted", "approvals.approving", "approvals.rejecting", "approvals.signed"),
+        ("approvals.own", "approvals.uncounted"),
+        ("approvers",), (), (_LIST.format("approvals.own"),), "",
+        (("approvals.voted", "Nobody voted in the period: that duties are kept apart was not put to the test."),),
     ),
     Section(
         "A.5.15", "Access follows rules",
@@ -174,6 +185,7 @@ CONTROLS: Final = (
         ("access.revoked", "access.ended", "approvals.expired"),
         ("accounts",), ("policies",), (_LIST.format("access.revoked"),),
         "Reviews of rights stand in the desk's own log: give that log as well, if they are to be counted.",
+        (("reviews.signed", "No review of access was signed off in the logs of this bundle, in this period."),),
     ),
     Section(
         "A.5.28", "Evidence is collected so that it holds",
@@ -196,7 +208,7 @@ CONTROLS: Final = (
         "Rights beyond the ordinary are few, known, and used for what they were given for.",
         "What defines or administers is a class of its own in the policy, usually held for approval; logins at targets "
         "are the gateway's, not the user's.",
-        ("operations.privileged", "operations.changing", "approvals.ran", "glass.reviewed"),
+        ("operations.privileged", "operations.changing", "operations.unasked", "approvals.ran", "glass.reviewed"),
         ("glass.broken", "glass.used", "access.observe"),
         ("accounts",), (), (_LIST.format("operations.privileged"),),
     ),
@@ -239,7 +251,13 @@ CONTROLS: Final = (
         "No result is released before its record is on stable storage; if the record cannot be written, traffic stops.",
         ("record.entries", "operations.finished", "desk.read"),
         ("operations.failed", "operations.aborted", "record.errors", "access.uncovered"),
-        ("kinds", "coverage"), (), (_LIST.format("record.entries"),),
+        ("kinds", "coverage"), (), (_LIST.format("record.entries"),), "",
+        (
+            (
+                "desk.read",
+                "Nobody is on record here as having looked at the record: readings stand in the desk's own log.",
+            ),
+        ),
     ),
     Section(
         "A.8.16", "Activity is watched",
@@ -247,7 +265,8 @@ CONTROLS: Final = (
         "Operators can watch and end sessions, and each watching is an event. What was refused is listed here.",
         ("access.watched", "access.restored", "access.closed", "access.covered"),
         ("operations.refused", "access.refused", "record.errors"), ("reasons",), (),
-        (_LIST.format("access.watched"),),
+        (_LIST.format("access.watched"),), "",
+        (("access.watched", "No operator watched a session in the period. Alarms elsewhere are not seen here."),),
     ),
     Section(
         "A.8.17", "Clocks agree",
@@ -262,7 +281,10 @@ CONTROLS: Final = (
         "Changes to systems go through a procedure: assessed, approved, recorded.",
         "Operations that change something are a class of their own; those that a rule holds waited for approval. "
         "Changes of the policy itself are recorded with their text.",
-        ("operations.changing", "approvals.held", "approvals.voted", "approvals.withdrawn", "policy.loaded"),
+        (
+            "operations.changing", "operations.unasked", "approvals.held", "approvals.voted", "approvals.withdrawn",
+            "policy.loaded",
+        ),
         ("policy.refused", "approvals.ungranted"),
         ("rules",), ("policies",), (_LIST.format("operations.changing"),),
     ),

@@ -58,6 +58,7 @@ operations.observed | ! | operation.decided | observed set
 operations.unread | ! | operation.decided | complete unset
 operations.unseen | ! | operation.decided | unseen set
 operations.changing | | operation.decided | verdict is permit; action in write, define, admin, execute
+operations.unasked | | operation.decided | verdict is permit; action in write, define, admin, execute; request unset
 operations.privileged | | operation.decided | verdict is permit; action in define, admin
 operations.transfers | | operation.decided | verdict is permit; action in transfer, forward
 operations.finished | | operation.finished |

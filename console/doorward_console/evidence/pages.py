@@ -13,13 +13,18 @@ import jinja2
 
 from doorward_console.evidence.cited import Cited, Place, Told
 from doorward_console.evidence.controls import CONTROLS, FIRST, TABLE_WORDS, WORDS
-from doorward_console.evidence.report import Findings, exceptions, gap, limits, state
+from doorward_console.evidence.report import Findings, exceptions, gaps, limits, state
 from doorward_console.output import moment, shown
 
 ROWS: Final = 12
 REQUESTS: Final = 25
 RECORDINGS: Final = 25
-_STATES: Final = {"clean": "no exceptions", "exceptions": "exceptions to look at", "open": "nothing happened"}
+_STATES: Final = {
+    "clean": "no exceptions",
+    "exceptions": "exceptions to look at",
+    "open": "nothing happened",
+    "gap": "a gap",
+}
 
 
 def _harmless(value: object) -> object:
@@ -72,7 +77,7 @@ def _report(templates: jinja2.Environment, common: dict[str, object], found: Fin
         "href": cited.href,
         "state": lambda section: state(found, section),
         "state_words": _STATES,
-        "gap": lambda section: gap(found, section),
+        "gaps": lambda section: gaps(found, section),
         "requests": found.requests.found,
         "recordings": found.casts,
         "most_rows": ROWS,

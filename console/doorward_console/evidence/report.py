@@ -105,23 +105,30 @@ def cited(found: Findings) -> list[Place]:
 
 
 def state(found: Findings, section: Section) -> str:
-    """`open` where nothing of the kind happened, `exceptions` where something stands out, else `clean`."""
+    """`open` where nothing of the kind happened, `exceptions` where something stands out, `gap`, else `clean`."""
     figures = found.counter.figures
     if any(figures[name].count for name in section.exceptions):
         return "exceptions"
-    return "clean" if any(figures[name].count for name in section.figures) else "open"
+    if not any(figures[name].count for name in section.figures):
+        return "open"
+    return "clean" if all(figures[name].count for name, _ in section.needs) else "gap"
 
 
-def gap(found: Findings, section: Section) -> str:
+def gaps(found: Findings, section: Section) -> list[str]:
     """What a section has nothing to show for."""
-    return NOTHING if state(found, section) == "open" else ""
+    if state(found, section) == "open":
+        return [NOTHING]
+    return [words for name, words in section.needs if not found.counter.figures[name].count]
 
 
 def limits(found: Findings) -> list[str]:
     """What this bundle cannot show, and why."""
     said: list[str] = []
+    whose: dict[str, list[str]] = {}
     for log in found.logs:
-        said += _limits_of(log)
+        for words in _limits_of(log):
+            whose.setdefault(words, []).append(log.origin)
+    said += [f"{', '.join(origins)}: {words}" for words, origins in whose.items()]
     if found.resources or found.subjects:
         said.append(
             "The bundle is limited to a scope: figures count what is in it. All entries of the period are here all the "
@@ -137,28 +144,27 @@ def limits(found: Findings) -> list[str]:
 
 def _limits_of(log: LogFacts) -> list[str]:
     said = [
-        f"{log.origin}: whose key signed is known only to who has the vkey from elsewhere: {log.vkey}"
+        "whose key signed is known only to who has the vkey from elsewhere; the one used is at the end of this report."
         if log.vkey
-        else f"{log.origin}: no key was given and the log names none"
+        else "no key was given and the log names none."
     ]
     if not log.witnesses:
         said.append(
-            f"{log.origin}: no witness cosigned the checkpoint: that nobody was shown another log under the same key "
-            "is not proved."
+            "no witness cosigned the checkpoint: that nobody was shown another log under the same key is not proved."
         )
     if log.behind:
-        said.append(f"{log.origin}: {log.behind:,} entries lay behind the checkpoint: not protected yet, and not here.")
+        said.append(f"{log.behind:,} entries lay behind the checkpoint: not protected yet, and not here.")
     if log.end == log.size:
-        said.append(f"{log.origin}: the checkpoint reaches to {moment(log.last_unix_ns)}; what came later is not here.")
+        said.append(f"the checkpoint reaches to {moment(log.last_unix_ns)}; what came later is not here.")
     if log.withheld:
         said.append(
-            f"{log.origin}: {log.withheld:,} entries are given by their hashes; what is said of them, and so "
+            f"{log.withheld:,} entries are given by their hashes; what is said of them, and so "
             "that they are out of scope, is stated and not proved."
         )
     if log.erased:
-        said.append(f"{log.origin}: of the sealed contents, {log.erased:,} were erased: their keys are gone.")
+        said.append(f"of the sealed contents, {log.erased:,} were erased: their keys are gone.")
     if log.recordings_left_out:
-        said.append(f"{log.origin}: {log.recordings_left_out:,} recordings are too large; the entries have them.")
+        said.append(f"{log.recordings_left_out:,} recordings are too large; the entries have them.")
     return said
 
 

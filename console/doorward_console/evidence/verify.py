@@ -19,6 +19,7 @@ import base64
 import binascii
 import codecs
 import hashlib
+import html
 import json
 import re
 import struct
@@ -35,6 +36,7 @@ MAX_JSON_ITEMS = 1_500_000  # what 16 MiB could hold else takes half a gigabyte 
 MAX_PROBLEMS = 100
 MAX_REMEMBERED = 2_000_000  # sessions and requests that one bundle may name: 100 bytes each
 MAX_RECORDINGS = 10_000
+MAX_LOADED = 100_000
 MAX_PARTS = 684  # 32 MiB of body, its frame and its tag, in slices of 48 KiB
 MAX_BODY = 32 * 1024 * 1024
 MAX_HEAD = 15_000
@@ -574,6 +576,11 @@ class Bundle:
         return [name for name in self.members if name.startswith(folder)]
 
 
+def same(value: Any) -> str:
+    """A value of JSON so that those are equal which are written alike: in Python, true is 1."""
+    return json.dumps(value, sort_keys=True)
+
+
 def small(digits: str) -> int:
     """An integer that fits into 64 bits."""
     if len(digits) > 20:
@@ -631,6 +638,7 @@ operations.observed|!|operation.decided|observed set
 operations.unread|!|operation.decided|complete unset
 operations.unseen|!|operation.decided|unseen set
 operations.changing||operation.decided|verdict is permit; action in write, define, admin, execute
+operations.unasked||operation.decided|verdict is permit; action in write, define, admin, execute; request unset
 operations.privileged||operation.decided|verdict is permit; action in define, admin
 operations.transfers||operation.decided|verdict is permit; action in transfer, forward
 operations.finished||operation.finished|
@@ -685,6 +693,12 @@ coverage|coverage[]|access.uncovered
 reasons|reason|operations.refused, access.refused
 """
 LONGEST = 100  # characters of a component; what is longer is named by its hash and its end
+CONTROLS = (
+    "first.access first.approvals first.recordings A.5.3 A.5.15 A.5.16 A.5.17 A.5.18 A.5.28 A.5.33 A.8.2 A.8.3 A.8.5 "
+    "A.8.11 A.8.12 A.8.15 A.8.16 A.8.17 A.8.32"
+)
+SHOWN_ROWS = 12  # of each table in report.html
+CLOCKS_NS = 300 * 1_000_000_000  # by which two honest clocks may differ
 LISTED, SAMPLED, SAMPLED_EXCEPTIONS, ROWS, GROUPS, KEY_CHARACTERS = 1000, 25, 100, 200, 20_000, 200
 Facts = Dict[str, Any]
 
@@ -926,6 +940,10 @@ class Log:
         self.announced: Any = None
         self.granted: Set[str] = set()
         self.glass: Set[str] = set()
+        self.policies: Set[bytes] = set()
+        self.readable: Dict[bytes, int] = {}  # sessions and gateway keys: the first entry whose content can be read
+        self.erased: Dict[bytes, int] = {}  # those that are said to be erased: the last entry that says so
+        self.unruled = 0
         self.whole = self.withheld = self.context = self.last_at = 0
         self.open: List[Entry] = []
         self.open_in_scope = True
@@ -1136,13 +1154,32 @@ class Log:
                 raise Refused("there are more approvals than this verifier can keep in mind")
             (self.granted if first.kind == "approval.granted" else self.glass).add(first.head["request"])
         elif first.kind == "policy.loaded" and body is not None:
-            self.check.policy(first, body)
+            self.check.policy(self.place, first, body)
         elif first.kind == "stream.chunk" and counted and body is not None:
             played = self.check.played.get((self.place, first.session, first.op))
             if played is not None:
                 played.take(first.head.get("stream"), body.get("data"))
+            elif self.open_in_scope and len(self.check.unplayed) < MAX_LOADED:
+                self.check.unplayed.add((self.place, first.session, first.op))
+        self._remember(first, body, counted)
         if counted and self.open_in_scope:
             self.check.counter.take(self.place, first, content, self.granted, self.glass)
+
+    def _remember(self, first: Entry, body: Optional[Dict[str, Any]], counted: bool) -> None:
+        """What one event says that another one may belie."""
+        digest, owner = first.head.get("policy"), first.session or first.key
+        if body is not None and owner and len(self.readable) < MAX_REMEMBERED:
+            self.readable.setdefault(owner, first.index)
+        if first.kind == "policy.loaded" and type(digest) is bytes and len(self.policies) < MAX_LOADED:
+            self.policies.add(digest)
+        elif first.kind == "operation.decided" and type(digest) is bytes:
+            self.unruled += counted and digest not in self.policies
+        elif first.kind == "content.erased":
+            for name in ("what", "gateway_keys"):
+                items = first.head.get(name)
+                for item in items if type(items) is list else []:
+                    if type(item) is str and re.fullmatch("[0-9a-f]{32}", item) and len(self.erased) < MAX_REMEMBERED:
+                        self.erased[bytes.fromhex(item)] = first.index
 
     def _take_revealed(self, first: Entry) -> Optional[Tuple[bytes, bytes]]:
         found = self.next_revealed
@@ -1203,6 +1240,8 @@ class Check:
         self.notes: List[str] = []
         self.played: Dict[Tuple[int, bytes, bytes], Played] = {}
         self.texts: Dict[str, bytes] = {}
+        self.unplayed: Set[Tuple[int, bytes, bytes]] = set()
+        self.loaded: Set[Tuple[str, int, int]] = set()  # (path of a text, log, entry), as far as there is room
         self.show = tuple(options.show) if options.show else None
         self.counter = Counter(options.list or "", self._listed if options.list else None)
         self.logs: List[Log] = []
@@ -1225,6 +1264,7 @@ class Check:
         """All steps; one that cannot be taken does not hide what the others find."""
         for step in (
             self._container,
+            self._verifier,
             self._report_read,
             self._logs,
             self._signatures,
@@ -1263,6 +1303,22 @@ class Check:
             if name not in self.bundle.members:
                 self.bad(f"{name!a} is in the manifest, and missing")
         self.said(f"container: {len(files)} files, each with the hash that the manifest gives, nothing between them")
+
+    def _verifier(self) -> None:
+        """Whether the verifier in the bundle is this one."""
+        if self._own() not in (b"", self.bundle.read("verify.py")):
+            self.note(
+                "verify.py in the bundle is another one than this: whoever gets the bundle should not go by that one"
+            )
+
+    @staticmethod
+    def _own() -> bytes:
+        """This program; nothing where it cannot be read."""
+        try:
+            with open(globals().get("__file__", ""), "rb") as file:
+                return file.read(1 << 20)
+        except (OSError, ValueError):
+            return b""
 
     def _report_read(self) -> None:
         self.report = self.bundle.json("report.json")
@@ -1337,6 +1393,17 @@ class Check:
                 f"{log.origin}: the log, as far as its checkpoint goes, ends within the period, "
                 f"at {moment(log.last_at)}"
             )
+        kept = sorted(place for owner, place in log.erased.items() if log.readable.get(owner, place) < place)
+        if kept:
+            self.note(
+                f"{log.origin}: entry {kept[0]} says that content was erased which can be read in this bundle, "
+                f"from before it: it was not erased, or the keys were kept elsewhere ({len(kept):,} of these)"
+            )
+        if log.unruled:
+            self.note(
+                f"{log.origin}: {log.unruled:,} operations were decided under a policy whose coming into force is not "
+                f"before them in this bundle"
+            )
         if log.about["behind"]:
             self.note(
                 f"{log.origin}: {log.about['behind']:,} entries lay behind the checkpoint and are not in the bundle"
@@ -1369,9 +1436,17 @@ class Check:
                 continue
             self._signature(log, log.keys(pinned[0]))
             self._witnesses(log, [Key(one["vkey"]) for one in named["witnesses"]])
+        self._left_out(given)
+
+    def _left_out(self, given: List[Key]) -> None:
+        """Logs that the auditor knows of, and that are not here."""
+        origins = {log.origin for log in self.logs}
         for key in given:
-            if key.name not in {log.origin for log in self.logs}:
+            if key.name not in origins:
                 self.note(f"no log here is of {key.name}, whose key was given")
+        for name, data in self.options.checkpoints:
+            if Note(data).origin not in origins:
+                self.bad(f"{name}: no log here is of {Note(data).origin}, whose checkpoint was given: it is left out")
 
     def _key_files(self, logs: List[Any]) -> None:
         """The files of keys are what keys.json says, and no others."""
@@ -1438,9 +1513,17 @@ class Check:
     def _witnesses(self, log: Log, stated: List[Key]) -> None:
         given = [Key(text) for text in self.options.witness]
         for key in given or stated:
+            if key.kind != WITNESS_KEY or key.name == log.origin:
+                self.bad(f"{key.name}: the key {key.id.hex()} is not one of a witness")
+                continue
             good, when = log.note.by(key)
             if good:
                 self.said(f"{log.origin}: cosigned by the witness {key.name} at {moment(when * 1_000_000_000)}")
+                if when * 1_000_000_000 + CLOCKS_NS < log.last_at:
+                    self.note(
+                        f"{log.origin}: that was before the last entry under it, which is dated {moment(log.last_at)}: "
+                        f"the gateway's clock and the witness's do not agree"
+                    )
                 if not given:
                     self.note(f"witness {key.name}: its key is the bundle's own word: pass --witness")
             elif good is not None:
@@ -1454,15 +1537,18 @@ class Check:
 
     # --- content ------------------------------------------------------------------------------------------------------
 
-    def policy(self, first: Entry, body: Dict[str, Any]) -> None:
+    def policy(self, log: int, first: Entry, body: Dict[str, Any]) -> None:
         """Keep what a policy event says its files are, by the path that the bundle gives them."""
         digest, texts = first.head.get("policy"), body.get("texts")
         if type(digest) is not bytes or type(texts) is not dict:
             return
         for name, text in texts.items():
             if name and type(text) is str and len(self.texts) < 10_000:
-                path = f"policies/{digest.hex()}/{escaped(name)}"
-                self.texts[path] = hashlib.sha256(text.encode()).digest()
+                path, found = f"policies/{digest.hex()}/{escaped(name)}", hashlib.sha256(text.encode()).digest()
+                if self.texts.setdefault(path, found) != found:
+                    self.bad(f"{path}: entry {first.index} has another text under the same digest of a policy")
+                if len(self.loaded) < MAX_LOADED:
+                    self.loaded.add((path, log, first.index))
 
     def _policies(self) -> None:
         files = self.bundle.under("policies/")
@@ -1477,8 +1563,21 @@ class Check:
             or sorted(str(one.get("file")) if type(one) is dict else "" for one in listed) != files
         ):
             self.bad("report.json does not list the policies that are there")
+        for one in listed if type(listed) is list else []:
+            self._listed_policy(one)
         if files:
             self.said(f"policies: {len(files)} texts, each as the log recorded it when it was loaded")
+
+    def _listed_policy(self, one: Any) -> None:
+        about = {"digest": str, "file": str, "index": int, "log": int}
+        if type(one) is not dict or {name: type(value) for name, value in one.items()} != about:
+            self.bad("report.json: a policy that is none")
+            return
+        place = (one["file"], one["log"], one["index"])
+        if one["digest"] != one["file"].split("/")[1:2][0] or (
+            place not in self.loaded and len(self.loaded) < MAX_LOADED
+        ):
+            self.bad(f"report.json: {one['file']!a} was not loaded by the event that it names")
 
     def _recordings(self) -> None:
         listed = set()
@@ -1494,7 +1593,12 @@ class Check:
         if self.played:
             self.said(
                 f"recordings: {len(self.played):,}, each the output that the log's chunks hold; "
-                f"their pace and titles, and the texts beside them, are the maker's"
+                f"their pace, sizes and titles, and the texts beside them, are the maker's"
+            )
+        if self.unplayed:
+            self.note(
+                f"recordings: of {len(self.unplayed):,} operations with recorded output there is none here: "
+                f"their output stands in the entries alone (--list record.recordings)"
             )
 
     def _cast(self, name: str) -> bytes:
@@ -1522,14 +1626,36 @@ class Check:
             if type(said) is not dict or set(said) != set(found):
                 raise Refused(f"report.json does not have the {what} of this format")
             for name, value in found.items():
-                if said[name] != value:
+                if same(said[name]) != same(value):
                     self.bad(f"report.json: {what} {name} is not what the entries say" + self._both(said[name], value))
-        if report["logs"] != [log.result() for log in self.logs]:
+        if same(report["logs"]) != same([log.result() for log in self.logs]):
             self.bad("report.json: what it says of the logs is not what was found")
+        self._controls(report["controls"])
         self.said(
             f"report.json: {len(self.counter.figures)} figures and {len(self.counter.tables)} tables "
             f"counted again, from the entries"
         )
+
+    def _controls(self, said: Any) -> None:
+        """The sections are those of the format, and each exception that is not zero is in one of them."""
+        named: Set[str] = set()
+        if type(said) is not list or " ".join(str(one.get("id")) for one in said if type(one) is dict) != CONTROLS:
+            self.bad("report.json: its sections are not those of this format")
+            return
+        for one in said:
+            lists = [one.get("figures"), one.get("exceptions")]
+            if len(one) != 3 or any(type(names) is not list or not names for names in lists[:1]):
+                self.bad(f"report.json: the section {one['id']} has no figures")
+            for names in lists:
+                if type(names) is not list or any(
+                    type(name) is not str or name not in self.counter.figures for name in names
+                ):
+                    self.bad(f"report.json: the section {one['id']} names a figure that is none")
+                    return
+            named |= set(lists[1])
+        for figure in self.counter.figures.values():
+            if figure.exception and figure.count and figure.id not in named:
+                self.bad(f"report.json: no section has the exception {figure.id}, which is {figure.count:,}")
 
     @staticmethod
     def _both(said: Any, value: Dict[str, Any]) -> str:
@@ -1550,13 +1676,51 @@ class Check:
         for figure in self.counter.figures.values():
             if figure.exception and figure.count and figure.id not in there:
                 self.bad(f"report.html does not show the exception {figure.id}, which is {figure.count:,}")
-        self.said(
-            f"report.html: {len(found)} figures in it are those counted; its words, what it looks like, and the pages "
-            f"of entries, are its maker's: where a number matters, take it from --figures"
+        tables = self._page_tables(text)
+        self.said(f"report.html: {len(found)} figures and {tables} tables in it are those counted")
+        self.note(
+            "report.html: its words, what it looks like, its lists of requests, recordings and policies, and the pages "
+            "of entries, are its maker's, as is README.txt: where something hangs on them, take it from --figures, "
+            "--list and --show"
         )
         if self.options.figures:
             for figure in self.counter.figures.values():
                 tell("", f"{figure.count:>12,} {'!' if figure.exception and figure.count else ' '} {figure.id}")
+
+    def _page_tables(self, text: str) -> int:
+        """How many tables of figures the page has, each with the rows that were counted, first of all the largest."""
+        found = re.findall(r'<table data-table="([^"]*)">(.*?)</table>', text, re.DOTALL)
+        for name, inside in found:
+            table = next((table for table in self.counter.tables if table.id == name), None)
+            rows = [
+                [
+                    html.unescape(re.sub("<[^>]*>", "", cell)).strip()
+                    for cell in re.findall("<td[ >].*?</td>", row, re.DOTALL)
+                ]
+                for row in re.findall("<tr>(.*?)</tr>", inside.partition("<tbody>")[2], re.DOTALL)
+            ]
+            if table is None or not self._rows_agree(table, rows):
+                self.bad(f"report.html: the table {name!a} is not what the entries say")
+        for table in self.counter.tables:
+            if table.groups and table.id not in {name for name, _ in found}:
+                self.bad(f"report.html does not show the table {table.id}")
+        return len(found)
+
+    @staticmethod
+    def _rows_agree(table: Table, rows: List[List[str]]) -> bool:
+        counted = table.result()["rows"][:SHOWN_ROWS]
+        if len(rows) != len(counted):
+            return False
+        for cells, (keys, counts) in zip(rows, counted):
+            if cells[len(keys) :] != [f"{count:,}" for count in counts]:
+                return False
+            for cell, key in zip(cells, keys):
+                plain = (
+                    all(" " <= char <= "~" for char in key) and "\\" not in key
+                )  # what else is in it, a page shows spelled out
+                if plain and cell != (key.strip() or "\u2013"):
+                    return False
+        return True
 
     # --- asked for ----------------------------------------------------------------------------------------------------
 

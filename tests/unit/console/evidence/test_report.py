@@ -24,6 +24,21 @@ def test_a_gap_is_shown_as_a_gap(told, tmp_path):
     assert "no exceptions" not in page.replace("No exceptions", "")
 
 
+def test_rights_that_nobody_reviewed_are_a_gap_in_their_section(made):
+    page = unpacked(made)["report.html"].decode()
+    section = page.partition('id="A.5.18"')[2].partition("</section>")[0]
+    assert '<span class="tag gap">a gap</span>' in section
+    assert "No review of access was signed off" in section
+
+
+def test_what_changed_without_being_held_is_beside_what_was_approved(made):
+    """The story has two permitted operations that change or execute: one was approved, the shell was held by no rule."""
+    page = unpacked(made)["report.html"].decode()
+    section = page.partition('id="first.approvals"')[2].partition("</section>")[0]
+    assert 'data-figure="operations.changing">2<' in section
+    assert 'data-figure="operations.unasked">1<' in section
+
+
 def test_what_cannot_be_shown_is_said(told, tmp_path):
     told_again = told
     bundle(told_again, tmp_path / "e.zip", resources=("shop",))
