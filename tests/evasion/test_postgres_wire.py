@@ -86,7 +86,7 @@ class LyingTarget:
         errors = []
         server = Server([self.listener], self._handle, on_error=lambda error, _: errors.append(error))
         target = Target("127.0.0.1", self.listener.port, "app", tls=mode)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
                 await nursery.start(server.serve)
                 with pytest.raises((UpstreamProtocolError, UpstreamUnavailable)) as caught:

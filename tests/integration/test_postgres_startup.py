@@ -90,7 +90,7 @@ def gateway(certificate, tmp_path):
 @asynccontextmanager
 async def serving(gateway):
     server = Server([gateway.tcp, gateway.unix], gateway.handle, on_error=lambda error, _: gateway.errors.append(error))
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             await nursery.start(server.serve)
             yield

@@ -45,7 +45,7 @@ from doorward_demo.issuer import DevelopmentIssuer
 NS = 1_000_000_000
 START = 1_800_000_000 * NS
 KEY = bytes(range(32))
-GIVE_UP_S = 30
+GIVE_UP_S = 60
 """What waits longer than this waits for ever."""
 
 POLICY = """

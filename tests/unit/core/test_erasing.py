@@ -223,7 +223,7 @@ def api(place):
 
     async def call(method, path, *, who=None, body=None, **parameters):
         made = Call(method, path, {}, json.dumps(body).encode(), Peer("::1"), parameters, who or person("dpo"))
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             return json.loads((await routes[method, path].handler(made)).body)
 
     return call

@@ -27,7 +27,7 @@ def api(house):
         asked = Call(
             method, path, query or {}, json.dumps(body).encode(), Peer("::1"), parameters, who or person("on-call")
         )
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             return json.loads((await routes[method, path].handler(asked)).body)
 
     return call

@@ -23,7 +23,7 @@ class Config:
 async def _run_until(made, done):
     async with trio.open_nursery() as nursery:
         nursery.start_soon(made.run)
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while not done():
                 await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()

@@ -70,7 +70,7 @@ async def session(stand):
 
 async def run(stand, session, gateway, *, method="GET"):
     browser = Browser()
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         await Watching(stand.desk, gateway, session, NAME)({"method": method}, browser.receive, browser.send)
     return browser
 
@@ -101,7 +101,7 @@ async def test_it_ends_with_the_login_and_with_the_browser(stand, session):
     for end in ("login", "browser"):
         browser = Browser()
         gateway = Scripted({"from": 0}, pieces((1, "stdout", b"x")))
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
                 watching = Watching(stand.desk, gateway, session, NAME)
                 nursery.start_soon(watching, {"method": "GET"}, browser.receive, browser.send)

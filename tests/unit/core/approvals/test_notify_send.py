@@ -73,7 +73,7 @@ class Told:
         """Run until so many have gone out."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.notifier.run)
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 while (self.receiver.sent, self.receiver.failed) != (sent, failed):
                     await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()

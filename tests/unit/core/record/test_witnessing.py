@@ -273,7 +273,7 @@ async def test_over_real_connections(workshop, tmp_path, nursery):
             every_s=0.01,
         )
         nursery.start_soon(made.run)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while made.cosigned_size < 302:  # noqa: ASYNC110 - a file and two processes' worth of work; nothing to wait on
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()

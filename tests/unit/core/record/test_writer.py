@@ -311,7 +311,7 @@ async def test_a_session_that_closed_is_signed_long_before_the_interval(tmp_path
     async with trio.open_nursery() as nursery:
         log = await opened(tmp_path, nursery, checkpoint_interval_s=3600.0)
         index = log.append(Event(EventKind.SESSION_CLOSED, {}, session_id=bytes(16)), NOW)
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while LogReader(tmp_path / "log").checkpoint().size <= index:  # noqa: ASYNC110 - the writer is a process
                 await trio.sleep(0.02)
         await log.aclose()
