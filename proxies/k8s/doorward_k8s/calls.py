@@ -141,7 +141,7 @@ def _object(method: str, segments: list[str], depth: int, query: Sequence[tuple[
             rest = rest[2:]
     resource, name, sub = (*rest[:3], "", "", "")[:3]
     more = rest[3:]
-    if not _RESOURCE.match(resource) or (sub and not _PART.match(sub)) or (namespace and not _LABEL.match(namespace)):
+    if not _spelt(resource, sub, namespace):
         raise _Unknown("this is no resource by the rules of the API")
     if "" in rest[:3] or (name and not is_name(name)):
         raise _Unknown("this is no name of an object")
@@ -152,6 +152,18 @@ def _object(method: str, segments: list[str], depth: int, query: Sequence[tuple[
     if sub == PROXY and verb == "connect":
         below, (found, port) = path.split("/" + PROXY, 1)[1], _proxied(name)
     return Call(Kind.OBJECT, verb, group, version, resource, sub, namespace, found, below, port, path)
+
+
+def _spelt(resource: str, sub: str, namespace: str) -> bool:
+    return bool(
+        _RESOURCE.match(resource) and (not sub or _PART.match(sub)) and (not namespace or _LABEL.match(namespace))
+    )
+
+
+def is_object(call: Call) -> bool:
+    """Whether a call that was not read from a path could have been."""
+    group = not call.group or _GROUP.match(call.group) is not None
+    return group and _spelt(call.resource, call.sub, call.namespace) and (not call.name or is_name(call.name))
 
 
 def _verb(

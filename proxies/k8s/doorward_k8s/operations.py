@@ -67,7 +67,7 @@ def read(request: Request, *, identifier: bytes, seq: int, account: str, cluster
     query = read_exec(request.target.query) if call.connects else ExecQuery()
     atoms, transfer, problem, unseen = _atoms(call, found, query)
     if unread and found.actions[0] not in {Action.READ, Action.SESSION}:
-        atoms = (Atom(Action.UNKNOWN, _target(call)), *atoms)
+        atoms = (Atom(Action.UNKNOWN, target_of(call)), *atoms)
         problem = problem or unread
     text, truncated = _text(request, call, found, query, show)
     action = Action.TRANSFER if transfer else found.actions[0]
@@ -113,7 +113,8 @@ def _named(call: Call, document: Json) -> Call:
     return replace(call, name=name) if isinstance(name, str) and is_name(name) else call
 
 
-def _target(call: Call) -> Target:
+def target_of(call: Call) -> Target:
+    """What a call is about, as policy names it."""
     if call.kind is Kind.OBJECT:
         return Target(OBJECT, call.place, (), call.verb)
     return Target("url", call.path) if call.kind is not Kind.DISCOVERY else Target("api", call.path)
@@ -123,7 +124,7 @@ def _atoms(
     call: Call, found: Effects, query: ExecQuery
 ) -> tuple[tuple[Atom, ...], Transfer | None, str, tuple[str, ...]]:
     """The atoms; the transfer that it is; why it could not be read whole; what streams in afterwards."""
-    target = _target(call)
+    target = target_of(call)
     atoms = tuple(Atom(action, target) for action in found.actions)
     if not call.streams:
         return atoms, None, found.problem, ("tunnel",) if call.connects else ()

@@ -62,7 +62,15 @@ class K8sProxy:
         link = room.config.approvals.link or ""
         owing, bodies = Owing(room.mask_key), Budget(room.config.limits.bodies)
         self._means = Means(
-            owing, room.mask_key, room.gate.log, link, Refused(), bodies, lambda: room.gate.policy, room.gate.clock
+            owing,
+            room.mask_key,
+            room.gate.log,
+            link,
+            Refused(),
+            bodies,
+            lambda: room.gate.policy,
+            room.gate.clock,
+            DISCHARGES,
         )
         self._clusters = self._all()
         self._routes = Routes({name: cluster.settings.at for name, cluster in self._clusters.items()})

@@ -42,7 +42,7 @@ from doorward_core.policy.decide import Policy
 from doorward_core.record.log import EventLog
 from doorward_core.session_gate import Memo
 from doorward_core.terminal import BINARY, FORMAT, Screen, Tape
-from doorward_k8s import refusals
+from doorward_k8s import refusals, reviews
 from doorward_k8s.accept import NotAcceptable
 from doorward_k8s.calls import Kind
 from doorward_k8s.changes import Seen
@@ -81,6 +81,7 @@ class Means:
     bodies: Budget
     policy: Callable[[], Policy]
     clock: Callable[[], int]
+    discharges: frozenset[type]
 
 
 class Serving:
@@ -98,6 +99,7 @@ class Serving:
         self._changed: Changes | None = None
         self._outcome: Outcome | None = None
         self._kept: Kept | None = None
+        self._notes: Headers = ()
 
     # --- the order ---------------------------------------------------------------------------------------------------
 
@@ -191,6 +193,8 @@ class Serving:
         return refused
 
     async def _sent(self, request: Request, reading: Reading, masking: Masking, permit: Permit) -> Refusal | None:
+        if await self._reviewed(request, permit):
+            return None
         lines = masking.request(for_cluster(request.head.headers), request.head.method)
         before: Seen | None = None
         if self._compares(request, permit):
@@ -226,6 +230,28 @@ class Serving:
         words = self._door.gate.live.ended
         return refusal(403, words) if words else refusals.unauthenticated(given=True)
 
+    async def _reviewed(self, request: Request, permit: Permit) -> bool:
+        """Answer a question about one's own rights where policy refuses what is asked about; else leave it as it is."""
+        if reviews.lists_rights(request.call):
+            self._notes = (reviews.LISTED,)
+        asked = reviews.question(request)
+        if asked is None:
+            return False
+        session, policy, now = self._door.gate.session, self._means.policy(), self._means.clock()
+        judged = [
+            policy.decide(session.identity, session.resource, one, now, discharges=self._means.discharges)
+            for one in map(self._ports.opening, asked.calls)
+        ]
+        effects = {one.effect for one in judged}
+        if effects - {Effect.DENY}:
+            self._notes = () if Effect.PERMIT in effects else (reviews.HELD,)
+            return False
+        head, body = reviews.refused(asked, asked.words or judged[0].advice)
+        await self._door.gate.released(permit.entry)
+        await self._exchange.respond(head, body)
+        self._outcome = Outcome(Status.OK, str(head.status), bytes_up=len(request.body), bytes_down=len(body))
+        return True
+
     # --- answers -----------------------------------------------------------------------------------------------------
 
     async def _answered(
@@ -244,7 +270,7 @@ class Serving:
         if head.status in REDIRECTS or head.status == SWITCHING:
             return refusal(502, "the cluster sends its clients elsewhere, and the gateway does not", permit.operation)
         lines = for_client(head.headers, schema=request.call.kind is Kind.DISCOVERY)
-        lines = (*lines, OBSERVED) if self._door.gate.observe else lines
+        lines = (*lines, *self._notes, *((OBSERVED,) if self._door.gate.observe else ()))
         try:
             answer = masking.answer(ResponseHead(head.status, lines), request.head.method)
         except Withheld as owed:

@@ -63,6 +63,10 @@ def test_it_is_told_who_asks_and_its_own_rbac_holds(real_k8s):
     k8s = real_k8s(policy=POLICY + '  - {id: all, effect: allow, resource: prod, do: [read], objects: ["**"]}\n')
     assert "doorward:crew-1" in k8s.kubectl("auth", "whoami").out
     assert k8s.kubectl("auth", "can-i", "delete", "pods", "-n", "shop").out == "yes\n"
+    told = k8s.kubectl("auth", "can-i", "create", "pods", "--subresource=exec", "-n", "shop", check=False)
+    assert told.out == "no - doorward: No rule allows execute (connect) on shop/core/pods/exec/.\n"
+    told = k8s.kubectl("auth", "can-i", "--list", "-n", "shop")
+    assert ("*.*" in told.out, "Warning: this is what the cluster's own rules allow" in told.said) == (True, True)
     assert "doorward:crew-2" in k8s.kubectl("auth", "whoami", subject="crew-2", groups=("crew-none",)).out
     told = k8s.kubectl("get", "pods", "-n", "shop", subject="crew-2", groups=("crew-none",), check=False)
     assert 'User "doorward:crew-2" cannot list resource "pods"' in told.said

@@ -81,9 +81,15 @@ def test_apply_diff_and_edit_in_place_work(k8s):
     assert k8s.kubectl("delete", "configmap", "applied", "-n", "shop").code == 0
 
 
-def test_ones_own_rights_can_be_asked_for(k8s):
+def test_ones_own_rights_are_those_that_the_cluster_and_policy_give(k8s):
     assert k8s.kubectl("auth", "can-i", "list", "pods", "-n", "shop", check=False).said == ""
     assert k8s.reached("selfsubjectaccessreviews")
+    k8s.cluster.requests.clear()
+    told = k8s.kubectl("auth", "can-i", "delete", "pods", "-n", "store", check=False)
+    assert (told.code, told.out) == (1, "no - doorward: No rule allows write (delete) on store/core/pods/.\n")
+    assert not k8s.reached("selfsubjectaccessreviews")
+    held = k8s.kubectl("auth", "can-i", "patch", "deployments/web", "-n", "shop", check=False)
+    assert "Warning: policy has people asked before this is done" in held.said
 
 
 def test_without_a_token_or_with_a_wrong_one_nobody_learns_what_there_is(k8s):
