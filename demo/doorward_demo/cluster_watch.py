@@ -44,10 +44,10 @@ async def leave(exchange: Exchange, scope: trio.CancelScope) -> None:
 
 
 async def _tell(store: Store, watching: "_Watch", exchange: Exchange, seconds: float) -> None:
+    first = b"".join(watching.begin())
+    if first:  # what there is is told in any case, however short the time
+        await exchange.send_data(first)
     with trio.move_on_after(seconds):
-        first = b"".join(watching.begin())
-        if first:
-            await exchange.send_data(first)
         while not watching.over:
             changed = store.changed
             lines = b"".join(watching.news())
