@@ -4,7 +4,7 @@ import re
 import socket
 
 
-def raw(http, first, *later, within_s=5, head_only=False):
+def raw(http, first, *later, within_s=60, head_only=False):
     """Send bytes, and read what comes back until an answer is whole, or the gateway ends.
 
     What is to be sent later is sent when the gateway has said something, such as 100.
@@ -15,7 +15,10 @@ def raw(http, first, *later, within_s=5, head_only=False):
         client.sendall(first)
         got, waiting = b"", list(later)
         while not (b"\r\n\r\n" in got if head_only else _whole(got)):
-            piece = client.recv(65536)
+            try:
+                piece = client.recv(65536)
+            except ConnectionResetError:  # closed, with something of ours unread
+                break
             if not piece:
                 break
             got += piece

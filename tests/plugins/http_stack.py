@@ -10,16 +10,14 @@ import os
 import subprocess
 import tempfile
 import threading
-import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from gateway_stack import Gateway, Recorder
+from gateway_stack import Gateway, Recorder, own
 
-from doorward_core.record.reader import LogReader
 from doorward_demo.certificates import write_certificates
 from doorward_demo.issuer import DevelopmentIssuer
 from doorward_demo.postgres import free_port
@@ -186,12 +184,18 @@ class Answers(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
+class Server(ThreadingHTTPServer):
+    """One with room for a crowd before it: a connection that finds none is tried again after a second."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+
 class Crm:
     """A small CRM on loopback: `seen` are the requests that reached it, `scripts` answers of a test's own."""
 
     def __init__(self):
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Answers)
         self._server.seen = self.seen = []
         self._server.scripts = self.scripts = {}
         self._server.base = ""
@@ -259,7 +263,7 @@ class HttpGateway(Gateway):
         return process
 
     def finished(self, process):
-        out, said = process.communicate(timeout=60)
+        out, said = process.communicate(timeout=90)
         return self._curled(process.returncode, out, said)
 
     @staticmethod
@@ -278,22 +282,6 @@ class HttpGateway(Gateway):
     def approver(self, subject="tom", groups=("sales-leads",), kind="human"):
         return super().approver(subject, groups, kind)
 
-    def entries(self, *kinds):
-        """What the log holds by now, once it is on stable storage."""
-        return [entry for entry in LogReader(self.log).entries() if not kinds or entry.kind in kinds]
-
-    def until_recorded(self, kind, text="", within_s=20):
-        """Entries of a kind, once there is one: of the operation with this text, or of any."""
-        end = time.monotonic() + within_s
-        while time.monotonic() < end:
-            every = self.entries()
-            meant = {entry.operation_id for entry in every if text in str((entry.payload or {}).get("text", ""))}
-            found = [entry for entry in every if entry.kind == kind and (not text or entry.operation_id in meant)]
-            if found:
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"no {kind} on record")
-
 
 @contextlib.contextmanager
 def http_started(folder, *, policy=POLICY, level="shape", base="", send="bearer", hold="20s", more="", config=CONFIG):
@@ -306,20 +294,15 @@ def http_started(folder, *, policy=POLICY, level="shape", base="", send="bearer"
     with DevelopmentIssuer() as issuer:
         gateway = HttpGateway(folder, sockets, free_port(), free_port(), issuer, None, recorder)
         gateway.crm = crm
-        (folder / "policy.yaml").write_text(policy)
-        (folder / "gateway.yaml").write_text(
-            config.format(
-                port=gateway.port,
-                sockets=sockets,
-                admin=gateway.admin,
-                issuer=issuer.url,
-                target=recorder.port,
-                level=level,
-                base=base,
-                send=send,
-                hold=hold,
-                more=more,
-            )
+        gateway.write(
+            policy,
+            config,
+            target=recorder.port,
+            level=level,
+            base=base,
+            send=send,
+            hold=hold,
+            more=more,
         )
         gateway.environment = {"CRM_TOKEN": CRM_TOKEN}
         try:
@@ -352,13 +335,5 @@ def http(_shared_http):
 @pytest.fixture
 def own_http(tmp_path):
     """A maker of gateways of one's own: for policies, settings and faults."""
-    with contextlib.ExitStack() as stack:
-        made = []
-
-        def make(**how):
-            folder = tmp_path / f"http-{len(made)}"
-            folder.mkdir()
-            made.append(stack.enter_context(http_started(folder, **how)))
-            return made[-1]
-
+    with own(http_started, tmp_path, "http") as make:
         yield make

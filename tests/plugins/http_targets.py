@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +50,9 @@ http {{
 """
 
 
+_LAST = "/was-that-all"
+
+
 @dataclass
 class Targets:
     """Where they are. nginx writes the request lines that it saw to `seen`; node tells them at /seen."""
@@ -59,6 +64,27 @@ class Targets:
     key: Path
     seen: Path
 
+    def nginx_saw(self, count):
+        """The requests that nginx has written down since it was last asked, once there are so many.
+
+        It writes when an answer has left, which may be after its client has read it; and what came before a request
+        that is only to be read here is written down before that one, for one process does it all.
+        """
+        end = time.monotonic() + 60
+        while True:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(60)
+                client.connect(self.nginx)
+                client.sendall(f"GET {_LAST} HTTP/1.0\r\n\r\n".encode())
+                while client.recv(65536):
+                    pass
+            lines = self.seen.read_text().splitlines()
+            seen = [line.rpartition(" ")[0] for line in lines if _LAST not in line]
+            if len(lines) > len(seen) and len(seen) >= count:
+                self.seen.write_bytes(b"")
+                return seen
+            assert time.monotonic() < end, lines
+
 
 @contextmanager
 def _running(*command):
@@ -67,8 +93,16 @@ def _running(*command):
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(60)
         process.stdout.close()
+
+
+def _until_it_listens(path):
+    """A socket's file is there before anybody listens on it."""
+    while True:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            return client.connect(str(path))
+        time.sleep(0.01)
 
 
 @contextmanager
@@ -83,6 +117,5 @@ def running(folder, big):
         _running("node", "-e", NODE, key, certificate) as node,
     ):
         ports = [int(word) for word in node.stdout.readline().split()]
-        while not (folder / "nginx.sock").exists():
-            os.sched_yield()
+        _until_it_listens(folder / "nginx.sock")
         yield Targets(str(folder / "nginx.sock"), *ports, certificate, key, folder / "seen")

@@ -13,7 +13,7 @@ class Line:
 
     def __init__(self, http):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         self.socket.connect(str(http.sockets / "http.sock"))
         self.left = b""
 

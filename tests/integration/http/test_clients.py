@@ -36,12 +36,12 @@ def test_requests(http):
     with requests.Session() as session:
         session.trust_env = False
         session.verify, session.headers = _ca(http), _headers(http)
-        assert session.get(http.url("/crm/customers/42"), timeout=20).json()["name"] == "Grace"
-        posted = session.post(http.url("/crm/discounts"), json={"percent": 5}, timeout=20)
+        assert session.get(http.url("/crm/customers/42"), timeout=60).json()["name"] == "Grace"
+        posted = session.post(http.url("/crm/discounts"), json={"percent": 5}, timeout=60)
         assert posted.status_code == 200
-        refused = session.delete(http.url("/crm/customers/42"), timeout=20)
+        refused = session.delete(http.url("/crm/customers/42"), timeout=60)
         assert refused.json()["type"] == "urn:doorward:refused"
-        chunked = session.put(http.url("/crm/files/1"), data=iter([b"a" * 70_000] * 40), timeout=20)
+        chunked = session.put(http.url("/crm/files/1"), data=iter([b"a" * 70_000] * 40), timeout=60)
         assert chunked.json()["received"] == 2_800_000
 
 
@@ -64,12 +64,12 @@ def test_a_stream_of_events_arrives_event_by_event(http):
             piece = f"data: {json.dumps({'n': number})}\n\n".encode()
             crm.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
             crm.wfile.flush()
-            release.wait(20)
+            release.wait(60)
         crm.wfile.write(b"0\r\n\r\n")
 
     http.crm.scripts["GET", "/events"] = events
     context = ssl.create_default_context(cafile=_ca(http))
-    with httpx2.Client(verify=context, timeout=20) as client:
+    with httpx2.Client(verify=context, timeout=60) as client:
         with client.stream("GET", http.url("/crm/events"), headers=_headers(http)) as answer:
             lines = answer.iter_lines()
             assert next(line for line in lines if line) == 'data: {"n": 0}'
@@ -141,10 +141,10 @@ def grpc_gateway(own_http):
 
 def test_grpc_is_decided_by_service_and_method(grpc_gateway):
     service, channel = grpc_gateway
-    assert channel.unary_unary("/crm.Customers/Get")(b"ada", timeout=20) == b"ADA"
-    assert list(channel.unary_stream("/crm.Customers/List")(b"one", timeout=20)) == [b"one", b"two", b"three"]
+    assert channel.unary_unary("/crm.Customers/Get")(b"ada", timeout=60) == b"ADA"
+    assert list(channel.unary_stream("/crm.Customers/List")(b"one", timeout=60)) == [b"one", b"two", b"three"]
     with pytest.raises(grpc.RpcError) as refused:
-        channel.unary_unary("/crm.Customers/Delete")(b"ada", timeout=20)
+        channel.unary_unary("/crm.Customers/Delete")(b"ada", timeout=60)
     assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert "doorward refused POST" in refused.value.details()
     assert service.seen == ["/crm.Customers/Get", "/crm.Customers/List"]
@@ -157,10 +157,10 @@ def test_grpc_streams_both_ways_at_once(grpc_gateway):
     def asked():
         for number in range(3):
             yield f"m{number}".encode()
-            assert answered.acquire(timeout=20)
+            assert answered.acquire(timeout=60)
 
     found = []
-    for answer in channel.stream_stream("/crm.Customers/Chat")(asked(), timeout=30):
+    for answer in channel.stream_stream("/crm.Customers/Chat")(asked(), timeout=60):
         found.append(answer)
         answered.release()
     assert found == [b"re: m0", b"re: m1", b"re: m2"]

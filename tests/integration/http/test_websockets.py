@@ -87,7 +87,7 @@ class Client:
 
     def __init__(self, http, path="/crm/live", **who):
         context = ssl.create_default_context(cafile=str(http.state / "tls/ca.crt"))
-        raw = socket.create_connection(("127.0.0.1", http.port), timeout=10)
+        raw = socket.create_connection(("127.0.0.1", http.port), timeout=60)
         self.socket = context.wrap_socket(raw, server_hostname="localhost")
         self.wire = WSConnection(ConnectionType.CLIENT)
         headers = [(b"authorization", f"Bearer {http.token(**who)}".encode())]
@@ -115,7 +115,7 @@ def live(own_http):
     def start(policy=POLICY + LIVE, greeting=()):
         server = Echo(greeting)
         http = own_http(policy=policy)
-        http.recorder._target = server.port
+        http.recorder.lead_to(server.port)
         made.append(server)
 
         def client(**how):
@@ -141,7 +141,7 @@ def test_messages_go_both_ways_and_are_on_record(live):
     assert isinstance(talk.next(), Pong)
     talk.say(CloseConnection(4000, "enough"))
     assert talk.next().code == 4000
-    assert server.ended.wait(10)
+    assert server.ended.wait(60)
     assert server.heard == ["hello", b"\x00\x01", 4000]
     headers = {bytes(name): bytes(value) for name, value in server.asked[0].extra_headers}
     assert b"sec-websocket-extensions" not in headers

@@ -49,7 +49,7 @@ async def curl(nursery, targets, settings, tmp_path):
         stand = await forwarding(nursery, pools[-1], tls=tls)
         where = f"{'http' if how == 'h1' else 'https'}://127.0.0.1:{stand.port}{path}"
         version = "--http2" if how == "h2" else "--http1.1"
-        keep = ["-D", tmp_path / "head", "-o", tmp_path / "body", "--cacert", targets.certificate, "--max-time", "30"]
+        keep = ["-D", tmp_path / "head", "-o", tmp_path / "body", "--cacert", targets.certificate, "--max-time", "100"]
         command = ["curl", "-sS", version, *keep, *options, where]
         done = await trio.run_process(command, stdin=stdin, capture_stderr=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -89,7 +89,7 @@ async def raw(port: int, *pieces: bytes) -> bytes:
         for piece in pieces:
             await stream.send_all(piece)
         answer = b""
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             async for chunk in stream:
                 answer += chunk
     return answer
