@@ -71,7 +71,7 @@ class Through:
         sent = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
         asked = self._owed.ask(sent, method)
         context = ssl.create_default_context(cafile=self._cluster.authority)
-        connection = HTTPSConnection("localhost", self._cluster.port, context=context, timeout=20)
+        connection = HTTPSConnection("localhost", self._cluster.port, context=context, timeout=60)
         named = {name.decode(): value.decode() for name, value in asked.headers}
         payload = None if body is None else json.dumps(body).encode()
         connection.request(method, target, payload, {**named, "authorization": f"Bearer {ADMIN}"})

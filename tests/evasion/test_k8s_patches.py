@@ -123,7 +123,7 @@ def raw(k8s, path, lines, operations):
     ]
     context = ssl.create_default_context(cafile=str(k8s.state / "tls/ca.crt"))
     with (
-        socket.create_connection(("127.0.0.1", k8s.port), timeout=20) as link,
+        socket.create_connection(("127.0.0.1", k8s.port), timeout=60) as link,
         context.wrap_socket(link, server_hostname="localhost") as tls,
     ):
         tls.sendall("\r\n".join(head).encode("ascii") + body)

@@ -34,7 +34,7 @@ class Forger(SSHLocalKeyPair):
 async def logged_in(gateway, keys, user=USER, client=asyncssh.SSHClient):
     """Whether a command runs; every way of being refused is False."""
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             async with asyncssh.connect(
                 "127.0.0.1", gateway.port, username=user, client_keys=keys, known_hosts=None, config=None,
                 agent_path=None, client_factory=client,

@@ -12,15 +12,13 @@ import re
 import ssl
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from gateway_stack import Gateway
+from gateway_stack import Gateway, own
 from kubectl_stand import programs
 
-from doorward_core.record.reader import LogReader
 from doorward_demo.certificates import write_certificates
 from doorward_demo.cluster import GATEWAY, Cluster
 from doorward_demo.issuer import DevelopmentIssuer
@@ -187,7 +185,7 @@ class K8sGateway(Gateway):
     def raw(self, method, path, *, token=None, headers=(), body=None):
         """One request as a program sends it: status, headers, JSON."""
         context = ssl.create_default_context(cafile=str(self.state / "tls/ca.crt"))
-        connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=20)
+        connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=60)
         try:
             lines = {} if token == "" else {"authorization": f"Bearer {token or self.token()}"}
             connection.request(method, f"/prod{path}", body, {**lines, **dict(headers)})
@@ -203,22 +201,6 @@ class K8sGateway(Gateway):
             for one in self.cluster.requests
             if re.search(r"/(?:namespaces|watch|v\d[a-z0-9]*/[a-z])", one.target) and path in one.target
         ]
-
-    def entries(self, *kinds):
-        """What the log holds by now, once it is on stable storage."""
-        return [entry for entry in LogReader(self.log).entries() if not kinds or entry.kind in kinds]
-
-    def until_recorded(self, kind, text="", within_s=20):
-        """Entries of a kind, once there is one: of the operation with this text, or of any."""
-        end = time.monotonic() + within_s
-        while time.monotonic() < end:
-            every = self.entries()
-            meant = {entry.operation_id for entry in every if text in str((entry.payload or {}).get("text", ""))}
-            found = [entry for entry in every if entry.kind == kind and (not text or entry.operation_id in meant)]
-            if found:
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"no {kind} on record")
 
 
 def other_kubectl(minor):
@@ -280,22 +262,17 @@ def k8s_started(
         fill(cluster)
         gateway = K8sGateway(folder, sockets, free_port(), free_port(), issuer, None, None)
         gateway.cluster = cluster
-        (folder / "policy.yaml").write_text(policy)
         server = f"      server: {cluster.url}\n      tls: {{ca: {cluster.authority}}}"
-        (folder / "gateway.yaml").write_text(
-            CONFIG.format(
-                port=gateway.port,
-                sockets=sockets,
-                admin=gateway.admin,
-                issuer=issuer.url,
-                target=target(cluster) if target else server,
-                level=level,
-                hold=hold,
-                more=more,
-                password=password,
-                skew=skew,
-                tail=tail,
-            )
+        gateway.write(
+            policy,
+            CONFIG,
+            target=target(cluster) if target else server,
+            level=level,
+            hold=hold,
+            more=more,
+            password=password,
+            skew=skew,
+            tail=tail,
         )
         gateway.environment = {"CLUSTER_TOKEN": GATEWAY}
         try:
@@ -324,13 +301,5 @@ def k8s(_shared_k8s):
 @pytest.fixture
 def own_k8s(tmp_path):
     """A maker of gateways of one's own: for policies, settings and faults."""
-    with contextlib.ExitStack() as stack:
-        made = []
-
-        def make(**how):
-            folder = tmp_path / f"k8s-{len(made)}"
-            folder.mkdir()
-            made.append(stack.enter_context(k8s_started(folder, **how)))
-            return made[-1]
-
+    with own(k8s_started, tmp_path, "k8s") as make:
         yield make

@@ -18,9 +18,8 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from gateway_stack import Gateway, Recorder
+from gateway_stack import Gateway, Recorder, own
 
-from doorward_core.record.reader import LogReader
 from doorward_demo.issuer import DevelopmentIssuer
 from doorward_demo.postgres import free_port
 
@@ -129,9 +128,9 @@ class Sshd:
         self.process = subprocess.Popen(
             [SSHD, "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "sshd.log")], stdin=subprocess.DEVNULL
         )
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=60):
                 return
             assert self.process.poll() is None, self.log()
             assert time.monotonic() < end, self.log()
@@ -142,7 +141,7 @@ class Sshd:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 RENEW_S = 240
@@ -204,7 +203,7 @@ class SshGateway(Gateway):
         """The words of an ssh command line."""
         return ["ssh", *self.options(**who), *options, "-p", str(self.port), f"{user or self.user}@127.0.0.1", *words]
 
-    def ssh(self, *words, user=None, options=(), stdin=b"", timeout=60, **who):
+    def ssh(self, *words, user=None, options=(), stdin=b"", timeout=90, **who):
         """Run ssh to its end: status, stdout and stderr as bytes."""
         return subprocess.run(
             self.command(*words, user=user, options=options, **who),
@@ -230,10 +229,12 @@ class SshGateway(Gateway):
         }
         return await asyncssh.connect("127.0.0.1", self.port, config=None, agent_path=None, **{**given, **how})
 
-    def entries(self, kind=None):
-        """What is on record by now."""
-        found = LogReader(self.log).entries()
-        return [entry for entry in found if kind is None or entry.kind == kind]
+    def until_nothing_waits(self):
+        """Wait until what clients that are gone were held for has been withdrawn."""
+        end = time.monotonic() + 60
+        while found := self.call("GET", "/v1/approvals?state=pending", self.approver())[1]["approvals"]:
+            assert time.monotonic() < end, found
+            time.sleep(0.02)
 
 
 @dataclass
@@ -243,7 +244,7 @@ class _Ended:
     def close(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
@@ -258,18 +259,13 @@ def started(folder, *, policy=POLICY, level="shape", config=CONFIG, known=None):
     try:
         with DevelopmentIssuer() as issuer:
             gateway = SshGateway(folder, sockets, free_port(), free_port(), issuer, sshd, recorder)
-            (folder / "policy.yaml").write_text(policy)
-            (folder / "gateway.yaml").write_text(
-                config.format(
-                    port=gateway.port,
-                    sockets=sockets,
-                    admin=gateway.admin,
-                    issuer=issuer.url,
-                    target=recorder.port,
-                    user=getpass.getuser(),
-                    level=level,
-                    known=known or f"host_key: {sshd.host_key}",
-                )
+            gateway.write(
+                policy,
+                config,
+                target=recorder.port,
+                user=getpass.getuser(),
+                level=level,
+                known=known or f"host_key: {sshd.host_key}",
             )
             gateway.environment = {}
             try:
@@ -298,18 +294,11 @@ def ssh_gateway(_shared_ssh_gateway):
     yield _shared_ssh_gateway
     while _shared_ssh_gateway.clients:
         _shared_ssh_gateway.clients.pop().close()
+    _shared_ssh_gateway.until_nothing_waits()
 
 
 @pytest.fixture
 def own_ssh_gateway(tmp_path):
     """A maker of gateways of one's own: for policies, levels and faults."""
-    with contextlib.ExitStack() as stack:
-        made = []
-
-        def make(**how):
-            folder = tmp_path / f"gateway-{len(made)}"
-            folder.mkdir()
-            made.append(stack.enter_context(started(folder, **how)))
-            return made[-1]
-
+    with own(started, tmp_path, "gateway") as make:
         yield make

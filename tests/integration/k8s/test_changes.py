@@ -34,7 +34,7 @@ PREVIEWS = "      previews: true"
 
 def changed(k8s, text):
     """What the one real write of this text has changed; its looks and rehearsals may be there before it."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         ended = k8s.until_recorded(EventKind.OPERATION_FINISHED, text)
         found = [one.payload["changes"] for one in ended if "changes" in one.payload]

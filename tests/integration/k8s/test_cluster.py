@@ -180,7 +180,7 @@ def test_a_terminal_has_its_size_and_its_signals(kubectl: Kubectl) -> None:
         terminal.type("stty size; tty\n")
         terminal.until("/dev/pts/")
         terminal.type("exit 4\n")
-        assert terminal.process.wait(20) == 4
+        assert terminal.process.wait(60) == 4
 
 
 def test_files_are_copied_both_ways(cluster: Cluster, kubectl: Kubectl, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_ports_are_forwarded(cluster: Cluster, kubectl: Kubectl, site: int) -> N
     told = re.search(r"127\.0\.0\.1:(\d+)", forwarding.stdout.readline())
     assert told is not None
     for _ in range(2):
-        connection = http.client.HTTPConnection("127.0.0.1", int(told[1]), timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", int(told[1]), timeout=60)
         connection.request("GET", "/")
         assert len(connection.getresponse().read()) == 300_000
         connection.close()

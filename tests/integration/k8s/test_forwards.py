@@ -38,7 +38,7 @@ def test_a_port_is_forwarded_where_policy_allows_it(k8s, echo):
     forwarding = k8s.start_kubectl("port-forward", "-n", "shop", "pod/web-0", ":5432")
     port = int(re.search(r"127\.0\.0\.1:(\d+)", forwarding.stdout.readline())[1])
     for said in (b"hello", b"again"):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
             client.sendall(said)
             assert client.recv(100) == said.upper()
     forwarding.terminate()
@@ -79,7 +79,7 @@ def forwarded(k8s, *ports):
 
 def reach(out, said=b"hello"):
     port = int(re.search(r"127\.0\.0\.1:(\d+)", out.readline())[1])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(said)
         try:
             return client.recv(100)

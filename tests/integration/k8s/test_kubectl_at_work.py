@@ -92,6 +92,6 @@ def test_an_attach_sees_what_is_typed_and_a_folder_is_copied(k8s, tmp_path):
 
 def test_a_wait_ends_when_its_object_is_gone(k8s):
     k8s.kubectl("create", "configmap", "short", "-n", "shop")
-    waiting = k8s.start_kubectl("wait", "--for=delete", "configmap/short", "-n", "shop", "--timeout=30s")
+    waiting = k8s.start_kubectl("wait", "--for=delete", "configmap/short", "-n", "shop", "--timeout=60s")
     k8s.kubectl("delete", "configmap", "short", "-n", "shop")
     assert k8s.finished(waiting).code == 0

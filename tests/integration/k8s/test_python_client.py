@@ -31,7 +31,7 @@ def client(k8s, **who):
 def run(core, *command):
     """What a command in a pod says; the client itself would leave the connection open."""
     running = stream(core.connect_get_namespaced_pod_exec, "web-0", "shop", command=[*command], _preload_content=False)
-    running.run_forever(timeout=20)
+    running.run_forever(timeout=60)
     over(running)
     return running.read_all()
 
@@ -105,7 +105,7 @@ def test_a_change_waits_for_a_person_and_is_made(own_k8s):
         asking.start()
         (waiting,) = k8s.waiting()
         k8s.vote(waiting["id"])
-        asking.join(30)
+        asking.join(60)
     assert done[0].spec.replicas == 4
     assert k8s.cluster.stored("deployments", "web", "shop", "apps")["spec"]["replicas"] == 4
 
@@ -135,7 +135,7 @@ def test_a_command_runs_with_input_both_outputs_and_its_status(core):
         stdin=True, stdout=True, stderr=True, tty=False,
     )  # fmt: skip
     running.write_stdin("hello\n")
-    running.run_forever(timeout=20)
+    running.run_forever(timeout=60)
     assert (running.read_stdout(), running.read_stderr()) == ("got hello\n", "err\n")
     assert running.returncode == 3
     over(running)

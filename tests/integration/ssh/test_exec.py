@@ -35,7 +35,7 @@ def test_a_held_command_runs_when_it_is_approved(ssh_gateway, tmp_path):
     request = ssh_gateway.waiting()[0]
     assert not touched.exists()
     assert ssh_gateway.vote(request["id"])[0] == 200
-    out, err = client.communicate(timeout=30)
+    out, err = client.communicate(timeout=90)
     assert (client.returncode, out) == (0, b"")
     assert request["id"].encode() in err
     assert touched.exists()

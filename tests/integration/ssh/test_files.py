@@ -94,7 +94,7 @@ def data(gateway, request):
     return folder
 
 
-def _sftp(gateway, *lines, groups=("files",), options=(), timeout=60):
+def _sftp(gateway, *lines, groups=("files",), options=(), timeout=90):
     words = [
         "sftp",
         *gateway.options(groups=groups),
@@ -127,7 +127,7 @@ def _random(path, size):
     return path
 
 
-def _finished(gateway, verb, about, within_s=10):
+def _finished(gateway, verb, about, within_s=60):
     """How each operation of this verb ended whose text has these words; what ends rides with the next checkpoint."""
     end = time.monotonic() + within_s
     while True:
@@ -221,7 +221,7 @@ def test_a_held_upload_waits_and_then_goes_on(gateway, data, tmp_path):
     assert request["verb"] == "sftp open-write"
     assert not (gateway.data / "release" / "new").exists()
     assert gateway.vote(request["id"])[0] == 200
-    out, err = client.communicate(timeout=30)
+    out, err = client.communicate(timeout=90)
     assert client.returncode == 0, (out, err)
     assert b"eld for approval" in err
     assert request["id"].encode() in err
@@ -259,7 +259,7 @@ def test_a_rejected_upload_is_refused(gateway, data, tmp_path):
     client.stdin.flush()
     request = gateway.waiting()[0]
     assert gateway.vote(request["id"], "reject", reason="not on a Friday")[0] == 200
-    _, err = client.communicate(timeout=30)
+    _, err = client.communicate(timeout=90)
     assert client.returncode == 1
     assert b"not on a Friday" in err
     assert not (gateway.data / "release" / "worse").exists()
@@ -318,13 +318,13 @@ def test_rsync_copies_both_ways(gateway, data, tmp_path):
         [f"{source}/", f"{gateway.user}@127.0.0.1:{data}/t/"],
         [f"{gateway.user}@127.0.0.1:{data}/t/", f"{tmp_path}/back/"],
     ):
-        done = subprocess.run(["rsync", "-az", "-e", shell, *words], capture_output=True, timeout=60, check=False)
+        done = subprocess.run(["rsync", "-az", "-e", shell, *words], capture_output=True, timeout=90, check=False)
         assert (done.returncode, done.stderr) == (0, b"")
     assert _digest(tmp_path / "back" / "one") == _digest(source / "one")
     assert _digest(tmp_path / "back" / "deep" / "two") == _digest(source / "deep" / "two")
     refused = subprocess.run(
         ["rsync", "-az", "-e", shell, f"{gateway.user}@127.0.0.1:/etc/hostname", f"{tmp_path}/x"],
-        capture_output=True, timeout=60, check=False,
+        capture_output=True, timeout=90, check=False,
     )  # fmt: skip
     assert refused.returncode != 0
     assert b"doorward: refused" in refused.stderr
@@ -343,7 +343,7 @@ def test_git_clones_and_pushes(gateway, data, tmp_path):
             "GIT_CONFIG_SYSTEM": "/dev/null",
         }
         return subprocess.run(
-            ["git", *identity, *words], cwd=where, env=environment, capture_output=True, timeout=60, check=False
+            ["git", *identity, *words], cwd=where, env=environment, capture_output=True, timeout=90, check=False
         )
 
     repository = data / "project.git"

@@ -22,7 +22,7 @@ class Target:
         self.host_keys, self.authorized, self.how = host_keys, authorized, how
         self.thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self.thread.start()
-        assert self.ready.wait(20)
+        assert self.ready.wait(60)
 
     async def _serve(self):
         self.loop, self.over = asyncio.get_running_loop(), asyncio.Event()
@@ -68,7 +68,7 @@ class Target:
 
     def close(self):
         self.loop.call_soon_threadsafe(self.over.set)
-        self.thread.join(20)
+        self.thread.join(60)
 
 
 @pytest.fixture
