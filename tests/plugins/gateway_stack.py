@@ -17,11 +17,13 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from doorward_core.record.reader import LogReader
 from doorward_demo.certificates import write_certificates
 from doorward_demo.issuer import DevelopmentIssuer
 from doorward_demo.postgres import DATABASE, free_port, load_shop, running
@@ -307,6 +309,43 @@ class Gateway:
     def said(self):
         return (self.state / "gateway.log").read_text()
 
+    def entries(self, *kinds):
+        """What the log holds by now, once it is on stable storage."""
+        return [entry for entry in LogReader(self.log).entries() if not kinds or entry.kind in kinds]
+
+    def until_recorded(self, kind, text="", within_s=60):
+        """Entries of a kind, once there is one: of the operation with this text, or of any."""
+        end = time.monotonic() + within_s
+        while time.monotonic() < end:
+            every = self.entries()
+            meant = {entry.operation_id for entry in every if text in str((entry.payload or {}).get("text", ""))}
+            found = [entry for entry in every if entry.kind == kind and (not text or entry.operation_id in meant)]
+            if found:
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"no {kind} on record")
+
+    def write(self, policy, config, **values):
+        """Its files, as an operator would write them; `values` are those of its protocol."""
+        common = {"port": self.port, "sockets": self.sockets, "admin": self.admin, "issuer": self.issuer.url}
+        (self.state / "policy.yaml").write_text(policy)
+        (self.state / "gateway.yaml").write_text(config.format(**common, **values))
+
+
+@contextlib.contextmanager
+def own(start, place, name):
+    """A maker of gateways, each with a folder of its own; all are stopped at the end."""
+    with contextlib.ExitStack() as stack:
+        made = []
+
+        def make(**how):
+            folder = place / f"{name}-{len(made)}"
+            folder.mkdir()
+            made.append(stack.enter_context(start(folder, **how)))
+            return made[-1]
+
+        yield make
+
 
 @pytest.fixture(scope="session")
 def shop_server():
@@ -324,17 +363,12 @@ def started(server, folder, *, policy=POLICY, level="shape", database=DATABASE, 
     recorder = Recorder(server.port)
     with DevelopmentIssuer() as issuer:
         gateway = Gateway(folder, sockets, free_port(), free_port(), issuer, server, recorder)
-        (folder / "policy.yaml").write_text(policy)
-        (folder / "gateway.yaml").write_text(
-            config.format(
-                port=gateway.port,
-                sockets=sockets,
-                admin=gateway.admin,
-                issuer=issuer.url,
-                target=recorder.port,
-                database=database,
-                level=level,
-            )
+        gateway.write(
+            policy,
+            config,
+            target=recorder.port,
+            database=database,
+            level=level,
         )
         environment = {"APP_PASSWORD": server.passwords["app"]}
         gateway.environment = environment
@@ -366,13 +400,5 @@ def gateway(_shared_gateway):
 @pytest.fixture
 def own_gateway(shop_server, tmp_path):
     """A maker of gateways of one's own: for policies, restarts and faults."""
-    with contextlib.ExitStack() as stack:
-        made = []
-
-        def make(**how):
-            folder = tmp_path / f"gateway-{len(made)}"
-            folder.mkdir()
-            made.append(stack.enter_context(started(shop_server, folder, **how)))
-            return made[-1]
-
+    with own(partial(started, shop_server), tmp_path, "gateway") as make:
         yield make
