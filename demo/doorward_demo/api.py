@@ -13,11 +13,11 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from doorward_demo import crm
+from doorward_demo.beside import Place, folder_of, guarding
 from doorward_demo.postgres import DemoError, free_port
-from doorward_demo.stack import AUDIENCE, POLL_S, READY_WITHIN_S, Stack, choose_port, process, wait_until_ready
+from doorward_demo.stack import POLL_S, READY_WITHIN_S, Stack, choose_port, process
 
 ORIGIN = "demo-http-gateway.example"
 RESOURCE = "crm"
@@ -90,25 +90,14 @@ masks:
 
 
 @dataclass
-class Api:
+class Api(Place):
     """What runs, and where."""
 
-    state: Path
-    sockets: Path
-    port: int
+    kind = "http"
+
     target_port: int
     token: str
     """What the CRM knows the gateway by; the agent has never seen it."""
-
-    @property
-    def log(self) -> Path:
-        """The folder of the event log."""
-        return self.state / "log"
-
-    @property
-    def control(self) -> str:
-        """Where approvers reach this gateway."""
-        return f"unix:{self.sockets / 'http-approvals.sock'}"
 
     def url(self, path: str) -> str:
         """Where the agent asks."""
@@ -128,32 +117,16 @@ class Api:
 @contextlib.contextmanager
 def running(stack: Stack) -> Iterator[Api]:
     """The CRM and the gateway before it, until the end of the block."""
-    folder = stack.state / "http"
-    folder.mkdir(mode=0o700)
+    folder = folder_of(Api.kind, stack)
     api = Api(folder, stack.sockets, choose_port(PREFERRED_PORT), free_port(), secrets.token_urlsafe(24))
-    admin_port = free_port()
-    (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
-    config = folder / "gateway.yaml"
-    config.write_text(
-        CONFIG.format(
-            origin=ORIGIN,
-            port=api.port,
-            admin_port=admin_port,
-            sockets=stack.sockets,
-            issuer=stack.issuer_url,
-            audience=AUDIENCE,
-            resource=RESOURCE,
-            target_port=api.target_port,
-        ),
-        encoding="utf-8",
-    )
     own = {"CRM_TOKEN": api.token}
     serve = [sys.executable, "-m", "doorward_demo.crm", "--port", str(api.target_port)]
-    guard = [sys.executable, "-m", "doorward_http", "--config", str(config)]
-    log = folder / "gateway.log"
+    values = {"origin": ORIGIN, "resource": RESOURCE, "target_port": api.target_port}
     # Both start at once; the gateway does not need its target in order to be ready.
-    with process(serve, folder / "crm.log", own) as behind, process(guard, log, own) as before:
-        wait_until_ready(before, admin_port, log)
+    with (
+        process(serve, folder / "crm.log", own) as behind,
+        guarding(api, stack, CONFIG, values, POLICY, environment=own),
+    ):
         _wait_until_answered(api)
         assert behind.poll() is None
         yield api

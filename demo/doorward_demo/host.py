@@ -22,9 +22,10 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from doorward_demo.beside import Place, folder_of, guarding
 from doorward_demo.dataset import customers
 from doorward_demo.postgres import DemoError, free_port
-from doorward_demo.stack import AUDIENCE, POLL_S, READY_WITHIN_S, Stack, choose_port, process, wait_until_ready
+from doorward_demo.stack import POLL_S, READY_WITHIN_S, Stack, choose_port, process
 
 ORIGIN: Final = "demo-ssh-gateway.example"
 RESOURCE: Final = "web1"
@@ -122,24 +123,13 @@ PrintLastLog no
 
 
 @dataclass
-class Host:
+class Host(Place):
     """What runs, and where. `ours` says that the server is the demonstration's own, for want of sshd."""
 
-    state: Path
-    sockets: Path
-    port: int
+    kind = "ssh"
+
     target_port: int
     ours: bool
-
-    @property
-    def log(self) -> Path:
-        """The folder of the event log."""
-        return self.state / "log"
-
-    @property
-    def control(self) -> str:
-        """Where approvers reach this gateway."""
-        return f"unix:{self.sockets / 'ssh-approvals.sock'}"
 
     @property
     def files(self) -> Path:
@@ -164,37 +154,24 @@ class Host:
 @contextlib.contextmanager
 def running(stack: Stack, sshd: Path | None) -> Iterator[Host]:
     """The host and the gateway before it, until the end of the block."""
-    folder = stack.state / "ssh"
-    folder.mkdir(mode=0o700)
+    folder = folder_of(Host.kind, stack)
     host = Host(folder, stack.sockets, choose_port(PREFERRED_PORT), free_port(), sshd is None)
     _fill(host)
-    admin_port = free_port()
-    (folder / "policy.yaml").write_text(POLICY.format(folder=host.files), encoding="utf-8")
-    config = folder / "gateway.yaml"
-    config.write_text(
-        CONFIG.format(
-            origin=ORIGIN,
-            port=host.port,
-            admin_port=admin_port,
-            sockets=stack.sockets,
-            issuer=stack.issuer_url,
-            audience=AUDIENCE,
-            resource=RESOURCE,
-            account=ACCOUNT,
-            target_port=host.target_port,
-            host_key=_host_key(folder / "host.key"),
-            user=getpass.getuser(),
-        ),
-        encoding="utf-8",
-    )
-    guard = [sys.executable, "-m", "doorward_ssh", "--config", str(config)]
-    log = folder / "gateway.log"
-    with process(guard, log) as before:
-        wait_until_ready(before, admin_port, log)
-        # The server trusts an authority that the gateway has made by now.
-        with process(_server(host, sshd), folder / "sshd.log") as behind:
-            _wait_until_heard(host, behind)
-            yield host
+    values = {
+        "origin": ORIGIN,
+        "resource": RESOURCE,
+        "account": ACCOUNT,
+        "target_port": host.target_port,
+        "host_key": _host_key(folder / "host.key"),
+        "user": getpass.getuser(),
+    }
+    # The server trusts an authority that the gateway has made once it is ready.
+    with (
+        guarding(host, stack, CONFIG, values, POLICY.format(folder=host.files)),
+        process(_server(host, sshd), folder / "sshd.log") as behind,
+    ):
+        _wait_until_heard(host, behind)
+        yield host
 
 
 def _fill(host: Host) -> None:

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from doorward_demo.beside import Place, folder_of, guarding
 from doorward_demo.cluster import GATEWAY, Cluster
 from doorward_demo.cluster_seed import SHOP, shop
 from doorward_demo.dataset import customers
-from doorward_demo.postgres import free_port
-from doorward_demo.stack import AUDIENCE, Stack, choose_port, process, wait_until_ready
+from doorward_demo.stack import Stack, choose_port
 
 ORIGIN: Final = "demo-k8s-gateway.example"
 RESOURCE: Final = "prod"
@@ -106,23 +106,12 @@ masks:
 
 
 @dataclass
-class Prod:
+class Prod(Place):
     """What runs, and where."""
 
-    state: Path
-    sockets: Path
-    port: int
+    kind = "k8s"
+
     cluster: Cluster
-
-    @property
-    def log(self) -> Path:
-        """The folder of the event log."""
-        return self.state / "log"
-
-    @property
-    def control(self) -> str:
-        """Where approvers reach this gateway."""
-        return f"unix:{self.sockets / 'k8s-approvals.sock'}"
 
     @property
     def url(self) -> str:
@@ -156,33 +145,13 @@ def streams() -> bool:
 @contextlib.contextmanager
 def running(stack: Stack) -> Iterator[Prod]:
     """The cluster and the gateway before it, until the end of the block."""
-    folder = stack.state / "k8s"
-    folder.mkdir(mode=0o700)
+    folder = folder_of(Prod.kind, stack)
     with Cluster(folder / "cluster") as cluster:
         cluster.add(*shop())
         _fill(cluster.folder / "pods" / SHOP / POD)
         prod = Prod(folder, stack.sockets, choose_port(PREFERRED_PORT), cluster)
-        admin_port = free_port()
-        (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
-        config = folder / "gateway.yaml"
-        config.write_text(
-            CONFIG.format(
-                origin=ORIGIN,
-                port=prod.port,
-                admin_port=admin_port,
-                sockets=stack.sockets,
-                issuer=stack.issuer_url,
-                audience=AUDIENCE,
-                resource=RESOURCE,
-                server=cluster.url,
-                authority=cluster.authority,
-            ),
-            encoding="utf-8",
-        )
-        log = folder / "gateway.log"
-        guard = [sys.executable, "-m", "doorward_k8s", "--config", str(config)]
-        with process(guard, log, {"CLUSTER_TOKEN": GATEWAY}) as before:
-            wait_until_ready(before, admin_port, log)
+        values = {"origin": ORIGIN, "resource": RESOURCE, "server": cluster.url, "authority": cluster.authority}
+        with guarding(prod, stack, CONFIG, values, POLICY, environment={"CLUSTER_TOKEN": GATEWAY}):
             yield prod
 
 
