@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from gateway_load import works_on
 from raw_client import RawClient, bound, cancel, statement
 
 from doorward_postgres.wire import Backend
@@ -576,7 +577,8 @@ def test_pg_48_a_replication_start_up_is_refused(fortress, value):
 def test_pg_49_only_the_key_of_the_session_cancels(fortress):
     client = fortress.client("anything")
     pid, key = client.cancel_key
-    client.send(encode_query("select pg_sleep(60)"))
+    client.send(encode_query("select pg_sleep(600), 'cancelled'"))
+    works_on(fortress.gateway, "cancelled")
     for wrong in (
         bytes(4),
         bytes(len(key) - 1 or 1),

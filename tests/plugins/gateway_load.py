@@ -36,6 +36,18 @@ def settled(gateway, wanted, within_s=120):
         time.sleep(0.05)
 
 
+def works_on(gateway, words, within_s=120):
+    """Wait until the target works on a statement with these words: until then a cancel request may come too early."""
+    end = time.monotonic() + within_s
+    with gateway.target.connect("app") as direct:
+        query = (
+            "select count(*) from pg_stat_activity where state = 'active' and query like %s and pid <> pg_backend_pid()"
+        )
+        while direct.execute(query, (f"%{words}%",)).fetchone() != (1,):
+            assert time.monotonic() < end, words
+            time.sleep(0.02)
+
+
 @contextmanager
 def together(*works):
     """Run each in a thread beside the block; what one raises is raised at the end."""

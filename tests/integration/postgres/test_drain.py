@@ -1,11 +1,10 @@
 """SIGTERM: what runs may end, what idles is told to go, what is held is withdrawn, and all of it is in the record."""
 
 import signal
-import time
 from pathlib import Path
 
 import pytest
-from gateway_load import address, figures, login
+from gateway_load import address, figures, login, works_on
 from gateway_stack import CONFIG
 from raw_client import RawClient
 
@@ -19,18 +18,6 @@ GIVE_UP_S = 60
 PATIENT = CONFIG + "limits: {{drain: 300s}}\n"  # longer than a test may take: what ends has not waited for it
 ANYTHING = ("anything",)
 LOCK = 4711
-
-
-def waiting_for(gateway, words):
-    """Wait until the target works on a statement."""
-    end = time.monotonic() + GIVE_UP_S
-    with gateway.target.connect("app") as direct:
-        query = (
-            "select count(*) from pg_stat_activity where state = 'active' and query like %s and pid <> pg_backend_pid()"
-        )
-        while direct.execute(query, (f"%{words}%",)).fetchone() != (1,):
-            assert time.monotonic() < end
-            time.sleep(0.02)
 
 
 def test_a_drain_lets_running_statements_end_and_tells_everybody_else(own_gateway):
@@ -47,7 +34,7 @@ def test_a_drain_lets_running_statements_end_and_tells_everybody_else(own_gatewa
     with gateway.target.connect("app") as direct:
         direct.execute("select pg_advisory_lock(%s)", (LOCK,))
         running.send(enc.encode_query(f"select pg_advisory_lock({LOCK}), 'the end'"))
-        waiting_for(gateway, "the end")
+        works_on(gateway, "the end")
         gateway.process.send_signal(signal.SIGTERM)
         for client in (idle, held, held_in_transaction):  # each is told while the statement of another still runs
             assert client.ended().errors == ["57P01"]
@@ -67,7 +54,7 @@ def test_a_drain_cuts_at_its_limit_what_does_not_end(own_gateway):
     transaction.query("begin")
     running.send(enc.encode_query("select pg_sleep(600), 'never'"))
     deaf.send(enc.encode_query("select repeat('x', 1000000) from generate_series(1, 100)"))
-    waiting_for(gateway, "never")
+    works_on(gateway, "never")
     assert figures(gateway)["sessions"] == 3
     gateway.process.send_signal(signal.SIGTERM)
     assert transaction.ended().errors == ["57P01"]

