@@ -92,7 +92,7 @@ def _document(request: Request) -> tuple[Json, str]:
     try:
         return read_document(request.body, request.media), ""
     except Unreadable as error:
-        return None, f"{error}; send JSON"
+        return None, f"{error}; send JSON, as `kubectl apply -f` does"
 
 
 def _dry_run(request: Request, call: Call, document: Json) -> bool:

@@ -25,6 +25,7 @@ Value: TypeAlias = "str | int | bool | list[Value] | dict[str, Value]"
 
 MEDIA: Final = "application/vnd.kubernetes.protobuf"
 _MAGIC: Final = b"k8s\0"
+_TWICE: Final = "a field of the body stands twice"
 _MAPS: Final = frozenset({"map", "data", "amounts"})
 _VARINT, _BYTES = 0, 2
 _SIGN: Final = 1 << 63
@@ -33,7 +34,9 @@ _MORE: Final = 0x80
 _MAX_VARINT_BITS: Final = 63
 
 # A message is its fields by number: a name, and what it holds: `str`, `int`, `bool`, `map` of texts, `data` (a map of
-# bytes, which JSON says in base64), `port` (a number or a name), `amounts` (a map of quantities), a message, a list.
+# bytes, which JSON says in base64), `port` (a number or a name), `amount` (a quantity), `amounts` (a map of them), a
+# message, a list. A message by the name of `INLINE` has its fields where it stands.
+INLINE: Final = "."
 _OWNER: Final[Shape] = {
     1: ("kind", "str"), 3: ("name", "str"), 4: ("uid", "str"), 5: ("apiVersion", "str"), 6: ("controller", "bool"),
     7: ("blockOwnerDeletion", "bool"),
@@ -98,6 +101,25 @@ _ATTRIBUTES: Final[Shape] = {
     1: ("namespace", "str"), 2: ("verb", "str"), 3: ("group", "str"), 4: ("version", "str"), 5: ("resource", "str"),
     6: ("subresource", "str"), 7: ("name", "str"),
 }  # fmt: skip
+_BACKEND: Final[Shape] = {
+    3: ("resource", {1: ("apiGroup", "str"), 2: ("kind", "str"), 3: ("name", "str")}),
+    4: ("service", {1: ("name", "str"), 2: ("port", {1: ("name", "str"), 2: ("number", "int")})}),
+}  # fmt: skip
+_INGRESS: Final[Shape] = {
+    1: ("defaultBackend", _BACKEND), 2: ("tls", [{1: ("hosts", ["str"]), 2: ("secretName", "str")}]),
+    3: ("rules", [{1: ("host", "str"), 2: (INLINE, {
+        1: ("http", {1: ("paths", [{1: ("path", "str"), 2: ("backend", _BACKEND), 3: ("pathType", "str")}])})})}]),
+    4: ("ingressClassName", "str"),
+}  # fmt: skip
+_SCALED: Final[dict[int, tuple[str, Shape]]] = {
+    1: ("scaleTargetRef", {1: ("kind", "str"), 2: ("name", "str"), 3: ("apiVersion", "str")}),
+    2: ("minReplicas", "int"), 3: ("maxReplicas", "int"),
+}  # fmt: skip
+_METRIC: Final[Shape] = {
+    1: ("type", "str"),
+    4: ("resource", {1: ("name", "str"), 2: ("target", {
+        1: ("type", "str"), 2: ("value", "amount"), 3: ("averageValue", "amount"), 4: ("averageUtilization", "int")})}),
+}  # fmt: skip
 _DELETE: Final[Shape] = {
     1: ("gracePeriodSeconds", "int"), 2: ("preconditions", {1: ("uid", "str"), 2: ("resourceVersion", "str")}),
     3: ("orphanDependents", "bool"), 4: ("propagationPolicy", "str"), 5: ("dryRun", ["str"]),
@@ -115,7 +137,10 @@ _MESSAGES: Final[dict[str, Shape]] = {
     "DeleteOptions": _DELETE,
     "Deployment": _spec({1: ("replicas", "int"), 2: ("selector", _SELECTOR), 3: ("template", _TEMPLATE)}),
     "Eviction": {1: ("metadata", _META), 2: ("deleteOptions", _DELETE)},
+    "Ingress": _spec(_INGRESS),
     "Job": _spec(_JOB),
+    "autoscaling/v1 HorizontalPodAutoscaler": _spec({**_SCALED, 4: ("targetCPUUtilizationPercentage", "int")}),
+    "autoscaling/v2 HorizontalPodAutoscaler": _spec({**_SCALED, 4: ("metrics", [_METRIC])}),
     "Namespace": {1: ("metadata", _META)},
     "Pod": _spec(_POD),
     "PodDisruptionBudget": _spec({1: ("minAvailable", "port"), 2: ("selector", _SELECTOR),
@@ -150,7 +175,7 @@ def as_json(body: bytes) -> bytes:
         if not isinstance(about, bytes) or not isinstance(inner, bytes) or envelope.get(3):
             raise Unreadable("the body's envelope cannot be read")
         kind = _message(about, {1: ("apiVersion", "str"), 2: ("kind", "str")}, 0)
-        shape = _MESSAGES.get(str(kind.get("kind")))
+        shape = _MESSAGES.get(str(kind.get("kind"))) or _MESSAGES.get(f"{kind.get('apiVersion')} {kind.get('kind')}")
         if shape is None:
             raise Unreadable("objects of this kind are not read in protobuf")
         return json.dumps({**kind, **_message(inner, shape, 0)}, ensure_ascii=False).encode()
@@ -167,6 +192,8 @@ def _message(data: bytes, shape: Shape, depth: int) -> dict[str, Value]:
         if not name:
             if not _says_nothing(value, depth):
                 raise Unreadable("the body has a field that is not read in protobuf")
+        elif name == INLINE:
+            _joined(found, _message(_bytes(value), holds, depth + 1))
         elif isinstance(holds, list):
             listed = found.setdefault(name, [])
             assert isinstance(listed, list)
@@ -177,10 +204,16 @@ def _message(data: bytes, shape: Shape, depth: int) -> dict[str, Value]:
             key, inner = _entry(value, holds, depth)
             mapped[key] = inner
         elif name in found:
-            raise Unreadable("a field of the body stands twice")
+            raise Unreadable(_TWICE)
         elif value != b"" or isinstance(holds, dict):  # an empty text is one that was not said
             found[name] = _value(value, holds, depth)
     return found
+
+
+def _joined(found: dict[str, Value], inner: dict[str, Value]) -> None:
+    if not found.keys().isdisjoint(inner):
+        raise Unreadable(_TWICE)
+    found |= inner
 
 
 def _entry(value: "bytes | int", holds: str, depth: int) -> tuple[str, str]:
@@ -190,7 +223,7 @@ def _entry(value: "bytes | int", holds: str, depth: int) -> tuple[str, str]:
     if holds == "data":
         shown = base64.b64encode(inner).decode("ascii")
     elif holds == "amounts":
-        shown = str(_message(inner, {1: ("string", "str")}, depth + 1).get("string", ""))
+        shown = _amount(inner, depth)
     else:
         shown = inner.decode()
     return _bytes(entry.get(1, b"")).decode(), shown
@@ -202,11 +235,17 @@ def _value(value: "bytes | int", holds: Shape, depth: int) -> Value:
     if holds == "port":
         said = _message(_bytes(value), {1: ("type", "int"), 2: ("number", "int"), 3: ("name", "str")}, depth + 1)
         return said.get("name", "") if said.get("type") == 1 else said.get("number", 0)
+    if holds == "amount":
+        return _amount(_bytes(value), depth)
     if holds == "str":
         return _bytes(value).decode()
     if not isinstance(value, int):
         raise Unreadable("a field of the body is of another type")
     return bool(value) if holds == "bool" else value - 2 * _SIGN if value >= _SIGN else value
+
+
+def _amount(data: bytes, depth: int) -> str:
+    return str(_message(data, {1: ("string", "str")}, depth + 1).get("string", ""))
 
 
 def _bytes(value: "bytes | int") -> bytes:

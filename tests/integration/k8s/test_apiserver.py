@@ -137,6 +137,9 @@ def test_objects_are_made_applied_compared_and_removed_and_the_record_says_what_
     assert ["spec.replicas", "1", "4"] in changed(k8s, "patch shop/apps/deployments/scale/web")
     k8s.kubectl("create", "deployment", "made", "--image=web:1", "-n", "shop")  # which is protobuf on the wire
     assert ["spec.replicas", None, "1"] in changed(k8s, "create shop/apps/deployments/made")
+    for words in (("create", "ingress", "made", "--rule=a/b=c:80"), ("autoscale", "deployment", "made", "--max=3")):
+        k8s.kubectl(*words, "-n", "shop")  # as are these
+    k8s.kubectl("delete", "ingress,hpa", "made", "-n", "shop")
     k8s.kubectl("delete", "deployment", "web", "made", "-n", "shop")
     assert ["spec.replicas", "4", None] in changed(k8s, "delete shop/apps/deployments/web")
     k8s.stop()

@@ -50,6 +50,39 @@ def test_a_deployment_is_read_with_what_gives_it_power():
     assert spec["containers"][0]["securityContext"] == {"privileged": True}
 
 
+def test_an_ingress_is_read_and_what_lies_inline_is_told_where_it_stands():
+    backend = field(4, field(1, b"web") + field(2, field(2, 80)))
+    rule = field(1, b"a.example") + field(
+        2, field(1, field(1, field(1, b"/") + field(2, backend) + field(3, b"Exact")))
+    )
+    message = META + field(2, field(3, rule) + field(2, field(1, b"a.example") + field(2, b"tls")))
+    found = json.loads(as_json(envelope(b"Ingress", message, b"networking.k8s.io/v1")))["spec"]
+    service = {"service": {"name": "web", "port": {"number": 80}}}
+    paths = [{"path": "/", "backend": service, "pathType": "Exact"}]
+    assert found == {
+        "rules": [{"host": "a.example", "http": {"paths": paths}}],
+        "tls": [{"hosts": ["a.example"], "secretName": "tls"}],
+    }
+    twice = field(3, field(2, field(1, b"")) + field(2, field(1, b"")))
+    with pytest.raises(Unreadable):
+        as_json(envelope(b"Ingress", META + field(2, twice), b"networking.k8s.io/v1"))
+
+
+def test_a_kind_of_two_versions_is_read_by_its_version():
+    target = field(1, b"Utilization") + field(3, field(1, b"1Gi")) + field(4, 50)
+    metric = field(1, b"Resource") + field(4, field(1, b"cpu") + field(2, target))
+    read = as_json(
+        envelope(b"HorizontalPodAutoscaler", META + field(2, field(3, 3) + field(4, metric)), b"autoscaling/v2")
+    )
+    told = {"type": "Utilization", "averageValue": "1Gi", "averageUtilization": 50}
+    assert json.loads(read)["spec"] == {
+        "maxReplicas": 3,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": told}}],
+    }
+    with pytest.raises(Unreadable):
+        as_json(envelope(b"HorizontalPodAutoscaler", META, b"autoscaling/v3"))
+
+
 def test_ports_amounts_and_numbers_below_nought_are_read():
     port = field(3, 80) + field(4, field(1, 1) + field(2, 0) + field(3, b"http"))
     service = as_json(envelope(b"Service", META + field(2, field(1, port))))
