@@ -8,6 +8,7 @@ let this person look, adds nothing; one that is down is named.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from doorward_console.web.answers import number_of, text_of
 from doorward_console.web.desk import Desk
 from doorward_console.web.people import Person
 from doorward_console.web.reach import Down, ask_all
@@ -72,26 +73,16 @@ def _row(gateway: str, item: Mapping[str, object], person: Person) -> OpeningRow
     signed = review if isinstance(review, dict) else {}
     return OpeningRow(
         gateway=gateway,
-        id=_text(item, "id"),
-        subject=_text(item, "subject"),
-        display=_text(item, "display"),
-        resource=_text(item, "resource"),
-        reason=_text(item, "reason"),
-        opened_unix_ns=_number(item, "opened_unix_ns"),
-        until_unix_ns=_number(item, "until_unix_ns"),
-        mine=_text(item, "subject") == person.identity.subject,
+        id=text_of(item, "id"),
+        subject=text_of(item, "subject"),
+        display=text_of(item, "display"),
+        resource=text_of(item, "resource"),
+        reason=text_of(item, "reason"),
+        opened_unix_ns=number_of(item, "opened_unix_ns"),
+        until_unix_ns=number_of(item, "until_unix_ns"),
+        mine=text_of(item, "subject") == person.identity.subject,
         owed=not signed,
-        reviewer=_text(signed, "reviewer"),
-        words=_text(signed, "words"),
-        signed_unix_ns=_number(signed, "signed_unix_ns"),
+        reviewer=text_of(signed, "reviewer"),
+        words=text_of(signed, "words"),
+        signed_unix_ns=number_of(signed, "signed_unix_ns"),
     )
-
-
-def _text(item: Mapping[str, object], name: str) -> str:
-    value = item.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _number(item: Mapping[str, object], name: str) -> int:
-    value = item.get(name)
-    return value if isinstance(value, int) else 0

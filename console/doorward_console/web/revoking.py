@@ -6,10 +6,11 @@ is none. Which of them may be told is for each gateway to judge.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from doorward_console.web.answers import number_of, text_of
 from doorward_console.web.desk import Desk
 from doorward_console.web.people import Person
 from doorward_console.web.reach import Answer, Gateway, tell_all, told_by
@@ -124,19 +125,9 @@ def _outcome(one: Answer, what: str) -> Outcome:
         done=one.ok,
         why=one.why,
         absent=absent,
-        id=_text(one.answer, "id"),
-        what=_text(one.answer, "what"),
-        sessions=_number(one.answer, "sessions"),
-        gone=_number(one.answer, "gone"),
-        problem=_text(one.answer, "problem"),
+        id=text_of(one.answer, "id"),
+        what=text_of(one.answer, "what"),
+        sessions=number_of(one.answer, "sessions"),
+        gone=number_of(one.answer, "gone"),
+        problem=text_of(one.answer, "problem"),
     )
-
-
-def _text(answer: Mapping[str, object], name: str) -> str:
-    value = answer.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _number(answer: Mapping[str, object], name: str) -> int:
-    value = answer.get(name)
-    return value if isinstance(value, int) else 0

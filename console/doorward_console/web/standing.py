@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import trio
 
+from doorward_console.web.answers import number_of, text_of, texts_of
 from doorward_console.web.desk import Desk
 from doorward_console.web.people import Person
 from doorward_console.web.reach import Down, Gateway, Told, ask_all
@@ -133,16 +134,16 @@ def _access(told: Iterable[Told]) -> tuple[AccessRow, ...]:
     rows = [
         AccessRow(
             gateway=gateway,
-            id=_text(item, "id"),
-            subject=_text(item, "subject"),
-            display=_text(item, "display"),
-            sponsor=_text(item, "sponsor"),
-            resource=_text(item, "resource"),
-            account=_text(item, "account"),
-            actions=_texts(item, "actions"),
-            reason=_text(item, "reason"),
-            by=_texts(item, "by"),
-            until_unix_ns=_number(item, "until_unix_ns"),
+            id=text_of(item, "id"),
+            subject=text_of(item, "subject"),
+            display=text_of(item, "display"),
+            sponsor=text_of(item, "sponsor"),
+            resource=text_of(item, "resource"),
+            account=text_of(item, "account"),
+            actions=texts_of(item, "actions"),
+            reason=text_of(item, "reason"),
+            by=texts_of(item, "by"),
+            until_unix_ns=number_of(item, "until_unix_ns"),
         )
         for gateway, item in _listed(told, "access")
     ]
@@ -152,8 +153,8 @@ def _access(told: Iterable[Told]) -> tuple[AccessRow, ...]:
 def _revocations(told: Iterable[Told]) -> tuple[RevocationRow, ...]:
     found: dict[tuple[str, str, str, str], list[tuple[int, RevokedAt]]] = {}
     for gateway, item in _listed(told, "revocations"):
-        alike = (_text(item, "what"), _text(item, "value"), _text(item, "reason"), _text(item, "operator"))
-        found.setdefault(alike, []).append((_number(item, "made_unix_ns"), RevokedAt(gateway, _text(item, "id"))))
+        alike = (text_of(item, "what"), text_of(item, "value"), text_of(item, "reason"), text_of(item, "operator"))
+        found.setdefault(alike, []).append((number_of(item, "made_unix_ns"), RevokedAt(gateway, text_of(item, "id"))))
     rows = [
         RevocationRow(what, value, reason, operator, min(made for made, _ in those), tuple(one for _, one in those))
         for (what, value, reason, operator), those in found.items()
@@ -167,18 +168,3 @@ def _listed(told: Iterable[Told], name: str) -> Iterable[tuple[str, Mapping[str,
         for item in listed if isinstance(listed, list) else ():
             if isinstance(item, dict):
                 yield one.gateway, item
-
-
-def _text(item: Mapping[str, object], name: str) -> str:
-    value = item.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _texts(item: Mapping[str, object], name: str) -> tuple[str, ...]:
-    value = item.get(name)
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
-
-
-def _number(item: Mapping[str, object], name: str) -> int:
-    value = item.get(name)
-    return value if isinstance(value, int) else 0

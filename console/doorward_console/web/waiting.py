@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
+from doorward_console.web.answers import number_of, text_of, texts_of
 from doorward_console.web.desk import Desk
 from doorward_console.web.people import Person
 from doorward_console.web.reach import Down, Told, ask_all
@@ -100,36 +101,21 @@ def _row(gateway: str, item: object) -> Row | None:
     return Row(
         gateway=gateway,
         id=item["id"],
-        state=_text(item, "state"),
-        resource=_text(item, "resource"),
-        account=_text(item, "account"),
-        subject=_text(item, "subject"),
-        display=_text(item, "display"),
-        sponsor=_text(item, "sponsor"),
-        kind=_text(item, "kind"),
-        verb=_text(item, "verb"),
-        text=_text(item, "text"),
-        text_characters=_number(item, "text_characters"),
-        reason=_text(item, "reason"),
+        state=text_of(item, "state"),
+        resource=text_of(item, "resource"),
+        account=text_of(item, "account"),
+        subject=text_of(item, "subject"),
+        display=text_of(item, "display"),
+        sponsor=text_of(item, "sponsor"),
+        kind=text_of(item, "kind"),
+        verb=text_of(item, "verb"),
+        text=text_of(item, "text"),
+        text_characters=number_of(item, "text_characters"),
+        reason=text_of(item, "reason"),
         attributes={str(key): str(value) for key, value in attributes.items()} if isinstance(attributes, dict) else {},
-        flags=_texts(item, "flags"),
-        rules=_texts(item, "rules"),
+        flags=texts_of(item, "flags"),
+        rules=texts_of(item, "rules"),
         missing=sum(n for n in missing.values() if isinstance(n, int)) if isinstance(missing, dict) else 0,
-        opened_unix_ns=_number(item, "opened_unix_ns"),
-        expires_unix_ns=_number(item, "expires_unix_ns"),
+        opened_unix_ns=number_of(item, "opened_unix_ns"),
+        expires_unix_ns=number_of(item, "expires_unix_ns"),
     )
-
-
-def _text(item: Mapping[str, object], name: str) -> str:
-    value = item.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _texts(item: Mapping[str, object], name: str) -> tuple[str, ...]:
-    value = item.get(name)
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
-
-
-def _number(item: Mapping[str, object], name: str) -> int:
-    value = item.get(name)
-    return value if isinstance(value, int) else 0

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from doorward_console.output import line
 from doorward_console.player import Player
 from doorward_console.recording import Piece
+from doorward_console.web.answers import number_of
 from doorward_console.web.desk import Desk
 from doorward_console.web.reach import WAIT_S, Gateway, GatewayDown, GatewayRefused, Json
 from doorward_console.web.sessions import WebSession
@@ -56,7 +57,7 @@ class Watching(Response):
 
     async def _feed(self, send: Send) -> None:
         try:
-            number = _number(await self._ask(), "from")
+            number = number_of(await self._ask(), "from")
             while self._session.person.identity.expires_unix_ns > self._desk.clock():
                 asked_at = trio.current_time()
                 answer = await self._ask(number)
@@ -84,7 +85,7 @@ class Watching(Response):
         for item in pieces if isinstance(pieces, list) else ():
             if not isinstance(item, dict):
                 continue
-            arrived = _number(item, "number")
+            arrived = number_of(item, "number")
             if arrived > number + 1:
                 text += f"{self._player.end()}    ({arrived - number - 1} pieces were too quick to be shown here)\n"
             number = arrived
@@ -97,12 +98,7 @@ def _piece(item: Json) -> Piece:
         data = base64.b64decode(str(item.get("data", "")))
     except ValueError:
         data = b""
-    return Piece(_number(item, "unix_ns"), str(item.get("stream", "")), data)
-
-
-def _number(item: Json, name: str) -> int:
-    value = item.get(name)
-    return value if isinstance(value, int) else 0
+    return Piece(number_of(item, "unix_ns"), str(item.get("stream", "")), data)
 
 
 def _event(name: str, text: str) -> bytes:
