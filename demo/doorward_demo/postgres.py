@@ -23,6 +23,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,9 @@ START_WITHIN_S = 60.0
 STOP_WITHIN_S = 15.0
 MAX_CONNECTIONS = 40
 POLL_S = 0.05
+MAX_HELD = 128  # ports of which a socket is kept: far more than the demonstration has, few enough for any process
+
+_held: deque[socket.socket] = deque()
 
 Progress = Callable[[int, int], None]
 """Told how many rows of how many are loaded."""
@@ -50,18 +54,18 @@ class DemoError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of loopback that is free, and that the system gives to nobody else for the next minute.
+    """A TCP port of loopback that is free, and that the system gives to nobody else while this process lives.
 
-    A connection to it is opened and closed by the side that listens, so that it rests in TIME_WAIT: then it is handed
-    out neither as the port of a connection nor as any other free one, and who names it and sets SO_REUSEADDR, as
-    servers do, listens on it all the same.
+    A socket that does not listen stays bound to it: then it is handed out neither as the port of a connection nor as
+    any other free one, and who names it and sets SO_REUSEADDR, as servers do, listens on it, again after a restart too.
     """
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
-        with socket.create_connection(("127.0.0.1", port)) as client:
-            probe.accept()[0].close()  # who closes first waits
-            client.recv(1)
-    return port
+    if len(_held) >= MAX_HELD:
+        _held.popleft().close()
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind(("127.0.0.1", 0))
+    _held.append(keeper)
+    return int(keeper.getsockname()[1])
 
 
 def embedded_programs() -> Path:

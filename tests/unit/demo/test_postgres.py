@@ -69,5 +69,6 @@ def test_a_free_port_is_given_to_nobody_else_and_can_be_listened_on():
     port = postgres.free_port()
     with pytest.raises(OSError, match="in use"), socket.socket() as careless:
         careless.bind(("127.0.0.1", port))
-    with socket.create_server(("127.0.0.1", port)) as server:
-        assert server.getsockname()[1] == port
+    for _ in range(2):  # a server that is started again
+        with socket.create_server(("127.0.0.1", port)) as server, socket.create_connection(("127.0.0.1", port)):
+            assert server.getsockname()[1] == port
