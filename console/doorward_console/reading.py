@@ -8,27 +8,13 @@ whose target cannot be reached.
 
 from doorward_core.mask.select import column_masks
 from doorward_core.model import Action, Atom, Mask, Operation, Target
-from doorward_core.sql.analysis import Context
+from doorward_core.sql.analysis import STRICTEST_FIRST, Context
 from doorward_core.sql.analyze import analyze
 from doorward_core.sql.catalog import Catalog
 from doorward_core.sql.names import split_path
 from doorward_core.sql.parse import UnreadableSQL, parse
 
 DEFAULT_SEARCH_PATH = '"$user", public'
-
-_STRICTEST_FIRST = (
-    Action.UNKNOWN,
-    Action.ADMIN,
-    Action.DEFINE,
-    Action.EXECUTE,
-    Action.WRITE,
-    Action.TRANSFER,
-    Action.FORWARD,
-    Action.PROBE,
-    Action.READ,
-    Action.SESSION,
-    Action.CONNECT,
-)
 
 
 def read_sql(
@@ -65,7 +51,7 @@ def _unreadable(text: str, problem: str) -> Operation:
 
 def _operation(text: str, verb: str, atoms: tuple[Atom, ...], problem: str) -> Operation:
     actions = {atom.action for atom in atoms}
-    strictest = next(action for action in _STRICTEST_FIRST if action in actions)
+    strictest = next(action for action in STRICTEST_FIRST if action in actions)
     return Operation(
         id=b"",
         seq=0,

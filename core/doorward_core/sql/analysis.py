@@ -8,9 +8,24 @@ Everything that could not be proved is written as not proved: `complete`, `pure`
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from doorward_core.model import Atom
+from doorward_core.model import Action, Atom
 from doorward_core.sql.catalog import Catalog, ColumnId
 from doorward_core.sql.session import SessionEffect
+
+STRICTEST_FIRST = (
+    Action.UNKNOWN,
+    Action.ADMIN,
+    Action.DEFINE,
+    Action.EXECUTE,
+    Action.WRITE,
+    Action.TRANSFER,
+    Action.FORWARD,
+    Action.PROBE,
+    Action.READ,
+    Action.SESSION,
+    Action.CONNECT,
+)
+"""Of the actions of its atoms, the first of these is what a text as a whole is called."""
 
 
 @dataclass(frozen=True, slots=True)

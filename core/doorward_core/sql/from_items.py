@@ -89,16 +89,21 @@ def relation_item(node: Message, work: Work) -> Item:
     name = node.alias.aliasname if has_alias else node.relname
     relation = work.lens.resolve(parts)
     if relation is None:
-        work.atom(Action.UNKNOWN, "relation", ".".join(parts))
-        work.missing("relation", parts)
-        work.reaches_masked = True
-        return Item(name, Shape((), UNPROVEN))
+        return unresolved_item(name, parts, work)
     work.reach(relation)
     columns = work.lens.columns(relation)
     shape = Shape(tuple(columns.values()))
     if has_alias and node.alias.colnames:
         return _renamed_relation(name, relation, renamed(shape, node.alias), work)
     return Item(name, shape, relation=relation, schema="" if has_alias else relation.schema, index=columns)
+
+
+def unresolved_item(name: str, parts: tuple[str, ...], work: Work) -> Item:
+    """The row source of a name that nothing is known of: it may be anything, and nothing is proved of its columns."""
+    work.atom(Action.UNKNOWN, "relation", ".".join(parts))
+    work.missing("relation", parts)
+    work.reaches_masked = True
+    return Item(name, Shape((), UNPROVEN))
 
 
 def _renamed_relation(name: str, relation: Relation, shape: Shape, work: Work) -> Item:

@@ -14,7 +14,7 @@ from doorward_core.sql.catalog import Relation
 from doorward_core.sql.census import relation_name
 from doorward_core.sql.ctes import read_with
 from doorward_core.sql.expressions import condition, read
-from doorward_core.sql.from_items import read_from, read_item
+from doorward_core.sql.from_items import read_from, read_item, unresolved_item
 from doorward_core.sql.lineage import UNPROVEN, Flow
 from doorward_core.sql.queries import read_query, read_targets
 from doorward_core.sql.scope import Item, Scope
@@ -73,10 +73,7 @@ def _target(node: Message, scope: Scope, work: Work) -> Item:
     name = node.alias.aliasname if has_alias else node.relname
     relation = work.lens.resolve(parts)
     if relation is None:
-        work.atom(Action.UNKNOWN, "relation", ".".join(parts))
-        work.missing("relation", parts)
-        work.reaches_masked = True
-        item = Item(name, Shape((), UNPROVEN))
+        item = unresolved_item(name, parts, work)
     else:
         work.reads.add(relation.oid)
         columns = work.lens.columns(relation)

@@ -19,7 +19,7 @@ from struct import Struct
 from typing import Final, Literal
 
 from doorward_core.model import Action, Atom, Mask, Operation, Target
-from doorward_core.sql.analysis import Context
+from doorward_core.sql.analysis import STRICTEST_FIRST, Context
 from doorward_core.sql.analyze import analyze
 from doorward_core.sql.catalog import Catalog
 from doorward_core.sql.parse import ParsedMessage, UnreadableSQL, parse
@@ -34,19 +34,6 @@ MAX_PARAMETER_CHARS: Final = 16 * 1024  # of one bound value kept for people
 MAX_PARAMETERS: Final = 1000
 LONG_TEXT_CHARS: Final = 16 * 1024  # reading costs about 1 ms for each 1,000 characters
 
-STRICTNESS: Final = (
-    Action.UNKNOWN,
-    Action.ADMIN,
-    Action.DEFINE,
-    Action.EXECUTE,
-    Action.WRITE,
-    Action.TRANSFER,
-    Action.FORWARD,
-    Action.PROBE,
-    Action.READ,
-    Action.SESSION,
-    Action.CONNECT,
-)
 REPEATABLE_VERBS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE"})
 
 _TEXT_OIDS: Final = frozenset({18, 19, 25, 114, 142, 705, 1042, 1043})  # char name text json xml unknown bpchar varchar
@@ -193,7 +180,7 @@ def _analyse(text: str, state: SessionState, prepared: NameTable[Prepared], view
     atoms = tuple(dict.fromkeys(atom for one in analyses for atom in one.atoms))
     actions = {atom.action for atom in atoms}
     complete = all(one.complete for one in analyses)
-    action = next((one for one in STRICTNESS if one in actions), Action.SESSION) if complete else Action.UNKNOWN
+    action = next((one for one in STRICTEST_FIRST if one in actions), Action.SESSION) if complete else Action.UNKNOWN
     verb = "; ".join(dict.fromkeys(one.verb for one in analyses))[:200]
     problem, absent = next(((one.problem, one.absent) for one in analyses if one.problem), ("", ""))
     return Reading(verb, action, atoms, analyses, complete, problem, absent)
