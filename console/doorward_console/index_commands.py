@@ -3,6 +3,7 @@
 The index is made from logs and can be thrown away; the log is the truth (docs/search.md).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import typer
 from doorward_console import output
 from doorward_console.asking import JsonOption
 from doorward_console.log_reading import IdentityOption, KeysOption
+from doorward_console.options import shared
 from doorward_console.sources import ConfigOption, IndexOption, LogsOption, index_path, sources_of
 
 if TYPE_CHECKING:
@@ -21,32 +23,30 @@ app = typer.Typer(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """Of which logs an index is made, where, and with which keys to open them."""
+
+    log: LogsOption = None
+    index: IndexOption = None
+    identity: IdentityOption = None
+    keys: KeysOption = None
+    config: ConfigOption = None
+    as_json: JsonOption = False
+
+
 @app.command()
-def update(
-    *,
-    log: LogsOption = None,
-    index: IndexOption = None,
-    identity: IdentityOption = None,
-    keys: KeysOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@shared()
+def update(*, made: Made) -> None:
     """Bring the index up to the logs. Where a log is not the same any more, it is built anew, and that is said."""
-    _build("update", log, index, identity=identity, keys=keys, config=config, as_json=as_json)
+    _build("update", made)
 
 
 @app.command()
-def rebuild(
-    *,
-    log: LogsOption = None,
-    index: IndexOption = None,
-    identity: IdentityOption = None,
-    keys: KeysOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@shared()
+def rebuild(*, made: Made) -> None:
     """Throw the index away and make it from the logs. Searches go on meanwhile, with the old one."""
-    _build("rebuild", log, index, identity=identity, keys=keys, config=config, as_json=as_json)
+    _build("rebuild", made)
 
 
 @app.command()
@@ -73,26 +73,17 @@ def status(
         raise typer.Exit(output.NO)
 
 
-def _build(
-    what: str,
-    log: list[Path] | None,
-    index: Path | None,
-    *,
-    identity: Path | None,
-    keys: Path | None,
-    config: Path | None,
-    as_json: bool,
-) -> None:
+def _build(what: str, made: Made) -> None:
     from doorward_console.index import build  # noqa: PLC0415 - the commands that search load it
     from doorward_console.index.schema import IndexProblem  # noqa: PLC0415 - as above
     from doorward_core.errors import ConfigError, RecordError  # noqa: PLC0415 - as above
 
     with output.failing(IndexProblem, RecordError, ConfigError, OSError, UnicodeError):
-        sources = sources_of(log, config, identity, keys)
-        path = index_path(index, config, sources)
+        sources = sources_of(made.log, made.config, made.identity, made.keys)
+        path = index_path(made.index, made.config, sources)
         with output.progress("reading the log") as told:
             outcome = (build.rebuild if what == "rebuild" else build.update)(path, sources, told)
-    if as_json:
+    if made.as_json:
         output.emit(_outcome_data(outcome, path))
         return
     if outcome.rebuilt and what != "rebuild":
