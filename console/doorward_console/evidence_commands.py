@@ -119,8 +119,12 @@ def _given(log: list[Path], keys: list[Path] | None, archive: list[str] | None) 
 
 def _write(out: Path, logs: list[Given], notes: list[bytes], wanted: "Wanted") -> "Written":
     from doorward_console.evidence.write import write_bundle  # noqa: PLC0415 - loaded by this command alone
+    from doorward_core.record.proof import read_note  # noqa: PLC0415 - as above
 
     sources = [_source(log, notes) for log in logs]
+    for origin in (read_note(note)[0].origin for note in notes):
+        if origin not in {source.origin for source in sources}:
+            output.fail(f"there is no log of {origin}, whose cosigned checkpoint was given")
     with output.progress("gathering") as told:
         return write_bundle(out, sources, wanted, on_progress=told)
 

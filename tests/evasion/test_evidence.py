@@ -192,6 +192,23 @@ def test_l_11_figures_that_the_entries_do_not_give(members, refused):
         assert "report.json" in refused(members | {"report.json": canonical(bad)})
 
 
+@pytest.mark.parametrize(
+    ("approver", "own"), [("maria", 1), ("crew-1", 1), ("crew-0", 1), ("anna", 0), ("https://idp#crew-0", 0)]
+)
+def test_l_11_an_approval_by_the_sponsor_or_by_who_is_acted_for_is_one_s_own(tmp_path, approver, own):
+    stand = Stand(tmp_path / "own")
+    head = {
+        "subject": "crew-1", "issuer": "https://idp", "sponsor": "maria", "act": ["https://idp#crew-0"],
+        "approver": approver, "approver_issuer": "https://idp", "approver_principal": "human", "verdict": "approve",
+        "counted": True, "request": "ap-1", "proof": "token",
+    }  # fmt: skip
+    stand.add("approval.voted", head, {"reason": "fine"})
+    stand.close()
+    made = bundle(stand, tmp_path / "b.zip", vkeys=(stand.vkey,))
+    assert made.figures["approvals.own"] == own
+    assert said(tmp_path / "b.zip", "--key", stand.vkey)[0] == 0
+
+
 def test_l_11_a_page_that_shows_other_figures(members, refused):
     page = members["report.html"]
     assert b'data-figure="operations.refused">1<' in page
@@ -750,3 +767,11 @@ def test_l_11_two_texts_of_one_policy(tmp_path):
     status, words = said(tmp_path / "b.zip", "--key", stand.vkey)
     assert status == 1
     assert "has another text under the same digest of a policy" in words
+
+
+def test_l_04_what_was_kept_of_a_log_that_is_left_out_makes_no_bundle(stand, tmp_path):
+    other = story(Stand(tmp_path / "other", "gateway.example/b")).close()
+    note = (other.folder / "checkpoint").read_bytes()
+    for what, wanted in (("key", {"vkeys": (other.vkey,)}), ("checkpoint", {"outside": (note,)})):
+        with pytest.raises(RecordError, match=f"no log of gateway.example/b, whose {what} was given"):
+            bundle(stand, tmp_path / "b.zip", **wanted)

@@ -90,6 +90,7 @@ class Collector:
         self._in_scope = True
         self._spoke: set[bytes] = set()
         self._rotations: list[Strict] = []
+        self._erased: set[str] = set()
 
     def run(self, outside: bytes | None, outside_size: int, progress: Callable[[int], None]) -> dict[str, object]:
         """Put the log's members into the bundle; give what report.json says of it."""
@@ -121,6 +122,12 @@ class Collector:
         proof = subtrees.consistency(outside_size) if outside is not None else []
         self._describe(runs, gaps, proof, outside)
         return self._data(before)
+
+    def gone(self) -> tuple[int, int]:
+        """How many sealed events nobody can open any more, and of how many of these the period has no erasure."""
+        every = self.opener.gone
+        unsaid = sum(count for owner, count in every.items() if owner.hex() not in self._erased)
+        return sum(every.values()), unsaid
 
     def key_entries(self) -> list[Strict]:
         """What the log says of its keys: its first entry, and every change of them; after `run`."""
@@ -159,6 +166,8 @@ class Collector:
             self._rotations.append(first)
         if self._in_scope or first.key or not blob:
             self._to.counter.note(self.place, kind, first.head)
+        if kind == EventKind.CONTENT_ERASED:
+            self._erased.update(_erased(first.head))
         if not self._in_scope:
             return
         content, opened = self.opener.open(first, blob)
@@ -284,6 +293,12 @@ class Collector:
             "first": self.first, "end": self.end, "last_unix_ns": self.last_at, "behind": self.source.behind,
             "whole": self.whole, "withheld": self.withheld, "context": context,
         }  # fmt: skip
+
+
+def _erased(head: dict[str, object]) -> list[str]:
+    """The sessions and keys, in hex, whose content an event says is erased."""
+    lists = [head.get("what"), head.get("gateway_keys")]
+    return [item for items in lists if isinstance(items, list) for item in items if isinstance(item, str)]
 
 
 def _withheld(item: Strict, data: bytes, leaf: bytes) -> bytes:

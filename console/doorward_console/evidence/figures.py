@@ -282,8 +282,7 @@ class Counter:
             facts["@granted"] = isinstance(request, str) and (log, request) in self._granted
             facts["@glass"] = isinstance(request, str) and (log, request) in self._glass
         elif kind == EventKind.APPROVAL_VOTED:
-            asker, approver = ("subject", "issuer"), ("approver", "approver_issuer")
-            facts["@own"] = [head.get(name) for name in asker] == [head.get(name) for name in approver]
+            facts["@own"] = _own(head)
         about = self._by_kind.get(kind)
         if about is None:
             about = self._by_kind[kind] = [figure for figure in self.figures.values() if figure.counts(kind)]
@@ -296,3 +295,12 @@ class Counter:
                 figure.add(event)
                 for table, place in figure.cells:
                     table.add(place, event)
+
+
+def _own(head: Head) -> bool:
+    """Whether a vote is by who asked, by the sponsor who answers for them, or by one for whom they act."""
+    approver, issuer, chain = head.get("approver"), head.get("approver_issuer"), head.get("act")
+    if (approver, issuer) == (head.get("subject"), head.get("issuer")):
+        return True
+    acted_for = isinstance(chain, list) and f"{issuer}#{approver}" in chain
+    return bool(approver) and (approver == head.get("sponsor") or acted_for)

@@ -37,13 +37,17 @@ def body_of(index: int, opened: Opened | None) -> dict[str, Value] | None:
 
 
 class Opener:
-    """Opens the contents of one log. `erased` counts sealed events whose key's file is gone."""
+    """Opens the contents of one log.
+
+    `gone` counts sealed events whose key's file is no longer there, by session, or by key where there is none: whether
+    that was an erasure, only the log can tell.
+    """
 
     def __init__(self, folder: Path | None, identities: tuple[object, ...] = ()) -> None:
         self._folder, self._identities = folder, identities
         self._ciphers: OrderedDict[bytes, AESGCM | None] = OrderedDict()
         self._gone: OrderedDict[bytes, bool] = OrderedDict()
-        self.erased = 0
+        self.gone: dict[bytes, int] = {}
 
     def open(self, first: Strict, blob: bytes) -> tuple[str, Opened | None]:
         """What became of the payload, and salt and body where it can be had; RecordError where it does not hold."""
@@ -52,7 +56,9 @@ class Opener:
         try:
             cipher = self._cipher(first) if first.key else None
             if first.key and cipher is None:
-                self.erased += self._is_gone(first)
+                if self._is_gone(first):
+                    owner = first.session or first.key
+                    self.gone[owner] = self.gone.get(owner, 0) + 1
                 return SEALED, None
             found = reveal(first, blob, cipher)
         except EntryError as error:

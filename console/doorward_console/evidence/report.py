@@ -43,7 +43,8 @@ class LogFacts:
     withheld: int
     behind: int
     last_unix_ns: int
-    erased: int
+    gone: int
+    unerased: int
     recordings_left_out: int
     outside_size: int
 
@@ -161,8 +162,13 @@ def _limits_of(log: LogFacts) -> list[str]:
             f"{log.withheld:,} entries are given by their hashes; what is said of them, and so "
             "that they are out of scope, is stated and not proved."
         )
-    if log.erased:
-        said.append(f"of the sealed contents, {log.erased:,} were erased: their keys are gone.")
+    if log.gone:
+        said.append(f"{log.gone:,} sealed contents can be opened by nobody any more: their keys are gone.")
+    if log.unerased:
+        said.append(
+            f"of {log.unerased:,} sealed contents the keys are gone, and the period has no erasure of them on record: "
+            "they were erased later, or taken away unsaid."
+        )
     if log.recordings_left_out:
         said.append(f"{log.recordings_left_out:,} recordings are too large; the entries have them.")
     return said

@@ -811,6 +811,14 @@ def text_of(value: Any) -> str:
     return value[:KEY_CHARACTERS] if type(value) is str else ""
 
 
+def own(head: Dict[str, Any]) -> bool:
+    """Whether a vote is by whoever asked, who answers for them, or stands in the chain of who acts for whom."""
+    approver, issuer, sponsor, act = (head.get(name) for name in ("approver", "approver_issuer", "sponsor", "act"))
+    if (approver, issuer) == (head.get("subject"), head.get("issuer")):
+        return True
+    return bool(approver) and (approver == sponsor or (type(act) is list and f"{issuer}#{approver}" in act))
+
+
 class Counter:
     """All figures and tables; `watched` is told of each event that the figure `watch` counts."""
 
@@ -834,8 +842,7 @@ class Counter:
             facts["@granted"] = named and head["request"] in granted
             facts["@glass"] = named and head["request"] in glass
         elif kind == "approval.voted":
-            names = (head.get("subject"), head.get("issuer"))
-            facts["@own"] = names == (head.get("approver"), head.get("approver_issuer"))
+            facts["@own"] = own(head)
         for figure in about:
             if not figure.tests or figure.holds(facts, entry):
                 figure.take(log, entry)

@@ -101,6 +101,7 @@ def write_bundle(
     `now_unix_ns` is said to be when it was made; `on_progress` is told (entries done, entries in all).
     """
     logs = sorted(sources, key=lambda source: source.origin)
+    _all_meant(wanted, {log.origin for log in logs})
     if len({log.origin for log in logs}) != len(logs) or not logs:
         raise RecordError("give one or more logs, each of another gateway")
     if wanted.from_unix_ns >= wanted.to_unix_ns:
@@ -127,6 +128,17 @@ def write_bundle(
         )  # fmt: skip
         _finish(container, found, Cited(logs, openers), wanted)
     return _written(path, found)
+
+
+def _all_meant(wanted: Wanted, origins: set[str]) -> None:
+    """What was brought along for a log that is not here proves nothing, and must not look as if it did."""
+    for what, named in (
+        ("key", [proof.Key.parse(vkey).origin for vkey in wanted.vkeys]),
+        ("checkpoint", [proof.read_note(note)[0].origin for note in wanted.outside]),
+    ):
+        for origin in named:
+            if origin not in origins:
+                raise RecordError(f"there is no log of {origin}, whose {what} was given")
 
 
 def _written(path: Path, found: Findings) -> Written:
@@ -163,7 +175,7 @@ def _one(collector: Collector, wanted: Wanted, done: _Done, told: Callable[[int]
     done.casts += collector.casts.found
     facts = LogFacts(
         data, source.origin, vkey, key_from, _witnesses(source, wanted), collector.first, collector.end,
-        source.size, collector.withheld, source.behind, collector.last_at, collector.opener.erased,
+        source.size, collector.withheld, source.behind, collector.last_at, *collector.gone(),
         collector.casts.left_out, outside_size,
     )  # fmt: skip
     done.facts.append(facts)

@@ -90,6 +90,15 @@ def test_a_log_that_is_missing_is_said_to_be(run, house):
     assert (done.exit_code, "no log of b.example" in done.output) == (1, True)
 
 
+def test_logs_that_are_missing_are_said_to_be_where_one_is_left(run, house):
+    shutil.rmtree(house.root / "logs" / "b")
+    shutil.rmtree(house.root / "logs" / "c")
+    for folders in (("--all", house.root / "logs"), (house.root / "logs" / "a",)):
+        done = run("verify", *folders, *flags(house, "a", "b", "c"))
+        assert (done.exit_code, "no log of b.example, c.example" in done.output) == (1, True)
+    assert run("verify", "--all", house.root / "logs", *flags(house, "a")).exit_code == 0
+
+
 def test_l_04_two_logs_of_one_origin_are_held_against_each_other(run, house):
     house.log("a2", origin="a.example")  # another log under the first one's name
     done = run("verify", "--all", house.root / "logs")

@@ -82,14 +82,28 @@ def test_a_sealed_log_without_a_key_is_proved_and_not_read(tmp_path):
     assert "stay sealed" in unpacked(tmp_path / "e.zip")["report.html"].decode()
 
 
-def test_erased_contents_are_said_to_be(tmp_path):
+def test_keys_that_are_gone_without_an_erasure_are_said_to_be(tmp_path):
     identity = pyrage.x25519.Identity.generate()
     stand = story(Stand(tmp_path / "s", recipients=(str(identity.to_public()),))).close()
     for path in stand.settings.keys.iterdir():
         path.unlink()
     made = bundle(stand, tmp_path / "e.zip", identities=(identity,))
-    assert made.logs[0].erased > 10
+    assert made.logs[0].gone == made.logs[0].unerased > 10
+    assert "the period has no erasure of them on record" in unpacked(tmp_path / "e.zip")["report.html"].decode()
     assert said(tmp_path / "e.zip", "--key", stand.vkey)[0] == 0
+
+
+def test_an_erasure_on_record_is_told_from_keys_that_were_taken_away(tmp_path):
+    identity = pyrage.x25519.Identity.generate()
+    stand = story(Stand(tmp_path / "s", recipients=(str(identity.to_public()),)))
+    erased = ident(1)
+    head = {"what": [erased.hex()], "erasure": "e", "selector": "session", "gateway_keys": []}
+    stand.add("content.erased", head, {"reason": "asked for"})
+    stand.close()
+    for path in stand.settings.keys.glob(f"{erased.hex()}.*"):
+        path.unlink()
+    made = bundle(stand, tmp_path / "e.zip", identities=(identity,))
+    assert (made.logs[0].gone > 3, made.logs[0].unerased) == (True, 0)
 
 
 def test_events_in_parts_are_whole_in_every_form(tmp_path):

@@ -30,13 +30,13 @@ def test_sealed_contents_are_opened_for_whom_they_are_and_for_nobody_else(sealed
         Opener(source.keys_folder, (pyrage.x25519.Identity.generate(),)).open(item, item.payload)
 
 
-def test_a_key_that_is_gone_counts_as_erased(sealed, identity):
+def test_contents_whose_key_is_gone_are_counted(sealed, identity):
     source = sealed.source()
     item = source.parsed(2)
     for path in source.keys_folder.glob(f"{item.session.hex()}.*"):
         path.unlink()
     opener = Opener(source.keys_folder, (identity,))
-    assert (opener.open(item, item.payload), opener.erased) == (("sealed", None), 1)
+    assert (opener.open(item, item.payload), opener.gone) == (("sealed", None), {item.session: 1})
 
 
 def test_an_altered_seal_is_named(sealed, identity):
