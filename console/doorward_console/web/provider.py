@@ -25,6 +25,7 @@ from doorward_core.identity.authenticate import Authenticator, BearerToken
 from doorward_core.identity.jose import parse_compact
 from doorward_core.identity.jwks import KeyCache, https_get
 from doorward_core.model import Identity, Peer, Secret
+from doorward_core.net.bounded import read_at_most
 from doorward_core.net.secrets import SecretKeeper
 from doorward_core.net.tls import client_context
 
@@ -128,23 +129,17 @@ class Provider:
 
 async def _post(url: str, form: Mapping[str, str], ca: Path | None) -> tuple[int, bytes]:
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    body = bytearray()
     async with (
         httpx2.AsyncClient(
             verify=client_context(ca), follow_redirects=False, trust_env=False, headers=headers, timeout=None
         ) as client,
         client.stream("POST", url, data=dict(form)) as response,
     ):
-        with trio.CancelScope() as too_long:
-            # Cancelled from within, the library's nested generators end in order; left by a raise, they would linger.
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    too_long.cancel()
+        body = await read_at_most(response.aiter_raw(), MAX_ANSWER_BYTES)
         status = response.status_code
     if len(body) > MAX_ANSWER_BYTES:
         raise ProviderUnavailable("its answer is longer than the bound")
-    return status, bytes(body)
+    return status, body
 
 
 def _read(status: int, body: bytes) -> Mapping[str, object]:

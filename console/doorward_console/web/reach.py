@@ -21,6 +21,7 @@ import trio
 from doorward_console.settings import GatewaySettings
 from doorward_core.errors import ConfigError
 from doorward_core.model import Secret
+from doorward_core.net.bounded import read_at_most
 from doorward_core.net.tls import client_context
 
 Json: TypeAlias = dict[str, object]
@@ -136,18 +137,12 @@ class Gateway:
     async def _exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: Mapping[str, object] | None
     ) -> tuple[int, bytes]:
-        data = bytearray()
         async with self._client.stream(method, path, headers=dict(headers), json=body) as response:
-            with trio.CancelScope() as too_long:
-                # Cancelled from within, the library's nested generators end in order; after a raise, they would linger.
-                async for chunk in response.aiter_raw():
-                    data += chunk
-                    if len(data) > MAX_ANSWER_BYTES:
-                        too_long.cancel()
+            data = await read_at_most(response.aiter_raw(), MAX_ANSWER_BYTES)
             status = response.status_code
         if len(data) > MAX_ANSWER_BYTES:
             raise GatewayDown("its answer is longer than the bound")
-        return status, bytes(data)
+        return status, data
 
 
 async def ask_all(

@@ -36,6 +36,7 @@ from doorward_core.identity.claims import NANOSECONDS
 from doorward_core.identity.jose import parse_json_object
 from doorward_core.identity.keys import KeySet, parse_jwks
 from doorward_core.identity.token import IssuerSettings
+from doorward_core.net.bounded import read_at_most
 
 # Large issuers' documents stay under 32 KB, certificate chains included.
 MAX_DOCUMENT_BYTES: Final = 256 * 1024
@@ -103,16 +104,10 @@ async def _get(url: str, ca_file: Path | None) -> bytes:
             raise KeysUnavailable(f"keys: the issuer answered with status {response.status_code}")
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise KeysUnavailable("keys: the issuer answered with a compressed document")
-        body = bytearray()
-        with trio.CancelScope() as too_long:
-            # Cancelled from within, the library's nested generators end in order; left by a raise, they would linger.
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MAX_DOCUMENT_BYTES:
-                    too_long.cancel()
+        body = await read_at_most(response.aiter_raw(), MAX_DOCUMENT_BYTES)
     if len(body) > MAX_DOCUMENT_BYTES:
         raise KeysUnavailable("keys: the issuer's document is longer than the bound")
-    return bytes(body)
+    return body
 
 
 @cache

@@ -26,6 +26,7 @@ import trio
 from doorward_core.config_witness import WitnessesSettings
 from doorward_core.errors import ConfigError, RecordError
 from doorward_core.event import Event, EventKind, Value
+from doorward_core.net.bounded import read_at_most
 from doorward_core.record.checkpoint import COSIGNATURE, Checkpoint, CheckpointError, parse_text, parse_vkey, split
 from doorward_core.record.cosign import Cosignature, cosignatures
 from doorward_core.record.journal import replace_file
@@ -330,16 +331,10 @@ class _Poster:
     async def post(self, url: str, ca: Path | None, body: bytes) -> tuple[int, bytes, bytes]:
         """Give status, content type and body, cut at the bound; raises httpx2's errors."""
         client = await self._client(ca)
-        said = bytearray()
         async with client.stream("POST", url, content=body) as response:
-            with trio.CancelScope() as too_long:
-                # Cancelled from within, the library's nested generators end in order; left by a raise, they linger.
-                async for chunk in response.aiter_raw():
-                    said += chunk
-                    if len(said) > MAX_ANSWER_BYTES:
-                        too_long.cancel()
+            said = await read_at_most(response.aiter_raw(), MAX_ANSWER_BYTES)
         kind = response.headers.get("content-type", "").encode("ascii", "replace")
-        return response.status_code, kind, bytes(said[:MAX_ANSWER_BYTES])
+        return response.status_code, kind, said[:MAX_ANSWER_BYTES]
 
 
 def _context(ca: Path | None) -> ssl.SSLContext:
