@@ -159,6 +159,18 @@ def test_k_06_what_was_applied_last_stays_an_object_without_its_values(cluster: 
     assert applied["stringData"] == {"other": "[masked:secret]"}
 
 
+@pytest.mark.parametrize("name", ["kapp.k14s.io/original", "configmanagement.gke.io/declared-config", "any.tool/copy"])
+@pytest.mark.parametrize("accept", ["application/json", METADATA, TABLE])
+def test_k_06_a_copy_that_a_tool_keeps_in_an_annotation_is_hidden_too(cluster: Cluster, name: str, accept: str) -> None:
+    copied = {"name": "copied", "annotations": {name: APPLIED}}
+    cluster.add({"kind": "Secret", "apiVersion": "v1", "metadata": copied, "stringData": {"password": VALUE}})
+    try:
+        for target in (f"{SECRET}/copied", SECRET):
+            assert name.encode() in hidden(Through(cluster, SECRETS)("GET", target, accept=accept))
+    finally:
+        cluster.remove("secrets", "copied")
+
+
 def test_k_06_an_error_does_not_repeat_what_was_sent(cluster: Cluster) -> None:
     bad = {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "bad"}, "data": {"a": VALUE + "!"}}
     out = Through(cluster, SECRETS)("POST", SECRET, bad, content_type="application/json")

@@ -28,6 +28,8 @@ from doorward_k8s.object_paths import How, ObjectPaths, Treated
 
 _MAX_WITHIN: Final = 2  # an object within an object's annotation, and once more; nobody means more
 _QUOTE: Final = 0x22
+_BRACE: Final = b"{"
+_LEAD: Final = 8  # what stands before the brace of an object as text: a quote, and perhaps an escaped line end
 _NULL: Final = b"null"
 # The API server's validation puts the value behind these words, and its decoder what stood around an error. Where it
 # forbids a change it may go on, from a line of its own, with what differs: of a pod, its variables as they are.
@@ -66,6 +68,8 @@ class ObjectMasker(JsonMasker):
                 shown = self._encoded(raw, mask)
             case How.OBJECT:
                 shown = self._within(raw)
+            case How.COPY:
+                shown = self._within(raw, perhaps=True) if _BRACE in raw[:_LEAD] else self._looked_at(raw)
             case How.BASE64:
                 shown = self._seen_into(raw)
             case How.MESSAGE:
@@ -112,13 +116,13 @@ class ObjectMasker(JsonMasker):
             self._count(label)
         return string_of(base64.b64encode(shown).decode()) if labels else raw
 
-    def _within(self, raw: bytes) -> bytes:
-        """The same object as text: masked as the object is. Hidden whole where it is none."""
+    def _within(self, raw: bytes, *, perhaps: bool = False) -> bytes:
+        """The same object as text: masked as the object is. Hidden whole where it is none, unless `perhaps`."""
         inner = ObjectMasker(
             self._object_paths, self._detectors, self._key, skip=self._skip_pattern, depth=self._depth + 1
         )
         shown = inner.text(text_of(raw)) if self._depth < _MAX_WITHIN else None
-        if shown is None and not self._object_paths.owed:
+        if shown is None and (perhaps or not self._object_paths.owed):
             return self._looked_at(raw)
         if shown is None:
             self._count("last-applied")

@@ -67,6 +67,8 @@ _PRINTED: Final = frozenset({
     "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "flowcontrol.apiserver.k8s.io", "networking.k8s.io",
     "node.k8s.io", "rbac.authorization.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
 })  # fmt: skip
+# What controllers make, by the thousand, and no tool applies.
+_MADE_BY_OTHERS: Final = frozenset({("", "pods"), ("", "events"), ("events.k8s.io", "events"), ("apps", "replicasets")})
 _UNPRINTED: Final = frozenset({"data", "stringdata", "binarydata"})
 _UNPRINTED_METADATA: Final = frozenset({"annotations", "managedfields"})
 _PATTERN: Final = re.compile(r"(?P<name>[A-Za-z0-9*?-]+)(?:\.(?P<group>[A-Za-z0-9.*?-]*))?(?:/(?P<sub>[A-Za-z*?-]+))?:")
@@ -83,6 +85,8 @@ class How(StrEnum):
     """Base64: detectors look at what it says."""
     OBJECT = "object"
     """The same object once more, as text."""
+    COPY = "copy"
+    """That, if it is an object at all: what tools keep in annotations of their own."""
     MESSAGE = "message"
     """An error's words, which may repeat a value."""
     KEPT = "kept"
@@ -226,7 +230,7 @@ class ObjectPaths(Paths):
         if owed is not None:
             how = How.ENCODED if How.BASE64 in marked else How.VALUE
             return Treated(owed.rule, (), (), owed.transform, owed.label, owed.strict, how)
-        for how in (How.OBJECT, How.MESSAGE, How.KEPT, How.BASE64):
+        for how in (How.OBJECT, How.COPY, How.MESSAGE, How.KEPT, How.BASE64):
             if how in marked and (how is not How.BASE64 or self._detecting):
                 return _marker(how, ())
         return None
@@ -244,6 +248,8 @@ def _markers(resource: Resource, *, owed: bool, detecting: bool) -> list[Treated
     if resource.name == "configmaps":
         found.append(_marker(How.BASE64, _placed("$.binaryData.*")))
     if owed:
+        if (resource.group, resource.name) not in _MADE_BY_OTHERS:
+            found.append(_marker(How.COPY, _placed("$.metadata.annotations.*")))
         messages = [
             f"{root}{path}" for root in ("$", "$.object") for path in (".message", ".details.causes[*].message")
         ]

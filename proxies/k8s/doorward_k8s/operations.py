@@ -29,6 +29,7 @@ from doorward_k8s.facts import PORT_FORWARD, Carried, facts_of
 
 SHOWN_BYTES: Final = 16 * 1024  # of what is written, to the people who are asked, and in the record
 TEXT_CHARS: Final = 32 * 1024
+COPY_FIRST: Final = "kubectl cp asks this before it copies into a pod, to know a folder; the copy is asked for after it"
 DRY_RUNS: Final = "dryRun is said in the query and in the body, and not alike"
 
 Show = Callable[[bytes, str], bytes]
@@ -181,6 +182,8 @@ def _text(request: Request, call: Call, found: Effects, query: ExecQuery, show: 
         how = [word for word, on in (("stdin", query.stdin), ("tty", query.tty)) if on]
         place = f" in container {query.container}" if query.container else ""
         lines.append(f"runs{place}{' with ' + ' and '.join(how) if how else ''}: {_words(query.command)}")
+    if query.command[:2] == ("test", "-d"):
+        lines.append(COPY_FIRST)
     if request.body:
         lines += ["", _shown(request, show)]
     text = "\n".join(lines)

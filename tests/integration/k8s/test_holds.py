@@ -143,6 +143,8 @@ rules:
     file.write_text("kept")
     copying = k8s.start_kubectl("cp", str(file), "shop/web-0:notes.txt")
     (asking,) = k8s.waiting()  # whether there is such a folder: kubectl's own first question
+    _, card = k8s.call("GET", f"/v1/approvals/{asking['id']}", k8s.approver())
+    assert "kubectl cp asks this before it copies into a pod" in json.dumps(card)
     k8s.vote(asking["id"])
     k8s.until_recorded(EventKind.OPERATION_FINISHED, "exec shop/core/pods/exec/web-0")
     (waiting,) = k8s.waiting()

@@ -74,6 +74,15 @@ def test_a_path_of_any_spelling_keeps_base64_where_it_is_due() -> None:
     assert found == {"data": {"password": b64("[masked:secret]")}, "password": "[masked:secret]"}
 
 
+def test_a_copy_of_the_object_in_any_annotation_is_masked_where_it_is_one() -> None:
+    copy = json.dumps({"kind": "Secret", "data": {"p": b64("hunter2")}})
+    kept = {"a": "text", "b": "{no object", "c": "[1]", "d": '{"note": "x"}'}
+    document = {"metadata": {"annotations": {"kapp.k14s.io/original": "\n" + copy, **kept}}}
+    found = through(owed(hide("secrets")), document)["metadata"]["annotations"]
+    assert json.loads(found.pop("kapp.k14s.io/original"))["data"] == {"p": b64("[masked:secret]")}
+    assert found == kept
+
+
 def test_the_object_within_the_annotation_is_masked_and_stays_an_object() -> None:
     inner = json.dumps({"kind": "Secret", "data": {"p": b64("hunter2")}, "type": "Opaque"})
     found = applied(through(owed(hide("secrets")), annotated(inner + "\n")))

@@ -57,7 +57,7 @@ def test_what_is_copied_or_moved_from_a_hidden_place_is_seen(
 
 def test_what_lies_beside_a_hidden_place_may_be_copied() -> None:
     alone = paths(SECRETS, Mask("hide", ("secrets",), (), Transform.REDACT, "secret"))
-    for place in ("/metadata/annotations/mine", "/type"):
+    for place in ("/metadata/labels/mine", "/type"):
         body = json.dumps([{"op": "copy", "from": place, "path": "/metadata/annotations/x"}]).encode()
         assert not takes_hidden(body, JSON_PATCH, alone)
 
