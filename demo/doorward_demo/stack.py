@@ -75,7 +75,8 @@ resources:
     protocol: postgres
     labels: {{env: demo}}
     # The embedded PostgreSQL is built without TLS, so this has to be asked for; the gateway says so in its banner.
-    target: {{host: 127.0.0.1, port: {target_port}, database: {database}, tls: {{mode: disable}}}}
+    # Who approves also sees what the server expects of a statement: its plan, which it estimates and does not run.
+    target: {{host: 127.0.0.1, port: {target_port}, database: {database}, tls: {{mode: disable}}, previews: true}}
     accounts:
       app: {{user: app, password: {{env: SHOP_APP_PASSWORD}}}}
       reader: {{user: reader, password: {{env: SHOP_READER_PASSWORD}}}}
