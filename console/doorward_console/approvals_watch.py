@@ -56,7 +56,8 @@ Answer = tuple[str, dict[str, object] | str]
 def watch(
     *,
     gateway: Annotated[
-        list[str], typer.Option("--gateway", envvar="DOORWARD_GATEWAY", help="As elsewhere; may be repeated.")
+        list[str],
+        typer.Option("--gateway", envvar="DOORWARD_GATEWAY", help="https://host:port, or unix:/path; may be repeated."),
     ],
     sign_with: Annotated[
         Path | None, typer.Option("--sign-with", help="An SSH key to sign votes with (ssh-keygen -Y sign).")

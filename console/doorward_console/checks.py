@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from doorward_console.requests import request_reader
 from doorward_core.approvals.sshsig import parse_allowed_signers
 from doorward_core.config import Config, load_config
-from doorward_core.config_types import Strict
+from doorward_core.config_types import Strict, nearest
 from doorward_core.errors import ConfigError, RecordError
 from doorward_core.model import Operation, Resource
 from doorward_core.policy.decide import Policy
@@ -66,7 +66,8 @@ def check_config(config: Path) -> Findings:
     notes: list[str] = []
     unknown = sorted({item.protocol for item in settings.resources.values()} - set(models))
     if unknown:
-        notes.append(f"{config}: `target` was not checked: no proxy for {', '.join(unknown)} is installed here")
+        near = nearest(unknown[0], models)
+        notes.append(f"{config}: `target` was not checked: no proxy for {', '.join(unknown)} is installed here{near}")
     try:
         load_policy(settings.policy)
     except ConfigError as error:

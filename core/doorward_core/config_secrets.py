@@ -35,7 +35,7 @@ class SecretSource(Strict):
         if sum(item is not None for item in (self.env, self.file, self.exec)) != 1:
             raise fault("exactly one of `env`, `file` and `exec` says where the secret is")
         if self.env is not None and not _VARIABLE.match(self.env):
-            raise fault("`env` names an environment variable")
+            raise fault("`env` names an environment variable: letters, digits and `_` alone, no `$`")
         if self.exec is not None and (not self.exec or not self.exec[0]):
             raise fault("`exec` needs a program, and its arguments one by one: `[vault, read, ...]`")
         if self.ttl is not None and self.env is not None:

@@ -31,6 +31,10 @@ _UNITS_S: Mapping[str, float] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 8
 _UNITS_BYTES: Mapping[str, int] = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 _AMOUNT = re.compile(r"([0-9]{1,9})([a-zA-Z]{1,3})\Z")
 _MAX_SHOWN = 60
+_A_SLIP = 0.7
+"""How alike a word and a choice are if one was meant as the other: `select` and `execute` are not (0.62)."""
+_MAX_KEYS_NAMED = 8
+"""Of a model whose keys are named where something else stands; more are for the documents to say."""
 
 
 class Strict(BaseModel):
@@ -214,16 +218,25 @@ def _translate(document: Document, at: KeyPath, model: type[BaseModel], item: Er
     elif kind in {"literal_error", "enum"}:
         choices = str(context.get("expected", "")).replace("'", "`")
         # Only what is close to a choice is repeated, in the shape of that choice.
-        close = difflib.get_close_matches(str(item["input"])[:_MAX_SHOWN], re.findall("`([^`]*)`", choices), n=1)
+        named = re.findall("`([^`]*)`", choices)
+        close = difflib.get_close_matches(str(item["input"])[:_MAX_SHOWN], named, n=1, cutoff=_A_SLIP)
         message = f"expected {choices}, found {found}" + (f"; did you mean `{close[0]}`?" if close else "")
     elif kind in _EXPECTED:
-        message = f"expected {_EXPECTED[kind]}, found {found}"
+        message = f"expected {_EXPECTED[kind]}, found {found}{_instead(model, item)}"
     elif kind == "doorward":
         message = item["msg"]
     else:
         message = item["msg"].replace("Input should be", "must be")
         message = message[:1].lower() + message[1:]
     return document.problem(path, message)
+
+
+def _instead(model: type[BaseModel], item: ErrorDetails) -> str:
+    """What to write, where something of the wrong form stands; of the value itself nothing is repeated."""
+    if _EXPECTED[item["type"]] == "a list" and isinstance(item["input"], str):
+        return ": put `[` and `]` around it"
+    known = _keys_at(model, item["loc"]) if _EXPECTED[item["type"]] == "keys with values" else ()
+    return f"; its keys: {', '.join(known)}" if 0 < len(known) <= _MAX_KEYS_NAMED else ""
 
 
 _EXPECTED: Mapping[str, str] = {

@@ -35,6 +35,22 @@ MAX_KEY_SHOWN = 80
 MAX_DECEIVING = 20
 """Such faults told; the rest are like them."""
 
+_AT_PROBLEM: Mapping[str, str] = {
+    "mapping values are not allowed": "is this line indented like its neighbours, and text with `: ` in it in quotes?",
+    "expected <block end>": "is this line indented like its neighbours?",
+    "character '\\t'": "indent with blanks, not with tabs",
+    "cannot start any token": "put text that begins with such a character in quotes",
+    "alphabetic or numeric character": "put text that begins with `*` or `&` in quotes",
+}
+_AT_BEGINNING: Mapping[str, str] = {
+    "could not find expected ':'": "this line has a key without its `: `, or is not indented",
+    "expected ',' or": "a bracket that opens here is not closed, or a comma is missing",
+    "found unexpected end of stream": "a quote that opens here is not closed",
+}
+"""By words of the parser's, which are about grammars: what most often has to be done, at the place that it names.
+
+The second ones are found late, and have to be mended where it began to read.
+"""
 _DECEIVING = re.compile("\r(?!\n)|[\x85\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})\Z")
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})\.[0-9]{1,17}\Z")
@@ -107,15 +123,22 @@ def read_document(text: str, name: str) -> Document:
             if not reader.take(event):
                 break
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = reader.path if reader.open else ()
-        message = f"not valid YAML: {error.problem or error.context}"
-        document.problems.append(Problem(mark.line + 1 if mark else 1, where, message))
+        document.problems.append(_not_yaml(error, tuple(step for step in reader.path if step != "")))
     except yaml.YAMLError as error:
         # ReaderError: a character that YAML does not allow; its message names position and character, not content.
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         document.problems.append(Problem(line, (), f"not valid YAML: {getattr(error, 'reason', 'unreadable')}"))
     return document
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, path: KeyPath) -> Problem:
+    """What the parser stumbled on, and what most often has to be done about it."""
+    message = str(error.problem or error.context)
+    late = next((said for words, said in _AT_BEGINNING.items() if words in message), None)
+    said = late or next((said for words, said in _AT_PROBLEM.items() if words in message), None)
+    marks = (error.context_mark, error.problem_mark) if late else (error.problem_mark, error.context_mark)
+    line = next((mark.line + 1 for mark in marks if mark is not None), 1)
+    return Problem(line, path, f"not valid YAML: {said} ({message})" if said else f"not valid YAML: {message}")
 
 
 def _shown_as_it_is(document: Document, text: str) -> str:

@@ -7,13 +7,16 @@ What it will not do: refuse a policy; every remark may be wrong.
 Invariants: pure; the same policy and resources give the same remarks in the same order.
 """
 
+import re
 from collections.abc import Mapping
 
 from doorward_core.config_types import nearest
 from doorward_core.model import Action, Effect, Resource
-from doorward_core.policy.compile import CompiledMask, CompiledRule, WhereTest
+from doorward_core.policy.compile import RELATION, CompiledMask, CompiledRule, WhereTest
 from doorward_core.policy.decide import Policy
+from doorward_core.policy.glob import Names
 
+_QUOTED = re.compile('"[^"]*"')
 _OPAQUE = frozenset({Action.UNKNOWN, Action.EXECUTE})
 """Through these a target can be reached without being named."""
 
@@ -39,7 +42,7 @@ def unprovable(policy: Policy, kinds: frozenset[str]) -> tuple[str, ...]:
 
 
 def _about_rule(rule: CompiledRule, policy: Policy, resources: Mapping[str, Resource], now: int) -> list[str]:
-    found = _about_nothing(rule, resources)
+    found = _about_nothing(rule, resources) + _too_short((rule.kinds or {}).get(RELATION), rule.columns)
     if rule.until_unix_ns is not None and rule.until_unix_ns <= now:
         found.append("has ended (`until`) and does nothing any more")
     if rule.limit is not None:
@@ -73,6 +76,17 @@ def _about_nothing(rule: CompiledRule | CompiledMask, resources: Mapping[str, Re
     return [] if rule.where.protocols is not None else ["is about no configured resource"]
 
 
+def _too_short(tables: Names | None, columns: Names | None) -> list[str]:
+    """A name without its schema is met by nothing: a block or a mask of it is none."""
+    asked = ((tables, 1, "schema.table"), (columns, 2, "schema.table.column"))
+    return [
+        f"`{name}` matches nothing: names are `{parts}`, as `public.{name}` or `*.{name}`"
+        for names, dots, parts in asked
+        for name in (sorted(names.exact | names.without_exact) if names is not None else ())
+        if _QUOTED.sub("", name).count(".") < dots
+    ]
+
+
 def _opens_around(rule: CompiledRule, block: CompiledRule, resources: Mapping[str, Resource]) -> bool:
     """Whether a rule lets through, on a resource of the block's, what could reach the blocked thing unnamed."""
     if rule.effect is not Effect.PERMIT or not rule.blanket or not _OPAQUE & rule.actions:
@@ -99,7 +113,7 @@ def _everywhere(where: WhereTest) -> bool:
 
 
 def _about_mask(mask: CompiledMask, resources: Mapping[str, Resource]) -> list[str]:
-    found = _about_nothing(mask, resources)
+    found = _about_nothing(mask, resources) + _too_short(None, mask.columns)
     if mask.columns is not None and mask.equality.effect is Effect.PERMIT and mask.limit_count is None:
         found.append("lets masked columns be compared with constants without `limit`: values can be found by guessing")
     if mask.columns is not None and mask.other.effect is Effect.PERMIT:

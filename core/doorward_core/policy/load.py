@@ -100,7 +100,8 @@ class _Loading:
         document = read_document(text, name)
         if document.data is None and not document.problems:
             document.data = {}
-        content, problems = validate(PolicyFile, document)
+        unread = document.data is None  # nothing could be read, so nothing can be said of what it holds
+        content, problems = (None, []) if unread else validate(PolicyFile, document)
         self.open.append(name)
         included, more = self._includes(document)
         faults = document.problems + problems + more

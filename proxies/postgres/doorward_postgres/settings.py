@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from doorward_core.config import Port
-from doorward_core.config_types import FilePath, NotEmptyText, Seconds, Strict, fault
+from doorward_core.config_types import ExistingFile, NotEmptyText, Seconds, Strict, fault
 from doorward_postgres.upstream import Target, TlsMode
 
 
@@ -13,7 +13,7 @@ class TargetTls(Strict):
     """How the connection to the target is protected: verified against the name that is dialled, or not at all."""
 
     mode: Annotated[TlsMode, Field(strict=False)] = TlsMode.VERIFY_FULL
-    ca: FilePath | None = None
+    ca: ExistingFile | None = None
     server_name: str = ""
 
     @model_validator(mode="after")

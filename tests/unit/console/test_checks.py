@@ -42,6 +42,13 @@ def test_targets_that_no_installed_proxy_knows_are_said_not_to_be_checked(config
     assert any("not checked" in remark for remark in check_config(config).remarks)
 
 
+def test_a_protocol_that_is_misspelt_is_told_with_the_nearest(config):
+    config.write_text(config.read_text().replace("protocol: postgres\n", "protocol: postgresql\n"))
+    assert any(
+        "postgresql is installed here; did you mean `postgres`?" in item for item in check_config(config).remarks
+    )
+
+
 def test_models_of_targets_come_from_the_proxies_that_are_installed():
     assert all(isinstance(name, str) for name in target_models())
 

@@ -122,10 +122,11 @@ def test_an_unknown_key_is_told_with_the_nearest_at_any_depth():
 def test_what_was_found_is_told_by_kind_and_never_shown():
     _, problems = read("inner: hunter2\nseveral: {hunter2: 1}\nnamed: [hunter2]\n")
     assert problems == [
-        "f.yaml:1: inner: expected keys with values, found text",
+        "f.yaml:1: inner: expected keys with values, found text; its keys: size, names",
         "f.yaml:2: several: expected a list, found keys with values",
         "f.yaml:3: named: expected keys with values, found a list",
     ]
+    assert read("several: hunter2")[1] == ["f.yaml:1: several: expected a list, found text: put `[` and `]` around it"]
     assert "found true or false" in read("inner: {names: [true]}")[1][0]
     assert "found nothing" in read("inner: {names: [~]}")[1][0]
 

@@ -103,6 +103,24 @@ def test_what_is_not_plain_is_refused_in_words(text, said):
     assert any(said in problem for problem in problems(text)), problems(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a:\n  b: 1\n   c: 2\n", "f.yaml:3: a: not valid YAML: is this line indented like its neighbours"),
+        ("a:\n  - b\n c: 1\n", "f.yaml:3: not valid YAML: is this line indented like its neighbours"),
+        ("a:\n\tb: 1\n", "f.yaml:2: a: not valid YAML: indent with blanks, not with tabs"),
+        ("a: [*]\n", "f.yaml:1: a[0]: not valid YAML: put text that begins with `*` or `&` in quotes"),
+        ("a: @x\n", "f.yaml:1: a: not valid YAML: put text that begins with such a character in quotes"),
+        ("a: 1\nb 2\nc: 3\n", "f.yaml:2: not valid YAML: this line has a key without its `: `"),
+        ("a: {b: 1\n\nc: 2\n", "f.yaml:1: a: not valid YAML: a bracket that opens here is not closed"),
+        ("a: 'x\n\n", "f.yaml:1: a: not valid YAML: a quote that opens here is not closed"),
+    ],
+)
+def test_what_is_no_yaml_is_told_where_it_has_to_be_mended_and_how(text, said):
+    (found,) = problems(text)
+    assert found.startswith(said)
+
+
 @pytest.mark.parametrize("char", ["\u2028", "\u2029", "\x85", "\r", "\u202e", "\u2066"])
 def test_a_file_that_reads_otherwise_than_it_looks_is_refused(char):
     text = f"a: 1 # harm{char}less\nb: *x\n"

@@ -91,6 +91,7 @@ def test_an_operator_is_told_of_a_leg_that_crosses_a_network_unprotected(load, t
         ("{host: db, database: shop, tls: {mode: prefer}}", "mode"),
         ("{host: db, database: shop, tls: {mode: disable, ca: ca.pem}}", "have no meaning"),
         ("{host: db, database: shop, tls: {mode: disable, server_name: x}}", "have no meaning"),
+        ("{host: db, database: shop, tls: {ca: nowhere.pem}}", "there is no such file"),
         ("{host: db, database: shop, sslmode: require}", "sslmode"),
         ("{host: db, database: shop, connect_timeout: soon}", "connect_timeout"),
         ("{host: db, database: shop, previews: 3s}", "previews"),

@@ -30,6 +30,18 @@ RESOURCES = {"app-db": Resource("app-db", "postgres")}
             "a: has `limit`, which only files over SFTP are kept to",
         ),
         ("masks: [{id: m, resource: app, columns: ['*.a']}]", "`app`"),
+        (
+            "rules: [{id: a, effect: block, resource: app-db, do: [write], tables: [public.a, '*', loan]}]",
+            "a: `loan` matches nothing: names are `schema.table`, as `public.loan` or `*.loan`",
+        ),
+        (
+            "rules: [{id: a, effect: block, resource: app-db, do: [read], tables: ['public.*', '!\"odd.name\"']}]",
+            'a: `"odd.name"` matches nothing',
+        ),
+        (
+            "masks: [{id: m, resource: app-db, columns: [customer.email], with: redact}]",
+            "m: `customer.email` matches nothing: names are `schema.table.column`, as `public.customer.email`",
+        ),
     ],
 )
 def test_what_may_not_have_been_meant_is_remarked(text, said):

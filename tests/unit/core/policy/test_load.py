@@ -52,6 +52,16 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_of_lines():
     assert "did you mean `rules`?" in found[8]
 
 
+def test_of_a_file_that_cannot_be_read_that_alone_is_told():
+    (found,) = faults("rules: [*]\n")
+    assert found.startswith("p.yaml:1: rules[0]: not valid YAML: put text that begins with `*` or `&` in quotes")
+
+
+def test_a_word_that_is_no_slip_of_an_action_is_not_taken_for_one():
+    (found,) = faults(rules("{id: a, effect: allow, resource: x, do: [select]}"))
+    assert found.endswith("`forward` or `unknown`, found text")
+
+
 def test_an_id_stands_once_over_rules_masks_and_includes():
     text = (
         "include: [b.yaml]\n"
