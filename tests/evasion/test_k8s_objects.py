@@ -171,6 +171,19 @@ def test_k_06_a_copy_that_a_tool_keeps_in_an_annotation_is_hidden_too(cluster: C
         cluster.remove("secrets", "copied")
 
 
+@pytest.mark.parametrize(("resource", "times"), [("configmaps", 0), ("configmaps", 1), ("secrets", 1), ("secrets", 2)])
+def test_k_06_a_detector_looks_into_a_value_that_is_encoded_once_more(resource: str, times: int) -> None:
+    value = b"ada@example.com"
+    for _ in range(times):
+        value = base64.b64encode(value)
+    only = ObjectMasks((Mask("find", (), ("email",), Transform.REDACT, "email"),), b"k" * 32).of(Resource("", resource))
+    out = json.loads(only.masked_object(json.dumps({"data": {"mail": value.decode(), "word": "settings"}}).encode()))
+    told = out["data"]["mail"].encode()
+    for _ in range(times):
+        told = base64.b64decode(told, validate=True)
+    assert (told, out["data"]["word"]) == (b"[masked:email]", "settings")
+
+
 def test_k_06_an_error_does_not_repeat_what_was_sent(cluster: Cluster) -> None:
     bad = {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "bad"}, "data": {"a": VALUE + "!"}}
     out = Through(cluster, SECRETS)("POST", SECRET, bad, content_type="application/json")

@@ -29,6 +29,8 @@ from doorward_k8s.object_paths import How, ObjectPaths, Treated
 _MAX_WITHIN: Final = 2  # an object within an object's annotation, and once more; nobody means more
 _QUOTE: Final = 0x22
 _BRACE: Final = b"{"
+# Short words are base64, too: what a detector could find is longer.
+_BASE64: Final = re.compile(rb"(?:[A-Za-z0-9+/]{4}){2,}(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
 _LEAD: Final = 8  # what stands before the brace of an object as text: a quote, and perhaps an escaped line end
 _NULL: Final = b"null"
 # The API server's validation puts the value behind these words, and its decoder what stood around an error. Where it
@@ -72,6 +74,9 @@ class ObjectMasker(JsonMasker):
                 shown = self._within(raw, perhaps=True) if _BRACE in raw[:_LEAD] else self._looked_at(raw)
             case How.BASE64:
                 shown = self._seen_into(raw)
+            case How.TEXT:
+                shown = self._looked_at(raw)
+                shown = self._seen_into(raw) if shown == raw and _BASE64.fullmatch(raw[1:-1]) else shown
             case How.MESSAGE:
                 shown = self._told(raw)
             case How.KEPT:
@@ -111,10 +116,18 @@ class ObjectMasker(JsonMasker):
             value = base64.b64decode(text_of(raw), validate=True)
         except (binascii.Error, ValueError):
             return self._looked_at(raw)
-        shown, labels = self._detectors.mask(value, key=self._key)
+        shown, labels = self._found(self._detectors, value)
         for label in labels:
             self._count(label)
         return string_of(base64.b64encode(shown).decode()) if labels else raw
+
+    def _found(self, detectors: Detectors, value: bytes) -> tuple[bytes, tuple[str, ...]]:
+        """A value with what detectors find in it replaced; what is base64 once more is looked into, once."""
+        shown, labels = detectors.mask(value, key=self._key)
+        if not labels and _BASE64.fullmatch(value):
+            inner, found = detectors.mask(base64.b64decode(value + b"=" * (-len(value) % 4)), key=self._key)
+            return (base64.b64encode(inner), tuple(found)) if found else (value, ())
+        return shown, tuple(labels)
 
     def _within(self, raw: bytes, *, perhaps: bool = False) -> bytes:
         """The same object as text: masked as the object is. Hidden whole where it is none, unless `perhaps`."""

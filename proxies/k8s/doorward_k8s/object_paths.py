@@ -83,6 +83,8 @@ class How(StrEnum):
     """A mask hides it, and base64 has to stand in its place."""
     BASE64 = "base64"
     """Base64: detectors look at what it says."""
+    TEXT = "text"
+    """Somebody's text, which may be base64 all the same: detectors look at both."""
     OBJECT = "object"
     """The same object once more, as text."""
     COPY = "copy"
@@ -230,8 +232,8 @@ class ObjectPaths(Paths):
         if owed is not None:
             how = How.ENCODED if How.BASE64 in marked else How.VALUE
             return Treated(owed.rule, (), (), owed.transform, owed.label, owed.strict, how)
-        for how in (How.OBJECT, How.COPY, How.MESSAGE, How.KEPT, How.BASE64):
-            if how in marked and (how is not How.BASE64 or self._detecting):
+        for how in (How.OBJECT, How.COPY, How.MESSAGE, How.KEPT, How.BASE64, How.TEXT):
+            if how in marked and (how not in {How.BASE64, How.TEXT} or self._detecting):
                 return _marker(how, ())
         return None
 
@@ -247,6 +249,7 @@ def _markers(resource: Resource, *, owed: bool, detecting: bool) -> list[Treated
         found.append(_marker(How.BASE64, _placed("$.data.*")))
     if resource.name == "configmaps":
         found.append(_marker(How.BASE64, _placed("$.binaryData.*")))
+        found.append(_marker(How.TEXT, _placed("$.data.*")))
     if owed:
         if (resource.group, resource.name) not in _MADE_BY_OTHERS:
             found.append(_marker(How.COPY, _placed("$.metadata.annotations.*")))
