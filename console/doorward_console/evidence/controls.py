@@ -41,7 +41,7 @@ WORDS: Final = {
     "operations.unread": "operations that could not be read whole, and were decided on as unknown",
     "operations.unseen": "operations with input that streamed in later and was not decided on",
     "operations.changing": "permitted operations that change or execute something",
-    "operations.unasked": "of these, operations that no rule held for approval",
+    "operations.unasked": "of these, operations that ran, or were only prepared, without an approval",
     "operations.privileged": "permitted operations that define or administer something",
     "operations.transfers": "permitted transfers and forwards",
     "operations.finished": "operations ended",
