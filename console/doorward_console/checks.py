@@ -16,7 +16,7 @@ from doorward_core.config_types import Strict, nearest
 from doorward_core.errors import ConfigError, RecordError
 from doorward_core.model import Operation, Resource
 from doorward_core.policy.decide import Policy
-from doorward_core.policy.lint import remarks
+from doorward_core.policy.lint import remarks, unmet
 from doorward_core.policy.load import load_policy
 from doorward_core.policy.test_cases import CaseResult, ReadSql, parse_cases, run_cases
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 TARGETS = "doorward.targets"
 """The entry-point group under which an installed proxy names, by protocol, the model of its targets."""
+
+WITH_CATALOGUE = frozenset({"postgres"})
+"""The protocols whose targets can be asked what they have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,45 @@ def load(policy: Path | None, config: Path | None) -> tuple[Policy, Config | Non
     return (loaded.observing(settings.observing()) if settings is not None else loaded), settings
 
 
-def check_policy(policy: Path | None, config: Path | None, now_unix_ns: int) -> Findings:
-    """A policy's faults, and what its author may not have meant."""
+def check_policy(policy: Path | None, config: Path | None, now_unix_ns: int, *, ask: bool = False) -> Findings:
+    """A policy's faults, and what its author may not have meant; `ask` compares its names with those of the targets."""
     try:
         loaded, settings = load(policy, config)
     except ConfigError as error:
         return Findings(error.problems)
     resources = settings.nouns() if settings is not None else {}
-    return Findings(remarks=remarks(loaded, resources, now_unix_ns))
+    found = remarks(loaded, resources, now_unix_ns)
+    if not ask:
+        return Findings(remarks=found)
+    if settings is None or config is None:
+        return Findings(("the targets are asked for their names as a configuration says: give --config",))
+    try:
+        return Findings(remarks=found + _names_not_there(loaded, settings, config.parent))
+    except ConfigError as error:
+        return Findings(error.problems, found)
+
+
+def _names_not_there(policy: Policy, config: Config, folder: Path) -> tuple[str, ...]:
+    """Tables and columns that a policy names and no target has. Raises ConfigError."""
+    found: tuple[str, ...] = ()
+    for name, resource in config.nouns().items():
+        if resource.protocol in WITH_CATALOGUE:
+            catalogue = _catalogue(name, config, folder)
+            tables = frozenset(relation.qualified for relation in catalogue.relations)
+            columns = frozenset(
+                f"{relation.qualified}.{column.name}" for relation in catalogue.relations for column in relation.columns
+            )
+            found += unmet(policy, resource, tables, columns)
+    return found
+
+
+def _catalogue(name: str, config: Config, folder: Path) -> "Catalog":
+    from doorward_console.catalogue import NoCatalogue, read_catalogue  # noqa: PLC0415 - a driver, loaded where used
+
+    try:
+        return read_catalogue(config.resources[name], folder)
+    except NoCatalogue as error:
+        raise ConfigError((f"{name}: {error}",)) from error
 
 
 def check_config(config: Path) -> Findings:
@@ -115,7 +149,6 @@ def run_policy_tests(
 
 
 def _reader(policy: Policy, config: Config, folder: Path) -> ReadSql:
-    from doorward_console.catalogue import NoCatalogue, read_catalogue  # noqa: PLC0415 - a driver, loaded where used
     from doorward_console.reading import read_sql  # noqa: PLC0415 - the grammar takes a while to load
 
     catalogues: dict[str, Catalog] = {}
@@ -125,10 +158,7 @@ def _reader(policy: Policy, config: Config, folder: Path) -> ReadSql:
         if resource.name not in config.resources:
             raise ConfigError((f"a case asks with SQL on {resource.name}, which the configuration does not have",))
         if resource.name not in catalogues:
-            try:
-                catalogues[resource.name] = read_catalogue(config.resources[resource.name], folder)
-            except NoCatalogue as error:
-                raise ConfigError((f"{resource.name}: {error}",)) from error
+            catalogues[resource.name] = _catalogue(resource.name, config, folder)
         return read_sql(text, catalogues[resource.name], masks)
 
     return read

@@ -57,12 +57,15 @@ def check(
     policy: Annotated[Path | None, typer.Argument(help="The policy; else that of --config.", dir_okay=False)] = None,
     *,
     config: ConfigOption = None,
+    names: Annotated[
+        bool, typer.Option("--names", help="Ask the targets: are the tables and columns that it names there?")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Name every fault. Also what the author may not have meant; status 1 if there is a fault."""
     from doorward_console.checks import check_policy  # noqa: PLC0415 - pydantic takes a while to load
 
-    found = check_policy(policy, config, time.time_ns())
+    found = check_policy(policy, config, time.time_ns(), ask=names)
     _report(found.faults, found.remarks, as_json=as_json)
 
 

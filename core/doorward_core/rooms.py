@@ -93,7 +93,7 @@ async def opened(
 
     `certificates` says that the protocol has SSH certificates: their authorities are made on first start.
     """
-    config.record.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_keys_folder(config.record.keys)
     signers = authorities(config.record.keys) if certificates else None
     log = await _open_log(config, background)
     try:
@@ -130,6 +130,13 @@ async def _recover(log: Log) -> None:
             await trio.sleep(RECOVER_S)
         else:
             logger.info("log.recovered")
+
+
+def _make_keys_folder(keys: Path) -> None:
+    try:
+        keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError((f"record.keys: {keys}: the folder cannot be made: {error.strerror}",)) from None
 
 
 async def _open_log(config: Config, background: trio.Nursery) -> Log:

@@ -118,6 +118,14 @@ def test_a_log_that_cannot_be_written_is_no_gateway(folder):
     assert not list(folder.glob("*.sock"))
 
 
+def test_keys_that_have_nowhere_to_lie_are_no_gateway(folder):
+    (folder / "keys").write_text("a file stands where the folder should be")
+    done = run("--config", str(folder / "gateway.yaml"))
+    assert done.returncode == 2
+    assert "keys: the folder cannot be made: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_key_that_was_cut_is_not_used(folder):
     (folder / "keys").mkdir()
     (folder / "keys" / "binding.key").write_bytes(b"short")

@@ -7,6 +7,7 @@ What it will not do: refuse a policy; every remark may be wrong.
 Invariants: pure; the same policy and resources give the same remarks in the same order.
 """
 
+import difflib
 import re
 from collections.abc import Mapping
 
@@ -14,9 +15,10 @@ from doorward_core.config_types import nearest
 from doorward_core.model import Action, Effect, Resource
 from doorward_core.policy.compile import RELATION, CompiledMask, CompiledRule, WhereTest
 from doorward_core.policy.decide import Policy
-from doorward_core.policy.glob import Names
+from doorward_core.policy.glob import Names, compile_names
 
 _QUOTED = re.compile('"[^"]*"')
+_OF_THE_SERVER = ("pg_catalog.", "information_schema.", "pg_toast.")
 _OPAQUE = frozenset({Action.UNKNOWN, Action.EXECUTE})
 """Through these a target can be reached without being named."""
 
@@ -29,6 +31,28 @@ def remarks(policy: Policy, resources: Mapping[str, Resource], now_unix_ns: int 
     for mask in policy.mask_rules:
         found += [f"{mask.source}: {mask.mask.rule}: {text}" for text in _about_mask(mask, resources)]
     return tuple(found)
+
+
+def unmet(policy: Policy, resource: Resource, tables: frozenset[str], columns: frozenset[str]) -> tuple[str, ...]:
+    """Names of tables and columns, in rules and masks about a resource, that nothing there has: most often misspelt.
+
+    A server's own relations are left out: which of them there are depends on its version.
+    """
+    asked = [(rule.source, rule.id, rule.where, (rule.kinds or {}).get(RELATION), tables) for rule in policy.rules]
+    asked += [(rule.source, rule.id, rule.where, rule.columns, columns) for rule in policy.rules]
+    asked += [(mask.source, mask.mask.rule, mask.where, mask.columns, columns) for mask in policy.mask_rules]
+    return tuple(
+        f"{source}: {name}: `{pattern}` is not in {resource.name}{_like(pattern, there)}"
+        for source, name, where, names, there in asked
+        if names is not None and where.match(resource)
+        for pattern in names.positive
+        if not pattern.startswith(_OF_THE_SERVER) and not compile_names([pattern]).any(there)
+    )
+
+
+def _like(pattern: str, there: frozenset[str]) -> str:
+    close = difflib.get_close_matches(pattern, sorted(there), n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""
 
 
 def unprovable(policy: Policy, kinds: frozenset[str]) -> tuple[str, ...]:

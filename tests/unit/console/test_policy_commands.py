@@ -63,6 +63,26 @@ def test_a_target_that_is_not_there_ends_with_2_and_a_way_out(run, config):
 
 
 @pytest.mark.need_embedded_postgres
+def test_names_are_compared_with_those_of_the_target(run, live_config):
+    policy = live_config.parent / "policy.yaml"
+    reach = ("policy", "check", "--names", "--config", live_config)
+    assert "is not in" not in run(*reach).output
+    policy.write_text(
+        policy.read_text() + "  - {id: slip, resource: shop, columns: [public.customer.emial], with: redact}\n"
+    )
+    done = run(*reach)
+    assert done.exit_code == 0
+    assert "slip: `public.customer.emial` is not in shop; did you mean `public.customer.email`?" in done.output
+
+
+def test_names_are_only_compared_where_a_configuration_says_with_what(run, config):
+    done = run("policy", "check", config.parent / "policy.yaml", "--names")
+    assert (done.exit_code, "give --config" in done.output) == (1, True)
+    gone = run("policy", "check", "--config", config, "--names")
+    assert (gone.exit_code, "shop: the target's catalogue cannot be read" in gone.output) == (1, True)
+
+
+@pytest.mark.need_embedded_postgres
 def test_sql_is_explained_against_the_real_catalogue(run, live_config):
     reach = ("policy", "explain", "--config", live_config, "--resource", "shop", "-g", "crew-analysts", "--sql")
     assert run(*reach, "SELECT count(*) FROM customer").output.startswith("allow")

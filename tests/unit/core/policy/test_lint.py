@@ -1,7 +1,7 @@
 import pytest
 
 from doorward_core.model import Resource
-from doorward_core.policy.lint import remarks, unprovable
+from doorward_core.policy.lint import remarks, unmet, unprovable
 from doorward_core.policy.load import parse_policy
 
 RESOURCES = {"app-db": Resource("app-db", "postgres")}
@@ -47,6 +47,25 @@ RESOURCES = {"app-db": Resource("app-db", "postgres")}
 def test_what_may_not_have_been_meant_is_remarked(text, said):
     found = remarks(parse_policy(text, "policy.yaml"), RESOURCES, 10**18)
     assert any(said in item for item in found), found
+
+
+def test_names_that_a_target_does_not_have_are_remarked_with_the_nearest():
+    text = """rules:
+- {id: a, effect: block, resource: app-db, do: [write], tables: [public.laon, 'public.*', 'old.*', pg_catalog.pg_new]}
+- {id: b, effect: block, resource: other, do: [write], tables: [public.laon]}
+- {id: c, effect: allow, resource: app-db, do: [read], columns: [public.loan.id, public.loan.du]}
+masks:
+- {id: m, resource: app-db, columns: [public.reader.emial, '*.email', '*.iban']}
+- {id: n, resource: app-db, detect: [email]}"""
+    columns = frozenset({"public.loan.id", "public.loan.due", "public.reader.email"})
+    policy = parse_policy(text, "policy.yaml")
+    assert unmet(policy, RESOURCES["app-db"], frozenset({"public.loan", "public.reader"}), columns) == (
+        "policy.yaml:2: a: `public.laon` is not in app-db; did you mean `public.loan`?",
+        "policy.yaml:2: a: `old.*` is not in app-db",
+        "policy.yaml:4: c: `public.loan.du` is not in app-db; did you mean `public.loan.due`?",
+        "policy.yaml:6: m: `public.reader.emial` is not in app-db; did you mean `public.reader.email`?",
+        "policy.yaml:6: m: `*.iban` is not in app-db",
+    )
 
 
 def test_a_plain_policy_has_no_remarks():
