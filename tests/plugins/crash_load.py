@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 
+from doorward_core.errors import RecordError
 from doorward_core.record.reader import LogReader
 from doorward_core.record.verify import verify
 
@@ -36,6 +37,14 @@ def writer_of(pid):
                         return int(child)
         time.sleep(0.01)
     raise AssertionError("the gateway has no writer")
+
+
+def succeeded(gateway, writer):
+    """Wait until another writer has taken its place; that the gateway is not ready meanwhile may be too short to see."""
+    end = time.monotonic() + GIVE_UP_S
+    while writer_of(gateway.process.pid) == writer:
+        assert time.monotonic() < end, gateway.said()[-2000:]
+        time.sleep(0.01)
 
 
 class Load:
@@ -184,6 +193,14 @@ class Ledger:
         assert report.ok, report.problems
         assert report.size >= self.size
         self.size, self.checkpoint = report.size, kept
+
+    def resting(self):
+        """Whether the last thing on record is that a session is over, and a checkpoint covers it."""
+        try:
+            last = list(LogReader(self.gateway.log).entries(self._from))[-1:]
+        except (RecordError, OSError):  # it is being written to
+            return False
+        return any(one.kind == "session.closed" and one.protected for one in last)
 
     def kinds(self):
         return [entry.kind for entry in LogReader(self.gateway.log).entries()]
