@@ -73,7 +73,13 @@ def test_every_action_is_described():
     assert {str(action) for action in Action} <= rows
 
 
-@pytest.mark.parametrize("name", sorted(Limits.model_fields))
+def test_a_limit_that_follows_another_is_described_as_the_share_that_it_is():
+    (shown,) = re.findall(r"^\| `sessions_per_identity` \|[^|]*\| ([^|]+) \|$", CONFIG, re.MULTILINE)
+    assert shown == "half of `connections`"
+    assert Limits(connections=80).each_identity == 40
+
+
+@pytest.mark.parametrize("name", sorted(Limits.model_fields.keys() - {"sessions_per_identity"}))
 def test_every_default_limit_is_the_one_described(name):
     value = getattr(Limits(), name)
     (shown,) = re.findall(rf"^\| `{name}` \|[^|]*\| (\S+) \|$", CONFIG, re.MULTILINE)
