@@ -98,6 +98,7 @@ def check(root: Path, acknowledged: int, faults: Faults) -> None:
 )
 def test_l_06_a_fault_at_every_step(tmp_path, monkeypatch, code, lose):
     monkeypatch.setattr("doorward_core.record.engine.SEGMENT_BYTES", 40_000)
+    monkeypatch.setattr("doorward_core.record.settle.STEP", 1)  # the most that can come between two files
     faults = Faults(monkeypatch, code, lose=lose)
     fail_at = 1
     while one(tmp_path / str(fail_at), faults, fail_at):

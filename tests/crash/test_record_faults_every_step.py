@@ -134,7 +134,8 @@ class Splitting(Faults):
         shutil.copytree(here, there, copy_function=copied)
         for opened in list(Path("/proc/self/fd").iterdir()):
             self.point(int(opened.name), here, there)
-        self.synced = {Path(str(path).replace(str(here), str(there), 1)): size for path, size in self.synced.items()}
+        self.synced = {there / path.relative_to(here): size for path, size in self.synced.items()}
+        self.named = {there / path.relative_to(here) for path in self.named if path.is_relative_to(here)}
         os.chdir(there)
 
     def point(self, descriptor: int, here: Path, there: Path) -> None:

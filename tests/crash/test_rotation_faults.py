@@ -66,6 +66,7 @@ def test_a_fault_at_every_step_of_a_change_of_keys(tmp_path, monkeypatch, code, 
         root = tmp_path / str(fail_at)
         shutil.copytree(tmp_path / "start", root)
         faults.synced = {path: path.stat().st_size for path in root.rglob("*") if path.is_file()}
+        faults.named = set(root.rglob("*"))
         old, kept = (root / "keys" / "s.vkey").read_text().strip(), (root / "log" / "checkpoint").read_bytes()
         faults.count, faults.fail_at, faults.fired = 0, fail_at, False
         try:

@@ -10,7 +10,8 @@ class Faults:
     """Counts calls of the system and makes the n-th one fail.
 
     A failing write has put half of its bytes down, as a full disk does.
-    With `lose` the bytes of a file that no flush has covered are gone after the fault, as after a loss of power.
+    With `lose` the bytes of a file that no flush has covered are gone after the fault, as after a loss of power; so is,
+    of tiles, bundles and segments, a name that no flush of its folder has covered.
     """
 
     def __init__(self, monkeypatch, code: int, *, lose: bool = False) -> None:
@@ -20,6 +21,7 @@ class Faults:
         self.code = code
         self.lose = lose
         self.synced: dict[Path, int] = {}
+        self.named: set[Path] = set()  # files and folders whose name a flush of their folder has covered
         self.real = {name: getattr(os, name) for name in ("write", "fsync", "fdatasync", "open", "ftruncate")}
         for name in ("write", "fsync", "fdatasync", "open"):
             monkeypatch.setattr(os, name, self.wrap(name))
@@ -28,6 +30,8 @@ class Faults:
         def replaced(path, target):
             self.step()
             self.synced[Path(target).absolute()] = self.synced.pop(path.absolute(), 0)
+            if not Path(target).exists():  # else a name that was there stays, for the old or the new content
+                self.named.discard(Path(target).absolute())
             return replace(path, target)
 
         monkeypatch.setattr(Path, "replace", replaced)
@@ -54,6 +58,8 @@ class Faults:
                 path = Path(f"/proc/self/fd/{first}").readlink()
                 if path.is_file():
                     self.synced[path] = path.stat().st_size
+                else:
+                    self.named |= set(path.iterdir())
             return result
 
         return call
@@ -62,8 +68,16 @@ class Faults:
         """The machine is back."""
         self.fail_at, self.fired = -1, False
         if self.lose:
-            for path in folder.rglob("*.journal"):
-                size = self.synced.get(path, 0)
-                if path.stat().st_size > size:
-                    with path.open("r+b") as file:
-                        file.truncate(size + (path.stat().st_size - size) // 3)
+            for path in [*folder.rglob("tile/**/*"), *folder.rglob("*.journal")]:
+                if path.is_file() and path.suffix != ".tmp":
+                    self.lose_what_no_flush_covered(path, folder)
+
+    def lose_what_no_flush_covered(self, path: Path, folder: Path) -> None:
+        """Of the bytes a third is left; the file may have another name as well, which keeps all of them."""
+        data = path.read_bytes()
+        size = self.synced.get(path, 0)
+        names = {path, *path.parents} - {folder, *folder.parents}
+        if len(data) > size or not names <= self.named:
+            path.unlink()
+        if len(data) > size and names <= self.named:
+            path.write_bytes(data[: size + (len(data) - size) // 3])

@@ -6,12 +6,14 @@ It will not go on after a failed write: the caller lets an OSError end the proce
 
 Durable order of a batch: journal frame, flush, *report*, bundles and tiles, checkpoint, its copy.
 Everything behind the report can be made again from the journal.
+A segment of it outlives the flush of the bundles and tiles that it fills (section 8), which `record.settle` does.
 """
 
 import fcntl
 import hashlib
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,18 +26,18 @@ from doorward_core.record.keys import KeyRing, next_key, promote_next, signing_k
 from doorward_core.record.merkle import TILE_WIDTH
 from doorward_core.record.publish import Publisher
 from doorward_core.record.recover import Found, recover
+from doorward_core.record.settle import Settling, Steps, settle
 
 FORMAT = "doorward-event-log@1"
 LOCK = "lock"
 # A start reads one segment, so this bounds its time (about a second).
 SEGMENT_BYTES = 32 * 1024 * 1024
 # Under a load that fills bundles as fast as they are flushed a segment would grow for ever: from here on all wait.
-SEGMENT_LIMIT_BYTES = 4 * SEGMENT_BYTES
+# With the one before it, whose bundles are not flushed yet, a start reads four times what it does otherwise, at most.
+SEGMENT_LIMIT_BYTES = 2 * SEGMENT_BYTES
 # Entries that nobody waits for are flushed when this much is unflushed, so that one flush never takes long.
 UNFLUSHED_BYTES = 4 * 1024 * 1024
 _SALTS = 256
-# At a fifth of a millisecond each, no step takes longer than a flush or two of the journal itself.
-_SYNC_STEP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +53,22 @@ class Settings:
 
 
 class Engine:
-    """One open log. `size` counts entries built, `durable` those on stable storage."""
+    """One open log. `size` counts entries built, `durable` those on stable storage.
 
-    def __init__(self, settings: Settings) -> None:
+    `settling` makes what flushes bundles and tiles of a segment that is full; by default that is done here, in steps.
+    """
+
+    def __init__(self, settings: Settings, settling: Callable[[Path], Settling] = Steps) -> None:
         self._builder = entry.Builder(settings.origin)
         self._settings = settings
         self._check_places()
-        settings.folder.mkdir(parents=True, exist_ok=True)
-        (settings.folder / journal.FOLDER).mkdir(exist_ok=True)
+        journal.make_folder(settings.folder / journal.FOLDER)
         self._pending: list[bytes] = []
         self._backlog: list[bytes] = []
         self._unflushed = 0
+        self._make_settling = settling
+        self._settling: Settling | None = None  # made when the first segment is full
+        self._older = False  # a segment before the present one still lies there
         self._salts = b""
         self.size = 0
         self.last_at = 0
@@ -126,11 +133,12 @@ class Engine:
         self.last_at = found.last.at_unix_ns if found.last else 0
         kept = list(self._publisher.bundle)
         self._record_opening(found, now_unix_ns)
+        journal.sync_folder(self._settings.folder)  # of a new log, the name of the journal's folder
         self._journal.start(self.size - len(self._pending) - len(kept), kept + self._pending)
         self._backlog, self._pending = self._pending, []
         self._publish()
         # What was read may never have reached the disk: only what is written again and flushed lets the old files go.
-        self._publisher.sync()
+        settle(self._settings.folder, self._publisher.take_unsynced())
         self._publisher.checkpoint()
         self._journal.drop_older()
         self.promote()
@@ -213,9 +221,7 @@ class Engine:
         """Take what is durable into bundles and tiles; call after the report, it is off the durable path."""
         if self._backlog and self.durable == self._journal.written:
             self._publish()
-            if self._segment_full():
-                self._publisher.checkpoint()
-                self._rotate()
+            self._turn()
 
     def _publish(self) -> None:
         self._publisher.add(self._backlog)
@@ -223,33 +229,48 @@ class Engine:
 
     def checkpoint(self) -> None:
         """Flush, publish and sign the tree as it is; begin a new segment where the present one is long enough."""
+        self._sign()
+        self._turn()
+
+    def _sign(self) -> None:
         self.flush()
         self._publish()
         self._publisher.checkpoint()
-        if self._segment_full():
+
+    def _turn(self) -> None:
+        """Begin a new segment where the present one is long enough and the one before it is gone."""
+        if self._older_gone() and self._journal.bytes >= SEGMENT_BYTES:
+            self._publisher.checkpoint()
             self._rotate()
 
-    def _segment_full(self) -> bool:
-        """Whether it is time for a new segment; before that, flush some of the bundles that hold the old one's entries.
+    def _older_gone(self) -> bool:
+        """Delete the segment before the present one once the bundles that hold its entries are on stable storage.
 
-        Some at a time, because hundreds of flushes in a row would hold up everybody who waits; all, at the limit.
+        Hundreds of flushes in a row would hold up all who wait for one, so they are looked at; at the limit waited for.
+        Crash before it is gone: both segments are there and agree.
         """
-        if self._journal.bytes < SEGMENT_BYTES:
-            return False
-        if self._journal.bytes >= SEGMENT_LIMIT_BYTES:
-            return self._publisher.sync()
-        return self._publisher.sync(max(_SYNC_STEP, len(self._publisher.unsynced) // (2 * _SYNC_STEP)))
+        if self._older and self._settling is not None:
+            if self._journal.bytes >= SEGMENT_LIMIT_BYTES:
+                self._settling.finish()
+            elif not self._settling.done():
+                return False
+            self._journal.drop_older()
+            self._older = False
+        return True
 
     def _rotate(self) -> None:
-        """Begin a new segment.
+        """Begin a new segment, and the flush of all bundles that are full.
 
-        Crash after the flush of the bundles, or before the old segment is gone: both segments are there and agree.
+        Crash: the old segment is there as well, and they agree.
         """
         kept = self._publisher.bundle
         first = self._journal.written - len(kept)  # what was added since then is in neither yet
         assert first % TILE_WIDTH == 0
         self._journal.start(first, kept)
-        self._journal.drop_older()
+        self._older = True
+        if self._settling is None:
+            self._settling = self._make_settling(self._settings.folder)
+        self._settling.begin(self._publisher.take_unsynced())
 
     def rotate(self, now_unix_ns: int) -> bool:
         """Hand over to a new signing key (section 7.1); give whether the old one is gone, as `promote` does.
@@ -290,10 +311,12 @@ class Engine:
     def close(self, now_unix_ns: int) -> None:
         """Record the closing and sign it; the log is at rest when it returns."""
         self._own(EventKind.LOG_CLOSED, {}, now_unix_ns)
-        self.checkpoint()
+        self._sign()
         self.release()
 
     def release(self) -> None:
         """Let go of files and lock without writing anything."""
+        if self._settling is not None:
+            self._settling.close()
         self._journal.close()
         os.close(self._lock)

@@ -259,6 +259,14 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, the name of each on stable storage before what it leads to."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def replace_file(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Put `data` at `path`, durably and atomically.
 

@@ -23,6 +23,7 @@ from doorward_core.record.encode import Messages, pack_message
 from doorward_core.record.engine import Engine, Settings
 from doorward_core.record.entry import MAX_PAYLOAD, EntryError
 from doorward_core.record.journal import JournalError, write_all
+from doorward_core.record.settle import beside
 
 # gateway to writer
 SETTINGS, EVENT, FLUSH, CLOSE = 0, 1, 2, 3
@@ -222,7 +223,7 @@ def main() -> int:
     messages = Messages(BACKLOG_BYTES)
     try:
         settings, interval_s = _settings(_first(messages)[1])
-        engine = Engine(settings)
+        engine = Engine(settings, beside)
         engine.open(time.time_ns())
         send(OPENED, engine.size, engine.last_at, engine.vkey)
         _Loop(engine, interval_s, messages).run()

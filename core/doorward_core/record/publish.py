@@ -25,7 +25,7 @@ CHECKPOINT = "checkpoint"
 class Publisher:
     """The tree of one log, on disk and (its right edge) in memory.
 
-    `bundle` holds the entries of the incomplete bundle; `unsynced` the files that were put in place but not flushed.
+    `bundle` holds the entries of the incomplete bundle; `unsynced` the names of full files that nobody flushed yet.
     `key` signs the next checkpoint.
     """
 
@@ -36,8 +36,7 @@ class Publisher:
         self._mirror = mirror
         self.tree = Tree()
         self.bundle: list[bytes] = []
-        self.unsynced: list[Path] = []
-        self._folders: set[Path] = set()
+        self.unsynced: list[str] = []
         self.signed_size = -1
         self.mirror_problem = ""
 
@@ -98,28 +97,16 @@ class Publisher:
             os.close(fd)
         temporary.replace(path)
         if full:
-            self.unsynced.append(path)
+            self.unsynced.append(relative)
             _remove_partial(path)
 
-    def sync(self, at_most: int | None = None) -> bool:
-        """Flush full tiles and bundles, oldest first; give whether all are, so that journal segments may go.
+    def take_unsynced(self) -> list[str]:
+        """Hand over the names of full tiles and bundles that nobody has flushed: whoever takes them does (`settle`).
 
         Crash: the journal is still there.
         """
-        now, self.unsynced = self.unsynced[:at_most], self.unsynced[len(self.unsynced[:at_most]) :]
-        for path in now:
-            _sync(path)
-            # The folder and those above it, up to the tree's: any of them may be new.
-            parent = path.parent
-            while parent not in self._folders and parent != self._folder.parent:
-                self._folders.add(parent)
-                parent = parent.parent
-        if self.unsynced:
-            return False
-        for folder in self._folders:
-            _sync(folder)
-        self._folders.clear()
-        return True
+        names, self.unsynced = self.unsynced, []
+        return names
 
     def checkpoint(self) -> bool:
         """Sign and publish the tree as it is, if it has grown; give whether it had.
@@ -166,11 +153,3 @@ def _remove_partial(path: Path) -> None:
     for width in widths:
         width.unlink()
     partial.rmdir()
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -18,7 +18,7 @@ _FREED_TEXT = re.compile(rb"(0|[1-9][0-9]{0,18})\n")
 _MAX_FREED = 20
 _TILE = re.compile(r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 _JOURNAL = re.compile(r"journal/([0-9]{20})\.journal")
-# 256 entries of the largest size; segments end at 128 MiB at the latest, but one event of 32 MiB may come last.
+# 256 entries of the largest size; segments end at 64 MiB at the latest, but one event of 32 MiB may come last.
 _MAX_BUNDLE = WIDTH * (65_535 + 2)
 _MAX_SEGMENT = 256 * 1024 * 1024
 _MAX_CHECKPOINT = 128 * 1024

@@ -5,7 +5,9 @@ import hashlib
 import pytest
 
 from doorward_core.errors import RecordError
+from doorward_core.record.engine import Engine, Settings
 from doorward_core.record.reader import LogReader
+from doorward_core.record.settle import beside, settle
 from doorward_core.record.verify import verify
 
 
@@ -90,6 +92,100 @@ def test_a_segment_ends_even_where_bundles_fill_as_fast_as_they_are_flushed(work
     verified(workshop)
 
 
+class Slow:
+    """Flushes nothing until it is told to, or waited for."""
+
+    def __init__(self, folder):
+        self.folder, self.names, self.ready, self.waited = folder, None, False, 0
+
+    def begin(self, names):
+        assert self.names is None
+        self.names, self.ready = names, False
+
+    def done(self):
+        if self.ready and self.names is not None:
+            settle(self.folder, self.names)
+            self.names = None
+        return self.names is None
+
+    def finish(self):
+        self.ready, self.waited = True, self.waited + 1
+        assert self.done()
+
+    def close(self):
+        pass
+
+
+def slowly(workshop, monkeypatch):
+    """An engine with such a one, the first segment of which was full, and it."""
+    monkeypatch.setattr("doorward_core.record.engine.SEGMENT_BYTES", 20_000)
+    monkeypatch.setattr("doorward_core.record.engine.SEGMENT_LIMIT_BYTES", 200_000)
+    made = []
+    engine = Engine(workshop.settings(), lambda folder: made.append(Slow(folder)) or made[0])
+    engine.open(workshop.now)
+    assert made == []
+    publish(workshop, engine, 400)
+    return engine, made[0]
+
+
+def publish(workshop, engine, count):
+    workshop.add(engine, count)
+    engine.flush()
+    engine.publish()
+
+
+def segments(workshop):
+    return sorted(int(path.name[:20]) for path in (workshop.folder / "journal").iterdir())
+
+
+def test_a_segment_stays_until_the_bundles_that_hold_its_entries_are_flushed(workshop, monkeypatch):
+    engine, slow = slowly(workshop, monkeypatch)
+    assert slow.names == ["tile/entries/000", "tile/0/000"]
+    publish(workshop, engine, 200)
+    engine.checkpoint()
+    assert segments(workshop) == [0, 256]
+    slow.ready = True
+    publish(workshop, engine, 1)
+    assert segments(workshop)[0] == 256
+    engine.close(workshop.now)
+    verified(workshop)
+
+
+def test_at_the_limit_of_a_segment_the_flush_is_waited_for(workshop, monkeypatch):
+    engine, slow = slowly(workshop, monkeypatch)
+    while not slow.waited:
+        publish(workshop, engine, 100)
+        assert engine._journal.bytes < 250_000
+    assert segments(workshop)[0] == 256
+    engine.close(workshop.now)
+    verified(workshop)
+
+
+def test_a_log_that_ends_with_two_segments_goes_on_with_one(workshop, monkeypatch):
+    engine, _ = slowly(workshop, monkeypatch)
+    publish(workshop, engine, 30)
+    engine.release()
+    (workshop.folder / "tile/0/000").unlink()  # never flushed: a loss of power may take it
+    assert segments(workshop) == [0, 256]
+    workshop.fill(3)
+    assert segments(workshop) == [256]
+    assert [entry.index for entry in LogReader(workshop.folder).entries()] == list(range(436))
+    verified(workshop)
+
+
+def test_a_process_beside_flushes_what_the_writer_handed_over(workshop, monkeypatch):
+    monkeypatch.setattr("doorward_core.record.engine.SEGMENT_BYTES", 20_000)
+    engine = Engine(workshop.settings(), beside)
+    engine.open(workshop.now)
+    for _ in range(3):
+        publish(workshop, engine, 400)
+        engine._settling.finish()
+    engine.checkpoint()
+    assert segments(workshop)[0] > 0
+    engine.close(workshop.now)
+    verified(workshop)
+
+
 def test_a_segment_ends_with_entries_at_hand_that_were_not_written_yet(workshop, monkeypatch):
     """Between a flush and what follows it more may have come: it belongs to the next segment, in order."""
     monkeypatch.setattr("doorward_core.record.engine.SEGMENT_BYTES", 20_000)
@@ -129,8 +225,6 @@ def test_a_copy_that_cannot_be_written_is_told_and_made_up_for(workshop):
 
 @pytest.mark.parametrize("name", ["signer", "keys", "mirror"])
 def test_keys_and_copies_may_not_lie_in_the_tree(workshop, name):
-    from doorward_core.record.engine import Engine, Settings  # noqa: PLC0415 - built by hand here alone
-
     places = {"signer": workshop.root / "k" / "s.pem", "keys": workshop.root / "k", "mirror": None}
     places[name] = workshop.folder / "journal" / "inside"
     with pytest.raises(RecordError, match="may not lie"):

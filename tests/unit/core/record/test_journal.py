@@ -4,7 +4,8 @@ import errno
 
 import pytest
 
-from doorward_core.record.journal import Journal, JournalError, join, pack_frame, read_segment, segments
+from doorward_core.record import journal as journals
+from doorward_core.record.journal import Journal, JournalError, join, make_folder, pack_frame, read_segment, segments
 
 
 def segment(folder, first, *frames):
@@ -133,3 +134,12 @@ def test_an_empty_segment_leaves_the_one_before_it_in_force(tmp_path):
     segment(tmp_path, 1)
     assert join(segments(tmp_path)) == (0, [b"a"], b"")
     assert join([]) == (0, [], b"")
+
+
+def test_a_folder_is_made_with_the_names_that_lead_to_it(tmp_path, monkeypatch):
+    flushed, flush = [], journals.sync_folder
+    monkeypatch.setattr(journals, "sync_folder", lambda folder: flushed.append(folder) or flush(folder))
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert flushed == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    make_folder(tmp_path / "a" / "b")
+    assert len(flushed) == 3

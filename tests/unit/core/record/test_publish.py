@@ -74,8 +74,8 @@ def test_a_tile_that_is_short_or_missing_is_not_taken_up(tmp_path, publisher, ke
         Publisher(tmp_path, ORIGIN, key, None).load(2)
 
 
-def test_flushing_goes_in_steps(publisher):
-    publisher.add(entries(256 * 5))
-    assert len(publisher.unsynced) == 10
-    assert [publisher.sync(4), publisher.sync(4), publisher.sync(4)] == [False, False, True]
-    assert publisher.unsynced == []
+def test_full_files_are_handed_over_once_to_be_flushed(publisher):
+    publisher.add(entries(256 * 2 + 3))
+    publisher.checkpoint()
+    assert publisher.take_unsynced() == ["tile/entries/000", "tile/0/000", "tile/entries/001", "tile/0/001"]
+    assert publisher.take_unsynced() == []
