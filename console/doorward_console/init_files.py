@@ -64,6 +64,8 @@ resources:
   {quoted(wanted.resource)}:  # what clients call dbname
     protocol: postgres
 {_about_tls(wanted)}
+    # Add `previews: true` to `target`, and approvers see what the server expects of a statement that waits for them,
+    # where policy allows its EXPLAIN: docs/postgres.md.
     target: {{{target}{_tls(wanted)}}}
     # The login at the target that sessions use. Give it no more rights than they need, and never a superuser's.
     accounts:
