@@ -64,7 +64,12 @@ class Gateway:
         except (OSError, http.client.HTTPException, ValueError) as error:
             # `strerror` of a TLS error is its whole story; of others it spares people the number.
             words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise CannotAsk(f"the gateway at {self._url} cannot be reached: {words}") from error
+            hint = (
+                "; --ca-file says whose certificates to trust"
+                if isinstance(error, ssl.SSLCertVerificationError)
+                else ""
+            )
+            raise CannotAsk(f"the gateway at {self._url} cannot be reached: {words}{hint}") from error
         finally:
             connection.close()
         if len(data) > MAX_ANSWER_BYTES:
@@ -78,11 +83,16 @@ class Gateway:
         if not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
             raise CannotAsk(f"{self._url} is not the address of a gateway: https://host:port, or unix:/path")
         if parts.scheme == "https":
-            context = ssl.create_default_context(cafile=self._ca_file)
-            return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_S, context=context)
+            return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_S, context=self._trusting())
         if parts.scheme == "http" and _is_loopback(parts.hostname):
             return http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
         raise CannotAsk(f"{self._url}: a token is sent over https or unix only (http to this machine itself)")
+
+    def _trusting(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._ca_file)
+        except OSError as error:  # that of a file that is none of certificates is one, too
+            raise CannotAsk(f"the certificates in {self._ca_file} cannot be read: {error.strerror}") from error
 
 
 class _UnixConnection(http.client.HTTPConnection):

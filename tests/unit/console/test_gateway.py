@@ -1,11 +1,14 @@
 """The client of the control API: where it sends a token, and what it takes for an answer."""
 
+import contextlib
 import socket
+import ssl
 import threading
 
 import pytest
 
 from doorward_console.gateway import CannotAsk, Gateway, Refused
+from doorward_console.init_certificate import self_signed
 from doorward_core.model import Secret
 
 
@@ -105,3 +108,31 @@ def test_a_token_is_not_sent_in_clear_over_a_network_or_to_no_gateway(url):
 def test_a_gateway_that_is_not_there_is_said(url):
     with pytest.raises(CannotAsk, match="cannot be reached"):
         Gateway(url, Secret("t")).get("/v1/x")
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_a_file_of_authorities_that_cannot_be_read_is_said(tmp_path, text):
+    file = tmp_path / "ca.pem"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(CannotAsk, match=r"the certificates in .*ca\.pem cannot be read: "):
+        Gateway("https://127.0.0.1:1", Secret("t"), file).get("/v1/x")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_said_with_the_option_that_names_one(tmp_path):
+    for name, data in zip(("crt", "key"), self_signed(("127.0.0.1",)), strict=False):
+        (tmp_path / name).write_bytes(data)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with contextlib.suppress(OSError), connection, context.wrap_socket(connection, server_side=True) as hidden:
+            hidden.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        with pytest.raises(CannotAsk, match="; --ca-file says whose certificates to trust"):
+            Gateway(f"https://127.0.0.1:{listener.getsockname()[1]}", Secret("t")).get("/v1/x")
+        server.join()
