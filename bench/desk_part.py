@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import desk_pages, desk_votes, search_log
+from bench import desk_pages, desk_revoke, desk_votes, search_log
 from bench.desk_places import desk, gate
 from bench.measure import flush_us
 from bench.places import Place, connect, postgres
@@ -26,6 +26,7 @@ def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
         return {
             "flush_us": round(flush_us(folder), 1),
             "release": _release(folder / "votes", server, 20 if quick else 100),
+            "revoked": _revoked(folder / "revoked", server, 3 if quick else 10),
             **_pages(folder / "pages", server, 100_000 if quick else 1_000_000, 10 if quick else 30),
         }
 
@@ -34,6 +35,12 @@ def _release(folder: Path, server: Place, count: int) -> dict[str, Any]:
     print("bench: the desk, from a vote to its result", flush=True)
     with gate(folder / "gate", server) as before, desk(before, folder / "desk", before.home / "log"):
         return desk_votes.measure(before, count)
+
+
+def _revoked(folder: Path, server: Place, rounds: int) -> dict[str, Any]:
+    print("bench: from a revocation to the end of the sessions it means", flush=True)
+    with gate(folder, server) as before:
+        return desk_revoke.measure(before, rounds)
 
 
 def _pages(folder: Path, server: Place, events: int, count: int) -> dict[str, Any]:

@@ -101,9 +101,9 @@ class Gate:
         """Where its desk is."""
         return f"http://localhost:{self.desk_port}"
 
-    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
+    def connect(self, subject: str = "crew-1") -> psycopg.Connection[tuple[object, ...]]:
         """An agent's connection, whose changes are held."""
-        token = self.issuer.issue("crew-1", "agent", ("crew",), lifetime_s=3600)
+        token = self.issuer.issue(subject, "agent", ("crew",), lifetime_s=3600)
         return psycopg.connect(
             host=str(self.home), port=self.port, user="app", password=token, dbname="bench", autocommit=True
         )
