@@ -33,8 +33,10 @@ def measure(gate: Gate, rounds: int) -> dict[str, Any]:
         operator.call("POST", "/v1/revocations", {"what": "subject", "value": subject, "reason": "bench"})
         for one in (*waiting, ends):
             one.join(WAIT_S)
-        for closing in (*watched, *clients):
-            closing.close()
+        for twin in watched:
+            twin.close()
+        for client in clients:
+            client.close()
     operator.close()
     if len(times) != rounds * (IDLE + HELD):
         raise SystemExit(f"bench: {len(times)} of {rounds * (IDLE + HELD)} revoked sessions ended")
