@@ -15,8 +15,10 @@ Invariants:
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+import structlog
 
 from doorward_core import entries
 from doorward_core.access.ledger import Revocation
@@ -24,9 +26,11 @@ from doorward_core.errors import AdmissionRefused, AuthenticationError, TooManyS
 from doorward_core.identity.authenticate import Authenticator, Credential
 from doorward_core.model import CHANGING, Effect, Identity, Peer, Resource, Session
 from doorward_core.policy.decide import Policy
+from doorward_core.seldom import Seldom
 from doorward_core.session_gate import Premises, SessionGate
 from doorward_core.terms import REVOKED_WORDS, Setting
 
+log = structlog.get_logger()
 MANY_WORDS: Final = "{} has as many sessions open as one identity may ({}); close some, and try again"
 
 
@@ -37,6 +41,7 @@ class Gate(Premises):
     origin: str
     resources: Mapping[str, Setting]
     authenticator: Authenticator
+    unknown: Seldom = field(default_factory=Seldom)  # how often those whom nobody knows are in our own log
 
     async def admit(
         self, credential: Credential, resource_name: str, account: str, peer: Peer, *, early: bool = False
@@ -51,6 +56,7 @@ class Gate(Premises):
         try:
             identity = await self.authenticator.authenticate(credential, peer)
         except AuthenticationError as error:
+            self._tell(resource_name, peer, error, now)
             await self._refused(resource_name, peer, None, str(error))
             raise
         await self._check(resource_name, peer, identity)
@@ -106,6 +112,14 @@ class Gate(Premises):
         if one is not None:
             await self._refused(resource, peer, identity, f"revoked: {one.what} ({one.id})")
             raise AdmissionRefused(REVOKED_WORDS)
+
+    def _tell(self, resource: str, peer: Peer, error: AuthenticationError, now: int) -> None:
+        """Tell the operator why, who looks at our own log first; the client learns nothing but that it failed."""
+        left_out = self.unknown.left_out(now)
+        if left_out is not None:
+            log.warning(
+                "login.failed", resource=resource[:64], peer=peer.address, problem=str(error), left_out=left_out
+            )
 
     async def _refused(self, resource: str, peer: Peer, identity: Identity | None, reason: str) -> None:
         await self.log.durable(self.log.append(entries.session_refused(resource, peer, identity, reason), self.clock()))

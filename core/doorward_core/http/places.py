@@ -74,10 +74,15 @@ class TargetTls(Strict):
 
 
 class Timeouts(Strict):
-    """How long a target may take: to be reached, to begin its answer, and to go on with it."""
+    """How long a target may take: to be reached, and to begin its answer."""
 
     connect: Seconds = 10.0
     answer: Seconds = 300.0
+
+
+class BodyTimeouts(Timeouts):
+    """And to go on with its answer, where silence in the middle of one means that nothing will come."""
+
     stall: Seconds = 300.0
 
 

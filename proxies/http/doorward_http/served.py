@@ -12,7 +12,7 @@ from doorward_core.errors import ConfigError
 from doorward_core.http.dial import UpstreamSettings
 from doorward_core.http.limits import UpstreamLimits
 from doorward_core.http.openapi import read_api
-from doorward_core.http.places import Timeouts
+from doorward_core.http.places import BodyTimeouts
 from doorward_core.http.routes import Destination
 from doorward_core.http.upstream import UpstreamPool
 from doorward_core.model import Resource
@@ -106,7 +106,7 @@ def _upstream(settings: HttpTarget) -> UpstreamSettings:
     )
 
 
-def _limits(timeouts: Timeouts) -> UpstreamLimits:
+def _limits(timeouts: BodyTimeouts) -> UpstreamLimits:
     return UpstreamLimits(connect_s=timeouts.connect, answer_s=timeouts.answer, stall_s=timeouts.stall)
 
 

@@ -16,7 +16,7 @@ from doorward_core.config_types import (
     frozen_lists,
     nearest,
 )
-from doorward_core.http.places import Place, TargetTls, Timeouts, Url, unprotected
+from doorward_core.http.places import BodyTimeouts, Place, TargetTls, Url, unprotected
 from doorward_core.policy.requests import split_request
 
 _MIB = 1024 * 1024
@@ -123,7 +123,7 @@ class HttpTarget(Strict):
     tokens_in: tuple[FieldName, ...] = ()
     hold: Seconds = 25.0
     decided_bytes: Annotated[Bytes, Field(ge=0, le=16 * _MIB)] = _MIB
-    timeouts: Timeouts = Timeouts()
+    timeouts: BodyTimeouts = BodyTimeouts()
 
     @model_validator(mode="after")
     def _meant(self) -> "HttpTarget":

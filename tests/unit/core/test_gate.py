@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import structlog.testing
 import trio
 import trio.testing
 
@@ -62,14 +63,29 @@ async def test_whoever_gives_up_at_the_door_leaves_no_session(house, beside):
     assert house.gate.sessions == {}
 
 
-async def test_a_bad_token_is_refused_and_the_reason_is_in_the_record_alone(house):
-    with pytest.raises(AuthenticationError):
+async def test_a_bad_token_is_refused_and_the_reason_is_the_operators_alone(house):
+    with structlog.testing.capture_logs() as said, pytest.raises(AuthenticationError):
         await house.admit("readers", audience="somebody-else")
+    assert [(one["event"], one["peer"], one["problem"], one["left_out"]) for one in said] == [
+        ("login.failed", "10.0.0.7", "token: not meant for this gateway", 0)
+    ]
     (event,) = house.events(EventKind.SESSION_REFUSED)
     assert "subject" not in event.header
     assert event.header["reason"] == "token: not meant for this gateway"
     assert event.header["peer"] == "10.0.0.7"
     assert house.gate.sessions == {}
+
+
+async def test_a_stranger_cannot_fill_our_own_log(house):
+    with structlog.testing.capture_logs() as said:
+        for _ in range(50):
+            with pytest.raises(AuthenticationError):
+                await house.admit("readers", audience="somebody-else")
+        house.later(1)
+        with pytest.raises(AuthenticationError):
+            await house.admit("readers", audience="somebody-else")
+    assert [one["left_out"] for one in said] == [0, 49]
+    assert len(house.events(EventKind.SESSION_REFUSED)) == 51  # the record has them all
 
 
 async def test_a_refusal_at_the_door_is_durable_before_it_is_told(house, nursery):

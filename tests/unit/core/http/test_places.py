@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from doorward_core.http.places import Place, TargetTls, Timeouts, Url, unprotected
+from doorward_core.http.places import BodyTimeouts, Place, TargetTls, Timeouts, Url, unprotected
 
 PLACE, URL = TypeAdapter(Place), TypeAdapter(Url)
 
@@ -31,7 +31,8 @@ def test_a_certificate_and_its_key_go_together(tmp_path):
     (tmp_path / "c").write_text("")
     with pytest.raises(ValidationError, match="go together"):
         TargetTls.model_validate({"certificate": "c"}, context={"folder": tmp_path})
-    assert Timeouts().connect == 10.0
+    assert Timeouts().connect == BodyTimeouts().connect == 10.0
+    assert BodyTimeouts().stall == 300.0
 
 
 def test_only_a_leg_on_this_machine_needs_no_tls():
