@@ -7,7 +7,6 @@ Invariant: whatever was started here is stopped here.
 """
 
 import contextlib
-import http.client
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from doorward_demo.postgres import DemoError
 from doorward_demo.stack import POLL_S, READY_WITHIN_S, Stack, process
 
 ORIGIN = "demo-desk.example"
+READY_WORDS = "listening on"  # its own, because whoever has its port already would answer in its place
 
 SETTINGS = """\
 # Written by the demonstration; the words are those of docs/desk.md.
@@ -54,21 +54,10 @@ def running(stack: Stack, gateways: Mapping[str, tuple[str, Path]]) -> Iterator[
     log = folder / "desk.log"
     with process([sys.executable, "-m", "doorward_console", "desk", "--config", str(settings)], log) as child:
         end = time.monotonic() + READY_WITHIN_S
-        while not _answers(stack.desk_port):
+        while READY_WORDS not in (said := log.read_text(encoding="utf-8", errors="replace")):
             if child.poll() is not None:
-                raise DemoError(f"the desk ended:\n{log.read_text(encoding='utf-8', errors='replace').strip()}")
+                raise DemoError(f"the desk ended:\n{said.strip()}")
             if time.monotonic() > end:
                 raise DemoError(f"the desk was not ready within {READY_WITHIN_S:.0f} s; see {log}")
             time.sleep(POLL_S)
         yield stack.desk_url
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
