@@ -151,7 +151,7 @@ class Gateway:
         config = self._config
         doors = [self._proxy_server(item) for item in config.listen]
         control = self._control_server(config.approvals.listen)
-        admin = ControlServer(probes(self._state.probes())).server([_open(config.admin)], self._on_error)
+        admin = ControlServer(probes(self._state.probes())).server([_open(config.admin, "admin")], self._on_error)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             for server in (*doors, control, admin):
                 await background.start(server.serve)
@@ -220,7 +220,7 @@ class Gateway:
             *self._proxy.routes(),
         )
         server = ControlServer(routes, self._authenticate, self._server_tls(settings, ()))
-        return server.server([_open(settings)], self._on_error)
+        return server.server([_open(settings, "approvals.listen")], self._on_error)
 
     def _erasures(self, operators: frozenset[str]) -> tuple[Route, ...]:
         keeping, privacy = self._room.keeping, self._config.privacy
@@ -287,9 +287,9 @@ def _glass(config: Config, operators: frozenset[str]) -> Glass:
     return Glass(frozenset(given.groups), frozenset(given.reviewers), operators, given.longest)
 
 
-def _open(settings: Endpoint) -> listen.Listener:
+def _open(settings: Endpoint, key: str = "listen") -> listen.Listener:
     if settings.unix is not None:
-        return listen.open_unix(settings.unix)
+        return listen.open_unix(settings.unix, key)
     assert settings.address is not None
     assert settings.port is not None
-    return listen.open_tcp(settings.address, settings.port)
+    return listen.open_tcp(settings.address, settings.port, key)

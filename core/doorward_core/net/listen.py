@@ -81,29 +81,29 @@ class Listener:
                     self._unix_path.unlink()
 
 
-def open_tcp(address: str, port: int) -> Listener:
-    """Listen on a TCP address (a name is resolved once; port 0 takes any). Raises ConfigError."""
+def open_tcp(address: str, port: int, key: str = "listen") -> Listener:
+    """Listen on a TCP address (a name is resolved once; port 0 takes any). Raises ConfigError, which names the key."""
     try:
         family, kind, proto, _, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, proto)
     except OSError as error:
-        raise ConfigError((f"listen: {address}:{port}: {error.strerror}",)) from None
+        raise ConfigError((f"{key}: {address}:{port}: {error.strerror}",)) from None
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(where)
         bound.listen(_BACKLOG)
     except OSError as error:
         bound.close()
-        raise ConfigError((f"listen: {address}:{port}: {error.strerror}",)) from None
+        raise ConfigError((f"{key}: {address}:{port}: {error.strerror}",)) from None
     bound.setblocking(False)
     shown = f"[{address}]" if ":" in address else address
     return Listener(bound, f"{shown}:{bound.getsockname()[1]}")
 
 
-def open_unix(path: Path) -> Listener:
-    """Listen on a Unix socket that only this user can reach (mode 0600). Raises ConfigError."""
+def open_unix(path: Path, key: str = "listen") -> Listener:
+    """Listen on a Unix socket that only this user can reach (mode 0600). Raises ConfigError, which names the key."""
     if len(os.fsencode(path)) > _UNIX_PATH_BYTES:
-        raise ConfigError((f"listen: {path}: longer than the {_UNIX_PATH_BYTES} bytes of a Unix socket's path",))
+        raise ConfigError((f"{key}: {path}: longer than the {_UNIX_PATH_BYTES} bytes of a Unix socket's path",))
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(path)
@@ -113,7 +113,7 @@ def open_unix(path: Path) -> Listener:
         bound.listen(_BACKLOG)
     except OSError as error:
         bound.close()
-        raise ConfigError((f"listen: {path}: {error.strerror or error}",)) from None
+        raise ConfigError((f"{key}: {path}: {error.strerror or error}",)) from None
     bound.setblocking(False)
     return Listener(bound, f"unix:{path}", path)
 

@@ -269,6 +269,13 @@ def test_an_address_in_use_is_refused_with_its_name():
         open_tcp("127.0.0.1", taken.getsockname()[1])
 
 
+def test_an_address_in_use_is_refused_by_the_key_that_named_it():
+    listener = open_tcp("127.0.0.1", 0)
+    with pytest.raises(ConfigError, match=r"^admin: 127\.0\.0\.1:"):
+        open_tcp("127.0.0.1", listener.port, "admin")
+    listener.close()
+
+
 async def test_a_listener_names_the_port_it_got():
     listener = open_tcp("127.0.0.1", 0)
     assert listener.port
