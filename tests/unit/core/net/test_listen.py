@@ -264,16 +264,9 @@ def test_a_path_too_long_is_refused(tmp_path):
         open_unix(tmp_path / ("s" * 108))
 
 
-def test_an_address_in_use_is_refused_with_its_name():
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match="in use"):
-        open_tcp("127.0.0.1", taken.getsockname()[1])
-
-
 def test_an_address_in_use_is_refused_by_the_key_that_named_it():
-    listener = open_tcp("127.0.0.1", 0)
-    with pytest.raises(ConfigError, match=r"^admin: 127\.0\.0\.1:"):
-        open_tcp("127.0.0.1", listener.port, "admin")
-    listener.close()
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match=r"^admin: 127\..* in use"):
+        open_tcp("127.0.0.1", taken.getsockname()[1], "admin")
 
 
 async def test_a_listener_names_the_port_it_got():
