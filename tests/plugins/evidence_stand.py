@@ -70,8 +70,8 @@ class Stand:
 
     # --- things that happen -------------------------------------------------------------------------------------------
 
-    def policy(self, text: str = "version: 1\n") -> int:
-        return self.add("policy.loaded", {"policy": POLICY}, {"texts": {"policy.yaml": text, "extra/site.yaml": "x"}})
+    def policy(self, text: str = "version: 1\n", digest: bytes = POLICY) -> int:
+        return self.add("policy.loaded", {"policy": digest}, {"texts": {"policy.yaml": text, "extra/site.yaml": "x"}})
 
     def session(self, number: int, subject: str, resource: str = "shop", **more) -> bytes:
         session = ident(number)

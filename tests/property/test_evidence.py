@@ -33,7 +33,7 @@ class Victim:
 def victim(tmp_path_factory) -> Victim:
     root = tmp_path_factory.mktemp("victim")
     stand = Stand(root / "a")
-    stand.policy("x" * 60_000)
+    stand.policy("x" * 60_000, digest=bytes(32))  # another text has another digest
     story(stand).close()
     write(stand, root / "e.zip", vkeys=(stand.vkey,))
     return Victim(stand, unpacked(root / "e.zip"))
