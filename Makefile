@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 WORKERS ?= 2
 FOLDER ?= .doorward/gateway
 
-.PHONY: help demo init crew test check bench format locks clean
+.PHONY: help demo init crew test explore check bench format locks clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1  -- /p' Makefile
@@ -36,6 +36,9 @@ test: $(INSTALLED) ## install what the tests need, where that is allowed, and ru
 	.ci/system-packages
 	.ci/kubernetes-clients
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+explore: $(INSTALLED) ## the tests that draw examples, with others than `make test` draws each time
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --hypothesis-profile=explore tests/property tests/fuzz $(ARGS)
 
 check: $(INSTALLED) ## lint, format, types, who may import whom, and the rules of the house
 	$(BIN)/ruff check

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import kubectl_stand
 import pytest
 import python_312
@@ -20,6 +21,11 @@ import structlog
 _MAX_NAME_CHARS = 60
 # What is not on this machine may be there; what is, comes first.
 os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), str(kubectl_stand.CLIENTS)))
+
+# The same examples each time, so that a run fails for what was changed and for nothing else; `make explore` draws others.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("repeatable")
 
 pytest_plugins = ["gateway_stack", "desk_stack", "http_stack", "k8s_stack", "ssh_stack", "apiserver_stand"]
 

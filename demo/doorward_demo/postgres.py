@@ -12,6 +12,7 @@ its folder is its own, outside the state folder, because a socket's path has to 
 runs as `nobody`, who must be able to reach it.
 """
 
+import atexit
 import contextlib
 import importlib.util
 import os
@@ -66,6 +67,12 @@ def free_port() -> int:
     keeper.bind(("127.0.0.1", 0))
     _held.append(keeper)
     return int(keeper.getsockname()[1])
+
+
+@atexit.register
+def _let_go() -> None:
+    while _held:
+        _held.popleft().close()
 
 
 def embedded_programs() -> Path:
