@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from doorward_core.errors import RecordError
+from doorward_core.record.journal import sync_folder
 
 # At a fifth of a millisecond each, no look takes longer than a flush or two of the journal itself.
 STEP: Final = 8
@@ -51,7 +52,7 @@ def settle(folder: Path, names: Sequence[str]) -> None:
     for at in range(0, len(names), _TOGETHER):
         _flush(folder, names[at : at + _TOGETHER])
     for above in _folders(folder, names):
-        _flush_folder(above)
+        sync_folder(above)
 
 
 def _flush(folder: Path, names: Sequence[str]) -> None:
@@ -75,14 +76,6 @@ def _folders(folder: Path, names: Sequence[str]) -> list[Path]:
     return [folder / above for above in sorted(found)]
 
 
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class Steps:
     """Here: STEP files at each look, the folders with the last of them."""
 
@@ -103,7 +96,7 @@ class Steps:
         if self._at < len(self._names):
             return False
         for above in _folders(self._folder, self._names):
-            _flush_folder(above)
+            sync_folder(above)
         self._names = ()
         return True
 
