@@ -154,7 +154,8 @@ def test_a_shell_that_no_rule_allows_is_refused_in_the_terminal(ssh_gateway, ter
 
 def test_an_interrupt_reaches_what_runs(ssh_gateway, terminal):
     screen = terminal(ssh_gateway.command("-tt", **ANY))
-    screen.type("PS1='> '; echo run''ning; sleep 600\n")
+    # Said by what is to be interrupted: a shell is deaf to a ^C between two of its commands.
+    screen.type("PS1='> '; sh -c 'echo run\"\"ning; exec sleep 600'\n")
     screen.until(b"running")  # as it is said there, not as it was typed here
     screen.type("\x03")
     screen.until(b"^C")
