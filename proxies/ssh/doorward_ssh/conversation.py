@@ -76,7 +76,7 @@ class Conversation:
         self._connection = connection
         self._targets = targets
         self._options = options
-        self._doorman = Doorman(self)
+        self._doorman = Doorman(self, carried)
         self._door: SessionGate | None = None
         self._client: ClientConnection | None = None
         self._target: TargetConnection | None = None

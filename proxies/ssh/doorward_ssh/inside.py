@@ -16,11 +16,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import asyncssh
+from asyncssh.auth import KbdIntChallenge
 from asyncssh.connection import SSHClientConnection, SSHServerConnection
 from asyncssh.constants import MSG_GLOBAL_REQUEST, MSG_KEXINIT, MSG_USERAUTH_REQUEST
 from asyncssh.packet import SSHPacket, String
 from asyncssh.public_key import decode_ssh_certificate
 
+from doorward_ssh import refusals
 from doorward_ssh.algorithms import SIGNATURES
 from doorward_ssh.inside_channels import ClientChannel, TargetChannel, TcpChannel, UnixChannel
 from doorward_ssh.inside_packets import Lean
@@ -88,6 +90,7 @@ class ClientConnection(_Leg, SSHServerConnection):
         self._protocol_factory = owner.server
         self._stopped = False
         self._rekeys: list[float] = []
+        self._explained = False
 
     @property
     def carries(self) -> bool:
@@ -120,6 +123,14 @@ class ClientConnection(_Leg, SSHServerConnection):
         except (asyncssh.KeyImportError, ValueError):
             return False
         return proved and await self._gateway.certificate(key_data, username)
+
+    async def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> KbdIntChallenge:
+        """The one question is for a token; what that is, is said with the first."""
+        challenge = await super().get_kbdint_challenge(username, lang, submethods)
+        if isinstance(challenge, bool) or self._explained:
+            return challenge
+        self._explained = True
+        return challenge[0], refusals.TOKENS, *challenge[2:]
 
     # --- bounds ------------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,22 @@ IDLE: Final = "nothing was asked for on this connection for too long"
 EXPIRED: Final = "the credential of this session has expired; log in again"
 OBSERVED: Final = "doorward: observe mode: what is refused or held elsewhere is let through and recorded"
 
+# Before a login: what stands in docs/ssh.md, word for word the same for everybody.
+TOKENS: Final = (
+    "Your access token is the password here. The prompt of ssh cuts it at 1,023 bytes, and most are longer: "
+    "`doorward ssh-login` makes a certificate of it, and then nothing is asked."
+)
+_NAMES: Final = (
+    "the user name says which account on which resource, as in: ssh deploy@web1@gateway.example (or it is `jump`)",
+    "log in first with `doorward ssh-login`, which makes a certificate of your access token; no other key counts",
+)
+_INNER_NAMES: Final = "through a jump, the user name is an account of the host, as in: ssh deploy@web1"
+
+
+def names(*, inner: bool) -> str:
+    """What a client hears whose user name cannot be read: how it is written, never which ones there are."""
+    return "".join(f"{line(words)}\r\n" for words in ((_INNER_NAMES, _NAMES[1]) if inner else _NAMES))
+
 
 def no_record(error: RecordError) -> str:
     """The record cannot be written, or takes nothing that begins; then it says why."""

@@ -7,6 +7,7 @@ Source: RFC 4252 (authentication), RFC 4254 (connection).
 
 Invariants: nothing is opened before somebody has been admitted; attempts and channels are bounded in number; what is
 not asked for here by name is refused by asyncssh's defaults (no forward, no agent, no X11, no tunnel).
+What is said before a login is about the spelling of the user name alone, and said once.
 """
 
 from typing import Final, Protocol
@@ -15,6 +16,7 @@ import asyncssh
 from asyncssh.encryption import get_encryption_algs
 from asyncssh.kex import get_kex_algs
 
+from doorward_core.errors import ClientProtocolError
 from doorward_core.model import Secret
 from doorward_ssh import algorithms, refusals
 from doorward_ssh.ends import ClientEnd
@@ -22,6 +24,7 @@ from doorward_ssh.forwards import DIRECT, LISTEN, LISTEN_STREAM, STREAM, TUNNEL,
 from doorward_ssh.hostkeys import HostKey
 from doorward_ssh.inside import PACKET_BYTES, WINDOW_BYTES, ClientConnection, available
 from doorward_ssh.legs import Leg
+from doorward_ssh.names import parse_inner, parse_user
 from doorward_ssh.upstream import SOFTWARE
 
 # The comment of the identification (RFC 4253 section 4.2): clients look for this word before they make a symbolic link.
@@ -65,10 +68,13 @@ class Desk(Protocol):
 
 
 class Doorman(asyncssh.SSHServer):
-    """asyncssh's callbacks for one connection."""
+    """asyncssh's callbacks for one connection; `carried` names the resource of one that comes through a jump."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, carried: str = "") -> None:
         self._desk = desk
+        self._carried = carried
+        self._connection: ClientConnection | None = None
+        self._told = False
         self._attempts = 0
         self._asked = 0
         self._opened = 0
@@ -77,6 +83,7 @@ class Doorman(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """The transport is there."""
         assert isinstance(conn, ClientConnection)
+        self._connection = conn
         self._desk.made(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -84,7 +91,13 @@ class Doorman(asyncssh.SSHServer):
         self._desk.lost(exc)
 
     def begin_auth(self, username: str) -> bool:
-        """Everybody has to prove who he is, whatever the name."""
+        """Everybody has to prove who he is, whatever the name; one that names no resource is told how it is written."""
+        try:
+            parse_inner(username, self._carried) if self._carried else parse_user(username)
+        except ClientProtocolError:
+            if not self._told and self._connection is not None:
+                self._told = True
+                self._connection.send_auth_banner(refusals.names(inner=bool(self._carried)))
         return True
 
     def auth_completed(self) -> None:

@@ -46,6 +46,13 @@ def test_the_account_may_be_written_out_and_names_the_same_resource(ssh_gateway)
     assert _run(ssh_gateway, "true", user="jump").returncode == 255
 
 
+def test_who_names_no_account_of_the_host_is_told_that_it_has_to_be_one(ssh_gateway):
+    words = b"doorward: through a jump, the user name is an account of the host"
+    assert words in _run(ssh_gateway, "true", user="deploy#web1").stderr
+    assert words not in _run(ssh_gateway, "true", user="nobody").stderr
+    assert words not in _run(ssh_gateway, "true").stderr
+
+
 def test_a_name_in_capitals_is_the_same_resource(ssh_gateway):
     assert _run(ssh_gateway, "true", host="WEB1").returncode == 0
 

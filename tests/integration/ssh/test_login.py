@@ -5,14 +5,18 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 
+import paramiko
 import pytest
+from asyncssh.constants import MSG_USERAUTH_REQUEST
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from doorward_console.ssh_agent import Agent, NewCertificate
 from doorward_core.identity.ssh_certificate import issue_upstream
 from doorward_core.model import AuthMethod, Identity, PrincipalKind
+from doorward_ssh import refusals
 
 pytestmark = pytest.mark.need_sshd
 
@@ -136,3 +140,59 @@ def test_a_host_that_another_authority_vouches_for_is_not_talked_to(desk):
     done = desk.ssh("-p", desk.gateway.port, "deploy@web1@127.0.0.1", "true")
     assert done.returncode == 255
     assert "Host key verification failed" in done.stderr
+
+
+class TestWhatAStrangerHears:
+    """How a user name is written, and what logs in: the words of docs/ssh.md, whoever asks and whatever there is."""
+
+    def heard(self, gateway, user, *options, **environment):
+        """What plain ssh says when it does not get in."""
+        words = ["ssh", "-o", "PubkeyAuthentication=no", "-o", "LogLevel=INFO", *options, *gateway.options(key="none")]
+        done = subprocess.run(
+            [*words, "-p", str(gateway.port), f"{user}@127.0.0.1", "true"], env={**os.environ, **environment},
+            capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == 255
+        return done.stderr.replace(f"{user}@127.0.0.1", "USER")
+
+    def banner_for(self, transport, name):
+        """Ask for another name on the same connection; paramiko itself begins each time from the start."""
+        handler = transport.auth_handler
+        handler.banner, handler.auth_event = None, threading.Event()
+        request = paramiko.Message()
+        request.add_byte(bytes([MSG_USERAUTH_REQUEST]))
+        for word in (name, "ssh-connection", "none"):
+            request.add_string(word)
+        transport._send_message(request)
+        assert handler.auth_event.wait(60)
+        return handler.banner
+
+    def test_a_user_name_without_a_resource_is_told_how_one_is_written(self, ssh_gateway):
+        heard = self.heard(ssh_gateway, "root")
+        assert heard.count("doorward: the user name says which account on which resource") == 1
+        assert heard.count("doorward ssh-login") == 1
+        assert heard == self.heard(ssh_gateway, "deploy") == self.heard(ssh_gateway, "no-such-name")
+
+    def test_a_name_that_can_be_read_is_told_nothing_whatever_there_is_by_it(self, ssh_gateway):
+        heard = self.heard(ssh_gateway, "deploy@web1")
+        assert "doorward" not in heard
+        assert heard == self.heard(ssh_gateway, "deploy@nowhere") == self.heard(ssh_gateway, "jump")
+
+    def test_it_is_said_once_for_each_connection_however_many_names_are_tried(self, ssh_gateway):
+        with paramiko.Transport(("127.0.0.1", ssh_gateway.port)) as transport:
+            transport.start_client(timeout=60)
+            with pytest.raises(paramiko.AuthenticationException):
+                transport.auth_none("root")
+            said = [transport.get_banner(), *(self.banner_for(transport, name) for name in ("admin", "deploy#web1"))]
+            assert transport.is_active()
+        assert said == [refusals.names(inner=False).encode(), None, None]
+
+    def test_the_prompt_says_once_that_a_token_is_the_password(self, ssh_gateway, tmp_path):
+        asking = tmp_path / "askpass"
+        asking.write_text("#!/bin/sh\necho wrong\n")
+        asking.chmod(0o700)
+        options = ("-o", "BatchMode=no", "-o", "PreferredAuthentications=keyboard-interactive")
+        given = {"SSH_ASKPASS": str(asking), "SSH_ASKPASS_REQUIRE": "force"}
+        heard = self.heard(ssh_gateway, "deploy@web1", *options, **given)
+        assert heard.count("Your access token is the password here.") == 1
+        assert heard == self.heard(ssh_gateway, "deploy@nowhere", *options, **given)

@@ -29,7 +29,13 @@ def test_the_version_is_the_one_that_was_read():
         ),
         (
             connection.SSHServerConnection,
-            ["validate_public_key", "reload_config", "create_server_channel", "_process_session_open"],
+            [
+                "validate_public_key",
+                "get_kbdint_challenge",
+                "reload_config",
+                "create_server_channel",
+                "_process_session_open",
+            ],
         ),
     ],
 )
