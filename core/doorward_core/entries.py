@@ -109,13 +109,17 @@ def session_opened(session: Session, *, read_only: bool, observe: bool, facts: M
     )
 
 
-def session_refused(resource: str, peer: Peer, identity: Identity | None, reason: str) -> Event:
-    """A connection was not admitted; `reason` is for the operator, the client is told less."""
+def session_refused(resource: str, peer: Peer, identity: Identity | None, reason: str, left_out: int = 0) -> Event:
+    """A connection was not admitted; `reason` is for the operator, the client is told less.
+
+    `left_out` are others that were refused in the same way, and have no entry of their own.
+    """
     known = who(identity) if identity else {}
+    more: dict[str, Value] = {"left_out": left_out} if left_out else {}
     return _event(
         EventKind.SESSION_REFUSED,
         {**known, "peer": peer.address, "encrypted": peer.encrypted, "reason": reason},
-        {"resource": resource[:256], "software": peer.software},
+        {"resource": resource[:256], "software": peer.software, **more},
     )
 
 

@@ -37,6 +37,10 @@ class AuthenticationError(GatewayError):
     """
 
 
+class TooManyFailures(AuthenticationError):
+    """Whoever asks has failed so often that it was not looked at any more."""
+
+
 class AdmissionRefused(GatewayError):
     """Who it is, is known; a session on this resource is not granted.
 

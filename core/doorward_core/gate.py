@@ -8,6 +8,7 @@ What it will not do: know a protocol, touch a wire, or evaluate a rule (that is 
 
 Invariants:
 - Nobody is told of a refusal, or of being in, before the record of it is durable; `early` leaves that to its proxy.
+  Sources that failed too often are the exception: what they try goes on record together, once a second.
 - One identity has no more than its share of the sessions, however many come at once.
 - Whoever was revoked while being let in is let in revoked.
 - No policy is in force whose text is not on record.
@@ -22,7 +23,7 @@ import structlog
 
 from doorward_core import entries
 from doorward_core.access.ledger import Revocation
-from doorward_core.errors import AdmissionRefused, AuthenticationError, TooManySessions
+from doorward_core.errors import AdmissionRefused, AuthenticationError, TooManyFailures, TooManySessions
 from doorward_core.identity.authenticate import Authenticator, Credential
 from doorward_core.model import CHANGING, Effect, Identity, Peer, Resource, Session
 from doorward_core.policy.decide import Policy
@@ -41,7 +42,8 @@ class Gate(Premises):
     origin: str
     resources: Mapping[str, Setting]
     authenticator: Authenticator
-    unknown: Seldom = field(default_factory=Seldom)  # how often those whom nobody knows are in our own log
+    told: Seldom = field(default_factory=Seldom)  # how often those whom nobody knows are in our own log
+    kept: Seldom = field(default_factory=Seldom)  # and in the record, once they have failed too often
 
     async def admit(
         self, credential: Credential, resource_name: str, account: str, peer: Peer, *, early: bool = False
@@ -56,8 +58,7 @@ class Gate(Premises):
         try:
             identity = await self.authenticator.authenticate(credential, peer)
         except AuthenticationError as error:
-            self._tell(resource_name, peer, error, now)
-            await self._refused(resource_name, peer, None, str(error))
+            await self.unknown(resource_name, peer, error)
             raise
         await self._check(resource_name, peer, identity)
         setting = self.resources.get(resource_name)
@@ -87,6 +88,20 @@ class Gate(Premises):
             door.revoke(one)
         return door
 
+    async def unknown(self, resource: str, peer: Peer, error: AuthenticationError) -> None:
+        """Put on record that somebody could not say who he is; the client learns nothing but that it failed.
+
+        One source is on record as often as it may fail: behind that comes one entry a second, which counts the others,
+        for whoever needs no credential must not be able to fill the disk.
+        """
+        now, reason = self.clock(), str(error)
+        untold = self.told.left_out(now)
+        if untold is not None:  # for the operator, who looks at our own log first
+            log.warning("login.failed", resource=resource[:64], peer=peer.address, problem=reason, left_out=untold)
+        unkept = self.kept.left_out(now) if isinstance(error, TooManyFailures) else 0
+        if unkept is not None:
+            await self._refused(resource, peer, None, reason, unkept)
+
     def account_of(self, identity: Identity, setting: Setting, account: str) -> tuple[Resource, bool]:
         """The resource as the account that a session of somebody's uses there, and whether it is told to be read only.
 
@@ -113,16 +128,11 @@ class Gate(Premises):
             await self._refused(resource, peer, identity, f"revoked: {one.what} ({one.id})")
             raise AdmissionRefused(REVOKED_WORDS)
 
-    def _tell(self, resource: str, peer: Peer, error: AuthenticationError, now: int) -> None:
-        """Tell the operator why, who looks at our own log first; the client learns nothing but that it failed."""
-        left_out = self.unknown.left_out(now)
-        if left_out is not None:
-            log.warning(
-                "login.failed", resource=resource[:64], peer=peer.address, problem=str(error), left_out=left_out
-            )
-
-    async def _refused(self, resource: str, peer: Peer, identity: Identity | None, reason: str) -> None:
-        await self.log.durable(self.log.append(entries.session_refused(resource, peer, identity, reason), self.clock()))
+    async def _refused(
+        self, resource: str, peer: Peer, identity: Identity | None, reason: str, left_out: int = 0
+    ) -> None:
+        event = entries.session_refused(resource, peer, identity, reason, left_out)
+        await self.log.durable(self.log.append(event, self.clock()))
 
     def _open(self, identity: Identity, setting: Setting, account: str, peer: Peer, now: int) -> SessionGate:
         (at, read_only), name = self.account_of(identity, setting, account), secrets.token_bytes(16)

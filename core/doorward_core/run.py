@@ -44,6 +44,7 @@ from doorward_core.policy.lint import remarks, unprovable
 from doorward_core.policy.load import load_policy
 from doorward_core.revocations import revocation_routes
 from doorward_core.rooms import Room, opened, trusted
+from doorward_core.seldom import Kinds
 
 EXIT_CONFIG: Final = 2
 # Nearly nothing of a message outlives it, and a catalogue is large to look through: collect less often than by default.
@@ -145,6 +146,7 @@ class Gateway:
         self._tls: list[ServerTls] = []
         self._servers: list[listen.Server] = []
         self._state = readiness.State(room.gate, room.witnesses, room.archiving)
+        self._failures = Kinds()
 
     async def serve(self, background: trio.Nursery) -> None:
         """Listen, and return once drained."""
@@ -274,7 +276,10 @@ class Gateway:
 
     def _on_error(self, error: BaseException, peer: Peer) -> None:
         # The words of an exception may quote a value; its type and place never do.
-        log.error("connection.failed", kind=type(error).__name__, peer=peer.address)
+        kind = type(error).__name__
+        left_out = self._failures.left_out(kind, self._room.gate.clock())
+        if left_out is not None:
+            log.error("connection.failed", kind=kind, peer=peer.address, left_out=left_out)
         self._state.failed_connections += 1
         if isinstance(error, RecordError | StoreError):
             log.error("gateway.unready", problem=str(error))

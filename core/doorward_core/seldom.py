@@ -24,3 +24,16 @@ class Seldom:
         self._again_unix_ns = now_unix_ns + self._every_ns
         left_out, self._left_out = self._left_out, 0
         return left_out
+
+
+class Kinds:
+    """The same for each kind of thing: what strangers bring about in one way keeps nothing else from being said."""
+
+    __slots__ = ("_kinds",)
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, Seldom] = {}
+
+    def left_out(self, kind: str, now_unix_ns: int) -> int | None:
+        """See `Seldom`. Each kind is remembered, so there must be few of them, whatever strangers do."""
+        return self._kinds.setdefault(kind, Seldom()).left_out(now_unix_ns)

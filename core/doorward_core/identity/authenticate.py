@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from doorward_core.errors import AuthenticationError
+from doorward_core.errors import AuthenticationError, TooManyFailures
 from doorward_core.identity.claims import required_text
 from doorward_core.identity.jose import parse_compact
 from doorward_core.identity.jwks import KeyCache, KeysUnavailable
@@ -95,7 +95,7 @@ class Authenticator:
         Cancellation leaves nothing behind but a count.
         """
         if not self._limiter.admit(peer.address, credential.text, self._clock()):
-            raise AuthenticationError("too many failures from this source")
+            raise TooManyFailures("too many failures from this source")
         try:
             identity = await self._verify(credential, peer)
         except AuthenticationError as error:

@@ -10,6 +10,7 @@ import trio.testing
 from doorward_core.errors import AdmissionRefused, AuthenticationError, RecordError, TooManySessions
 from doorward_core.event import EventKind
 from doorward_core.identity.authenticate import BearerToken
+from doorward_core.identity.limiter import BURST
 from doorward_core.model import Peer, Secret
 from doorward_core.shares import Shares
 
@@ -85,7 +86,24 @@ async def test_a_stranger_cannot_fill_our_own_log(house):
         with pytest.raises(AuthenticationError):
             await house.admit("readers", audience="somebody-else")
     assert [one["left_out"] for one in said] == [0, 49]
-    assert len(house.events(EventKind.SESSION_REFUSED)) == 51  # the record has them all
+
+
+async def test_a_source_that_fails_again_and_again_cannot_fill_the_record(house):
+    """Its own failures are there one by one; what it tries behind its limit is counted, once a second."""
+    for _ in range(BURST + 50):
+        with pytest.raises(AuthenticationError):
+            await house.admit("readers", audience="somebody-else")
+    refused = house.events(EventKind.SESSION_REFUSED)
+    assert len(refused) == BURST + 1
+    assert {event.header["reason"] for event in refused[:BURST]} == {"token: not meant for this gateway"}
+    house.later(1)
+    with pytest.raises(AuthenticationError):
+        await house.admit("readers", audience="somebody-else")
+    behind = house.events(EventKind.SESSION_REFUSED)[BURST:]
+    assert [(event.header["reason"], event.payload.get("left_out", 0)) for event in behind] == [
+        ("too many failures from this source", 0),
+        ("too many failures from this source", 49),
+    ]
 
 
 async def test_a_refusal_at_the_door_is_durable_before_it_is_told(house, nursery):
