@@ -26,6 +26,7 @@ CORE = "core"
 """In place of the group that has no name."""
 REST = "**"
 _VERBS = re.compile(r"[a-z]{1,32}(?:,[a-z]{1,32})*\Z")
+VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "connect"})
 _WILD = re.compile(r"[*?]")
 _PLAIN, _PART = 4, 5
 _SECRETS = (CORE, "secrets")
@@ -133,6 +134,13 @@ def split_object(pattern: str) -> tuple[str, tuple[str, ...]]:
     verbs, blank, path = pattern.removeprefix("!").rpartition(" ")
     if blank and not _VERBS.match(verbs):
         message = f"expected verbs in small letters, a blank and a place, {_SHOWN}"
+        raise ValueError(message)
+    unknown = sorted(set(verbs.split(",")) - VERBS) if blank else ()
+    if unknown:
+        message = (
+            f"`{unknown[0]}` is no verb of the API; there are {', '.join(sorted(VERBS))}, of which `connect` is that of"
+            " exec, attach, portforward and proxy"
+        )
         raise ValueError(message)
     segments = tuple(path.split("/"))
     if not path.isprintable() or "[" in path or "\\" in path or "" in segments:

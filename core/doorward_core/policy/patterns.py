@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from doorward_core.config_types import fault, shown
+from doorward_core.config_types import fault, nearest, shown
 from doorward_core.policy.commands import split_pattern
 from doorward_core.policy.facts import is_fact
 from doorward_core.policy.objects import split_object
@@ -23,6 +23,18 @@ _STEP = r"""(?:\.{1,2}[\w*?-]+|(?:\.\.)?\[\s*(?:\*|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|
 _JSON_STEP = re.compile(_STEP)
 _JSON_PATH = re.compile(rf"\$(?:{_STEP})+\Z")
 _MAX_STEPS = 32
+# As `doorward_k8s.object_paths` reads what stands before such a path; a test holds both equal.
+_OBJECTS_OF = re.compile(r"[A-Za-z0-9*?-]+(?:\.[A-Za-z0-9.*?-]*)?(?:/[A-Za-z*?-]+)?\Z")
+_QUOTED = re.compile('"[^"]*"')
+_PATH = (
+    "expected a JSON path, such as `$.customers[*].email` or `$..iban`; `[*]` is every item, without positions or"
+    " filters, and `['a.b/c']` a name with dots or slashes"
+)
+DETECTORS = frozenset({
+    "email", "card", "iban", "phone", "ipv4", "us-ssn", "uk-nino", "fr-nir", "es-dni", "it-cf", "br-cpf", "aws-key",
+    "github-token", "jwt", "private-key", "national-id", "secrets",
+})  # fmt: skip
+"""What `doorward_core.mask.patterns` can find, by name, and its groups. Rooms do not share; a test holds both equal."""
 
 
 def _pattern(value: str) -> str:
@@ -83,12 +95,26 @@ def _column(value: str) -> str:
         raise fault("a JSON path knows no exceptions: what lies below a masked member is masked")
     if value.startswith("$"):
         if not _JSON_PATH.match(value) or len(_JSON_STEP.findall(value)) > _MAX_STEPS:
-            raise fault("expected a JSON path, such as `$.customers[*].email` or `$..iban`")
+            raise fault(_PATH)
         return value
     resource, colon, path = value.partition(":$")
     if colon:  # of objects of one resource; which resources there are is their proxy's to know
-        return f"{_pattern(resource)}:{_column('$' + path)}"
+        if not _OBJECTS_OF.match(resource):
+            raise fault(
+                "before `:$` stands a resource, with its group and its subresource if they matter, such as"
+                " `secrets:$.data` or `deployments.apps/scale:$.spec`"
+            )
+        return f"{resource}:{_column('$' + path)}"
+    if ":" in _QUOTED.sub("", value):
+        raise fault("behind `:` stands a JSON path that begins with `$`, such as `secrets:$.data.password`")
     return _pattern(value)
+
+
+def _detector(value: str) -> str:
+    """One name of what is looked for in values."""
+    if value not in DETECTORS:
+        raise fault(f"no detector is called `{shown(value)}`{nearest(value, DETECTORS)}")
+    return value
 
 
 def _has_positive(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -119,6 +145,7 @@ Identifier = Annotated[str, AfterValidator(_identifier)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Patterns = Annotated[tuple[Pattern, ...], AfterValidator(_has_positive)]
 Columns = Annotated[tuple[Annotated[str, AfterValidator(_column)], ...], AfterValidator(_has_positive)]
+Detectors = Annotated[tuple[Annotated[str, AfterValidator(_detector)], ...], AfterValidator(not_empty)]
 Commands = Annotated[tuple[Annotated[str, AfterValidator(_command)], ...], AfterValidator(_has_positive)]
 Requests = Annotated[tuple[Annotated[str, AfterValidator(_request)], ...], AfterValidator(_has_positive)]
 Objects = Annotated[tuple[Annotated[str, AfterValidator(_object)], ...], AfterValidator(_has_positive)]

@@ -22,6 +22,7 @@ from doorward_core.policy.objects import OBJECT
 from doorward_core.policy.patterns import (
     Columns,
     Commands,
+    Detectors,
     Facts,
     Identifier,
     Objects,
@@ -265,7 +266,7 @@ class MaskRule(Strict):
     resource: Where
     accounts: Patterns | None = None
     columns: Columns | None = None
-    detect: Annotated[tuple[Identifier, ...], AfterValidator(not_empty)] | None = None
+    detect: Detectors | None = None
     transform: Transform = Field(default=Transform.REDACT, alias="with")
     label: Identifier | None = None
     flow: Literal["out", "in", "both"] = "out"

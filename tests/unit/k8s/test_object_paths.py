@@ -1,9 +1,11 @@
 """Patterns for API objects: for which resources they are, what they name, and which tables they allow."""
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from doorward_core.mask.json_paths import PathError
 from doorward_core.model import Mask, Transform
+from doorward_core.policy.patterns import Columns
 from doorward_k8s.object_paths import ObjectPaths, Resource, is_foreign, patterns_of
 
 SECRETS = Resource("", "secrets")
@@ -58,9 +60,27 @@ def test_a_pattern_that_means_an_object_and_cannot_be_read_is_refused(column: st
         patterns_of((Mask("rule", (column,), (), Transform.REDACT, "label"),))
 
 
+@pytest.mark.parametrize(
+    "before", ["secrets", "*", "deployments.apps", "serviceaccounts/token", "a.b/c", "a b", "x/y/z", "", "a_b"]
+)
+def test_what_may_stand_before_a_path_is_what_a_policy_takes(before: str) -> None:
+    column, fault = f"{before}:$.a", None
+    try:
+        TypeAdapter(Columns).validate_python((column,))
+    except ValidationError as error:
+        fault = error
+    try:
+        patterns_of((Mask("rule", (column,), (), Transform.REDACT, "label"),))
+    except PathError:
+        assert fault is not None
+    else:
+        assert fault is None
+
+
 def test_patterns_of_other_protocols_are_told_apart() -> None:
     assert is_foreign("public.customer.email")
     assert is_foreign("header.authorization")
+    assert is_foreign('public.notes."a:b"')
     assert not is_foreign("secrets")
     assert not is_foreign("pods:$.x")
     assert not is_foreign("$..x")

@@ -1,6 +1,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from doorward_core.mask.patterns import DETECTORS, GROUPS
 from doorward_core.policy import patterns
 
 
@@ -28,6 +29,15 @@ from doorward_core.policy import patterns
         (patterns.Columns, ("$.a b",), "a JSON path"),
         (patterns.Columns, ("$" + ".a" * 33,), "a JSON path"),
         (patterns.Columns, ("secrets:$",), "a JSON path"),
+        (patterns.Columns, ("pods:$.spec.containers[0].env",), "without positions"),
+        (patterns.Columns, ("pods:$.metadata.annotations.a/b",), "a name with dots or slashes"),
+        (patterns.Columns, ("secrets:data.password",), "begins with `$`"),
+        (patterns.Columns, ("secrets:{.data.password}",), "begins with `$`"),
+        (patterns.Columns, ("shop/core/secrets:$.data",), "before `:$` stands a resource"),
+        (patterns.Detectors, ("emails",), "no detector is called `emails`; did you mean `email`?"),
+        (patterns.Detectors, (), "leave the key out"),
+        (patterns.Objects, ("destroy shop/core/pods/*",), "`destroy` is no verb of the API"),
+        (patterns.Objects, ("get,exec shop/core/pods/exec/*",), "`connect` is that of exec"),
         (patterns.Facts, {}, "says nothing"),
         (patterns.Facts, {"a b": ("red",)}, "no name of a fact"),
     ],
@@ -38,6 +48,10 @@ def test_a_form_that_could_not_mean_what_it_says_is_a_fault(form, written, said)
     assert said in raised.value.errors()[0]["msg"]
 
 
+def test_the_detectors_that_a_policy_may_name_are_those_that_there_are():
+    assert set(DETECTORS) | set(GROUPS) == patterns.DETECTORS
+
+
 @pytest.mark.parametrize(
     ("form", "written"),
     [
@@ -46,7 +60,10 @@ def test_a_form_that_could_not_mean_what_it_says_is_a_fault(form, written, said)
         (patterns.People, ("dba", "team-*")),
         (patterns.Commands, ("systemctl status *",)),
         (patterns.Requests, ("GET /v1/*",)),
-        (patterns.Columns, ("*.email", "$.customers[*].email", "$..iban", "secrets:$.data['a b']", "$" + ".a" * 32)),
+        (
+            patterns.Columns,
+            ("*.email", "$.customers[*].email", "$..iban", "secrets:$.data['a b']", 'public.t."a:b"', "$" + ".a" * 32),
+        ),
         (patterns.Facts, {"query.limit": ("1?",)}),
     ],
 )
