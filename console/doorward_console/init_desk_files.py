@@ -117,7 +117,19 @@ def _gateway(one: Before) -> str:
 {authority}    log: {quoted(str(one.log))}
     vkey: {quoted(str(one.vkey))}
     keys: {quoted(str(one.keys))}
-    config: {quoted(str(one.config))}  # for its policy, and the names of its resources
+{_elsewhere(one)}    config: {quoted(str(one.config))}  # for its policy, and the names of its resources
+"""
+
+
+def _elsewhere(one: Before) -> str:
+    """Where its checkpoints are kept a second time, and whose signatures there are believed."""
+    kept = f"    checkpoints: {quoted(str(one.checkpoints))}\n" if one.checkpoints is not None else ""
+    if one.witnesses is None:
+        return kept
+    keys = listing(tuple(entry.vkey for entry in one.witnesses.list))
+    return f"""\
+{kept}    # The witnesses as the gateway names them: compare each key with what the witness itself says it is.
+    witnesses: {{quorum: {one.witnesses.quorum}, vkeys: {keys}}}
 """
 
 

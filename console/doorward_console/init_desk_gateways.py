@@ -15,16 +15,21 @@ from doorward_console.init_doors import CannotInit, fit_name
 from doorward_console.init_folder import CONFIG
 from doorward_core.config import Approvals, Config, load_config
 from doorward_core.config_identity import Issuer
+from doorward_core.config_witness import WitnessesSettings
 from doorward_core.errors import ConfigError
 from doorward_core.policy.load import load_policy
 
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 HERE = frozenset({"127.0.0.1", "::1"})
+CHECKPOINT = "checkpoint"  # in a log's second place, as docs/event-log.md has it
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """One gateway, as the desk is to know it. Paths are whole; `authority` is None where the system's will do."""
+    """One gateway, as the desk is to know it. Paths are whole; `authority` is None where the system's will do.
+
+    `checkpoints` is what its log keeps in a second place, and `witnesses` are those that it asks: None where none.
+    """
 
     name: str
     config: Path
@@ -33,6 +38,8 @@ class Before:
     log: Path
     vkey: Path
     keys: Path
+    checkpoints: Path | None
+    witnesses: WitnessesSettings | None
     issuers: tuple[Issuer, ...]
     approvers: frozenset[str]
     operators: frozenset[str]
@@ -70,6 +77,8 @@ def _read(place: str, authority: Path | None) -> Before:
         log=config.record.folder.resolve(),
         vkey=config.record.keys.resolve() / "log.vkey",
         keys=config.record.keys.resolve() / "payload",
+        checkpoints=config.record.mirror.resolve() / CHECKPOINT if config.record.mirror is not None else None,
+        witnesses=config.record.witnesses,
         issuers=config.identity.issuers,
         approvers=frozenset().union(*(rule.approve.groups for rule in policy.rules if rule.approve is not None)),
         operators=frozenset(config.operators.groups) if config.operators is not None else frozenset(),

@@ -44,6 +44,10 @@ QuorumOption = Annotated[
     int, typer.Option("--quorum", min=0, help="How many of them must have cosigned the checkpoint; 0: all.")
 ]
 
+DeskOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The desk's settings: its logs, with the keys and witnesses there.", dir_okay=False),
+]
 ArchiveOption = Annotated[
     str, typer.Option("--archive", help="An archive (a folder, or s3://bucket/prefix): by itself, or beside its log.")
 ]
@@ -89,11 +93,20 @@ def logs(
     checkpoint: CheckpointOption = None,
     witness: WitnessOption = None,
     quorum: QuorumOption = 0,
+    config: DeskOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List logs: origin, size, checkpoint, witnesses, last event; each line is verified before it is shown."""
-    lines = _proved(folders, every, key, key_file, checkpoint, witness, quorum)
+    absent: list[str] = []
+    if config is None:
+        lines = _proved(folders, every, key, key_file, checkpoint, witness, quorum)
+    elif folders or every or key or key_file or checkpoint or witness or quorum:
+        output.fail("--config says which logs, keys and witnesses are meant: give it alone")
+    else:
+        lines, absent = _of_a_desk(config)
     _show_many(lines, as_json=as_json)
+    if absent:
+        output.fail("; ".join(absent), output.NO)
     if not all(line.report.ok for line in lines):
         raise typer.Exit(output.NO)
 
@@ -132,22 +145,41 @@ def _proved(  # noqa: PLR0917 - the options of two commands
     return lines
 
 
+def _of_a_desk(config: Path) -> "tuple[list[Line], list[str]]":
+    """The logs of a desk, by what its settings name, as its Log page shows them."""
+    import os  # noqa: PLC0415 - beside its only use
+
+    from doorward_console.desk_logs import prove_desk  # noqa: PLC0415 - loads what reads a log
+    from doorward_console.settings import load_settings  # noqa: PLC0415 - pydantic takes a while to load
+    from doorward_core.errors import ConfigError, RecordError  # noqa: PLC0415 - loaded by the commands that read a log
+    from doorward_core.record.proof import ProofError  # noqa: PLC0415 - as above
+
+    with output.failing(OSError, UnicodeError, ConfigError, RecordError, ProofError):
+        settings = load_settings(config)
+        with output.progress("verifying") as told:
+            return prove_desk(settings, os.cpu_count() or 1, told)
+
+
 def _show_many(lines: "Sequence[Line]", *, as_json: bool) -> None:
     from doorward_console import many_logs  # noqa: PLC0415 - loads what reads a log
 
     good = sum(line.report.ok for line in lines)
     if as_json:
-        found = [{**report_data(line.report), "log": str(line.folder), **_last(line)} for line in lines]
+        found = [{**report_data(line.report), "log": str(line.folder), **_beside(line)} for line in lines]
         output.emit({"ok": good == len(lines), "logs": found})
         return
     output.table(many_logs.HEADERS, many_logs.rows(lines))
-    for text in many_logs.problems(lines):
+    for text in [*many_logs.witnesses(lines), *many_logs.problems(lines)]:
         output.say(text)
     output.say(f"ok: all {good} logs" if good == len(lines) else f"NOT OK: {len(lines) - good} of {len(lines)} logs")
 
 
-def _last(line: "Line") -> dict[str, object]:
-    return {"last_event": line.last_kind, "last_unix_ns": line.last_unix_ns}
+def _beside(line: "Line") -> dict[str, object]:
+    """What a table has beside the report; `witnessed` as the desk's `/api/v1/logs` has it."""
+    import dataclasses  # noqa: PLC0415 - beside its only use
+
+    last = {"last_event": line.last_kind, "last_unix_ns": line.last_unix_ns}
+    return {**last, "witnessed": dataclasses.asdict(line.witnessed)} if line.witnessed is not None else last
 
 
 def report_data(report: "Report") -> dict[str, object]:

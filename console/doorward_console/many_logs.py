@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from doorward_console import output
 from doorward_core.errors import RecordError
@@ -20,6 +21,9 @@ from doorward_core.record.quorum import Required
 from doorward_core.record.reader import LogReader
 from doorward_core.record.tree_files import TreeFiles
 from doorward_core.record.verify import Report, verify
+
+if TYPE_CHECKING:
+    from doorward_console.witnessed import Witnessed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,13 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One log: where it lies, what was found, and what its last event is."""
+    """One log: where it lies, what was found, what its last event is, and who stands behind it by a desk's settings."""
 
     folder: Path
     report: Report
     last_unix_ns: int = 0
     last_kind: str = ""
+    witnessed: "Witnessed | None" = None
 
 
 def given(keys: Iterable[str], notes: Iterable[bytes], witnesses: Sequence[str], quorum: int) -> Given:
@@ -72,7 +77,7 @@ def prove_all(
     folders: Sequence[Path], brought: Given, jobs: int, told: Callable[[int, int], None] | None = None
 ) -> list[Line]:
     """Verify each log, and logs of one origin against each other."""
-    lines = [_prove(folder, _meant(folder, brought, len(folders)), jobs, told) for folder in folders]
+    lines = [prove_one(folder, _meant(folder, brought, len(folders)), jobs, told) for folder in folders]
     by_origin: dict[str, list[int]] = {}
     for place, line in enumerate(lines):
         by_origin.setdefault(line.report.origin, []).append(place)
@@ -84,7 +89,7 @@ def prove_all(
 
 
 @dataclass(frozen=True, slots=True)
-class _Meant:
+class Meant:
     """What a log is verified with."""
 
     key: str | None
@@ -93,7 +98,7 @@ class _Meant:
     problem: str = ""
 
 
-def _meant(folder: Path, brought: Given, count: int) -> _Meant:
+def _meant(folder: Path, brought: Given, count: int) -> Meant:
     """By the origin that the log names; with one log alone, what was brought is meant for it, whatever it names.
 
     Where keys were brought and none is this log's, that is said: a log must not get away from its key by another name.
@@ -101,12 +106,13 @@ def _meant(folder: Path, brought: Given, count: int) -> _Meant:
     origin, keys, notes = _origin(folder), brought.keys, brought.checkpoints
     if count == 1:
         one_key = keys.get(origin) or next(iter(keys.values()), None)
-        return _Meant(one_key, notes.get(origin) or next(iter(notes.values()), None), brought.required)
+        return Meant(one_key, notes.get(origin) or next(iter(notes.values()), None), brought.required)
     problem = f"none of the keys that were given is that of {origin!r}" if keys and origin not in keys else ""
-    return _Meant(keys.get(origin), notes.get(origin), brought.required, problem)
+    return Meant(keys.get(origin), notes.get(origin), brought.required, problem)
 
 
-def _prove(folder: Path, meant: _Meant, jobs: int, told: Callable[[int, int], None] | None) -> Line:
+def prove_one(folder: Path, meant: Meant, jobs: int, told: Callable[[int, int], None] | None) -> Line:
+    """Verify one log with what is meant for it."""
     report = verify(
         folder,
         public_key=meant.key,
@@ -177,6 +183,16 @@ def _row(line: Line) -> list[str]:
         last,
         "ok" if report.ok else "BAD",
     ]
+
+
+def witnesses(lines: Sequence[Line]) -> list[str]:
+    """What became of each witness's signature, where a desk's settings say whom to believe."""
+    said = []
+    for line in lines:
+        for one in line.witnessed.witnesses if line.witnessed is not None else ():
+            at = f", at {output.moment(one.at_unix_ns)}" if one.at_unix_ns else ""
+            said.append(f"witness   {line.folder}: {output.line(one.name)} {one.key_id}: {one.standing}{at}")
+    return said
 
 
 def problems(lines: Sequence[Line]) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from doorward_core.config import Endpoint, Name, ServerTls
 from doorward_core.config_identity import Url, https
@@ -38,6 +38,8 @@ from doorward_core.errors import ConfigError
 from doorward_core.identity.address import is_loopback
 from doorward_core.model import PrincipalKind
 from doorward_core.record.entry import EntryError, check_origin
+from doorward_core.record.proof import ProofError
+from doorward_core.record.quorum import Required
 
 DEFAULT_SCOPES = ("openid", "profile")
 HOUR_S = 3600
@@ -74,9 +76,14 @@ def _control(value: object, info: ValidationInfo) -> object:
     return _site(value)
 
 
+def is_vkey(value: str) -> bool:
+    """Whether this has the form of a key, and is not the path of a file with one."""
+    return _VKEY.fullmatch(value) is not None
+
+
 def _vkey(value: str, info: ValidationInfo) -> str:
     """A key's text as it is; the path of a file with it from the folder of the file that names it."""
-    return value if _VKEY.fullmatch(value) else str(_beside(info) / value)
+    return value if is_vkey(value) else str(_beside(info) / value)
 
 
 def _archive(value: str, info: ValidationInfo) -> str:
@@ -158,13 +165,33 @@ class Roles(Strict):
         return self
 
 
+class TrustedWitnesses(Strict):
+    """The witnesses of a log whose signatures this desk believes, by their public keys, and how many must have signed.
+
+    They are the operator's to name, as those of `doorward verify --witness` are: what a gateway says of its witnesses
+    proves nothing about it.
+    """
+
+    quorum: Annotated[int, Field(ge=1)]
+    vkeys: Annotated[tuple[str, ...], NotEmpty]
+
+    @model_validator(mode="after")
+    def _are_keys(self) -> "TrustedWitnesses":
+        try:
+            Required.of(self.vkeys, self.quorum)
+        except ProofError as error:
+            raise fault(str(error)) from None
+        return self
+
+
 class GatewaySettings(Strict):
     """One gateway: its control port, and what the desk reads of it beside that.
 
     `log` is the folder of its log or of a mirror, `vkey` its public key (text or a file), `checkpoints` the checkpoint
-    of a mirror kept elsewhere, `keys` the folder of its wrapped payload keys, `archive` where entries are that its log
-    freed (a folder, or `s3://bucket/prefix`), `policy` its policy's file, `config` its own configuration, for its
-    policy and the names and labels of its resources.
+    of a mirror kept elsewhere (what witnesses cosigned lies beside it), `witnesses` who of them is believed, `keys` the
+    folder of its wrapped payload keys, `archive` where entries are that its log freed (a folder, or
+    `s3://bucket/prefix`), `policy` its policy's file, `config` its own configuration, for its policy and the names and
+    labels of its resources.
     """
 
     control: Annotated[str, BeforeValidator(_control)]
@@ -172,6 +199,7 @@ class GatewaySettings(Strict):
     log: FilePath | None = None
     vkey: Annotated[NotEmptyText, AfterValidator(_vkey)] | None = None
     checkpoints: FilePath | None = None
+    witnesses: TrustedWitnesses | None = None
     keys: FilePath | None = None
     archive: Annotated[NotEmptyText, AfterValidator(_archive)] | None = None
     policy: ExistingFile | None = None

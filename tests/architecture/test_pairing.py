@@ -27,7 +27,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
             "tests/integration/desk/test_what_happened.py",
             "reads the log of a real gateway, asks it what is open, and is looked at in a real browser",
         )
-        for name in ("open_sessions", "pages_log", "pages_replay", "pages_sessions")
+        for name in ("open_sessions", "pages_replay", "pages_sessions")
     },
     "doorward_core.holding": ("tests/unit/core/test_session_gate.py", "the gate's own waiting: only the gate asks it"),
     "doorward_core.http.exchange": (

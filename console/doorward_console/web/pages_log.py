@@ -2,9 +2,10 @@
 
     GET  /log                  origin, size, last checkpoint, how far the index is; what happened beside sessions
     POST /log/{name}/verify    verify it now, in a process of its own, and show the report
+    GET  /api/v1/logs          origin, size, last checkpoint and witnesses, for programs
 
-What it will not do: vouch for anything. What is proved is proved by `doorward verify` with a key from outside; the key
-here is the one that the desk's settings name, and the page says so.
+What it will not do: vouch for anything. What is proved is proved by `doorward verify` with a key from outside; the keys
+here, of logs and of witnesses, are those that the desk's settings name, and the page says so.
 """
 
 import json
@@ -26,16 +27,19 @@ from doorward_console.settings import Settings
 from doorward_console.sources import OWN
 from doorward_console.web.desk import Desk, Place
 from doorward_console.web.library import Freshness, Library, Unreadable
+from doorward_console.web.openapi import Asked as Call
+from doorward_console.web.openapi import Entry
 from doorward_console.web.people import READERS, Role
 from doorward_console.web.visits import Refusal, Visit, action, page
+from doorward_console.witnessed import Witnessed, kept_checkpoint, witnessed
 from doorward_core.errors import RecordError
 from doorward_core.record.checkpoint import CheckpointError, parse_text, split
 
 PLACES = (Place("Log", "/log", READERS, order=60),)
 AUDITORS: Final = frozenset({Role.AUDITOR})
-COSIGNED: Final = "checkpoint.cosigned"
 VERIFY_S: Final = 600.0  # ten million entries, on one core
 EVENTS: Final = 30
+_NS: Final = 1_000_000_000
 MAX_REPORT_BYTES: Final = 4 * 1024 * 1024
 BESIDE: Final = (
     "log.opened", "log.repaired", "log.closed", "key.rotated", "content.erased", "policy.loaded", "policy.refused",
@@ -48,8 +52,7 @@ READINGS: Final = ("desk.read", "desk.login", "desk.refused")
 class LogView:
     """One log. `checkpoint_unix_ns` is when its file was written; `signatures` are the names that signed it.
 
-    `witnesses` are the others that signed the last one that a quorum of witnesses did, over `witnessed` entries: names
-    as they stand there, which prove nothing.
+    `witnessed` is who of its witnesses stands behind it, by the keys that the settings name.
     """
 
     name: str
@@ -59,8 +62,15 @@ class LogView:
     signatures: tuple[str, ...]
     checkpoint_unix_ns: int
     key_known: bool
-    witnesses: tuple[str, ...] = ()
-    witnessed: int = 0
+    witnessed: Witnessed
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """All logs of the desk, and words about what is missing."""
+
+    logs: tuple[LogView, ...]
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,31 +126,21 @@ async def _show(
 def _views(path: Path, sources: list[Source], settings: Settings) -> list[LogView]:
     found = []
     for source, status in zip(sources, build.status(path, sources), strict=True):
-        file = source.folder / "checkpoint"
-        (_, root), names, written = _note(file)
+        stands = witnessed(source.name, source.folder, settings)
+        root, names, written = _note(source.folder / "checkpoint")
         key = _key(source.name, settings) != []
-        (size, _), others, _ = _note(_cosigned(source, settings))
-        witnesses = tuple(name for name in others if name not in names)
-        found.append(LogView(source.name, str(source.folder), status, root, names, written, key, witnesses, size))
+        found.append(LogView(source.name, str(source.folder), status, root, names, written, key, stands))
     return found
 
 
-def _note(file: Path) -> tuple[tuple[int, str], tuple[str, ...], int]:
-    """A checkpoint's size and root, who signed it, and when it was written; nothing of what cannot be read."""
+def _note(file: Path) -> tuple[str, tuple[str, ...], int]:
+    """A checkpoint's root, who signed it, and when it was written; nothing of what cannot be read."""
     try:
         text, signatures = split(file.read_bytes())
-        head = parse_text(text)
         names = tuple(dict.fromkeys(name for name, _ in signatures))
-        return (head.size, b64encode(head.root).decode("ascii")), names, file.stat().st_mtime_ns
+        return b64encode(parse_text(text).root).decode("ascii"), names, file.stat().st_mtime_ns
     except (OSError, CheckpointError):
-        return (0, ""), (), 0  # the status says that there is none
-
-
-def _cosigned(source: Source, settings: Settings) -> Path:
-    """What witnesses have signed lies in the log's second place, which may be the one that is read here."""
-    file = settings.gateways[source.name].checkpoints if source.name != OWN else settings.record.mirror
-    beside = file.with_name(COSIGNED) if file is not None and source.name != OWN else (file or source.folder) / COSIGNED
-    return beside if beside.is_file() else source.folder / COSIGNED
+        return "", (), 0  # the status says that there is none
 
 
 async def _verify(visit: Visit, library: Library, limiter: trio.CapacityLimiter, proved: Proved) -> Response:
@@ -154,6 +154,8 @@ async def _verify(visit: Visit, library: Library, limiter: trio.CapacityLimiter,
         raise Refusal(429, "A log is being verified just now; try again when that is done.")
     async with limiter:
         report = await _report(source, visit.desk.settings)
+        stands = await trio.to_thread.run_sync(witnessed, name, source.folder, visit.desk.settings)
+    report = _with_witnesses(report, stands)
     size = report.get("checkpoint_size")
     proved[name] = Verified(report.get("ok") is True, size if isinstance(size, int) else 0, visit.desk.clock())
     return await _show(visit, library, proved, report=report, verified=name)
@@ -187,5 +189,36 @@ def _key(name: str, settings: Settings) -> list[str]:
 
 
 def _outside(name: str, settings: Settings) -> list[str]:
-    file = settings.gateways[name].checkpoints if name != OWN else None
-    return ["--checkpoint", str(file)] if file is not None and file.is_file() else []
+    file = kept_checkpoint(name, settings)
+    return ["--checkpoint", str(file)] if file is not None else []
+
+
+def _with_witnesses(report: dict[str, object], stands: Witnessed) -> dict[str, object]:
+    """What was found, and what the settings ask of its witnesses beside that: the tree was verified just now."""
+    if not stands.quorum:
+        return report
+    problems = report.get("problems")
+    found = [*(problems if isinstance(problems, list) else ())]
+    found += [{"index": None, "what": f"its witnesses: {stands.problem}"}] if stands.problem else []
+    whole = report.get("ok") is True and not stands.problem
+    cosigned = {one.name: one.at_unix_ns // _NS for one in stands.verified}
+    return {**report, "ok": whole, "problems": found, "cosigned": cosigned, "quorum": stands.quorum}
+
+
+# --- for programs -----------------------------------------------------------------------------------------------------
+
+
+async def every_log(desk: Desk, call: Call) -> Logs:
+    """The logs, for the JSON API; that they were looked at is recorded first."""
+    await desk.read(call.person, "log", "list", call.peer)
+    library = Library(desk.settings)
+    try:
+        fresh = await library.bring_up()
+        sources, _ = await library.sources()
+        views = await trio.to_thread.run_sync(_views, library.path, sources, desk.settings)
+    except (Unreadable, IndexProblem, OSError, RecordError) as error:
+        raise Refusal(503, str(error)) from None
+    return Logs(tuple(views), fresh.notes)
+
+
+API = (Entry("GET", "/v1/logs", "The logs, and who stands behind them", every_log, Logs, READERS),)

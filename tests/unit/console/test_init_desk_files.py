@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from doorward_console.init_desk_files import WantedDesk, desk_text, to_add
 from doorward_console.init_desk_gateways import Before
+from doorward_console.settings import TrustedWitnesses
 from doorward_core.config_identity import Issuer
+from doorward_core.config_witness import WitnessesSettings
+from doorward_core.record.cosign import witness_vkey
 
 ISSUER = Issuer(issuer="https://idp.example", audience=("doorward",))
 GATEWAY = Before(
@@ -20,6 +24,8 @@ GATEWAY = Before(
     log=Path("/gw/state/log"),
     vkey=Path("/gw/state/keys/log.vkey"),
     keys=Path("/gw/state/keys/payload"),
+    checkpoints=None,
+    witnesses=None,
     issuers=(ISSUER,),
     approvers=frozenset({"dba"}),
     operators=frozenset(),
@@ -79,6 +85,21 @@ def test_a_name_that_looks_like_yaml_stays_a_name(asked):
     read = yaml.safe_load(desk_text(wanted))
     assert (read["roles"]["approver"], read["login"]["client_id"]) == ([odd], odd)
     assert list(read["gateways"]) == ["no"]
+
+
+def test_the_witnesses_that_a_gateway_asks_are_believed_and_are_to_be_compared(asked):
+    assert "witnesses" not in desk_text(asked)
+    vkeys = [witness_vkey(f"w{number}.example", Ed25519PrivateKey.generate()) for number in range(2)]
+    listed = [{"url": "https://w.example", "vkey": vkey} for vkey in vkeys]
+    named = WitnessesSettings.model_validate({"quorum": 2, "list": tuple(listed)})
+    kept = Path("/gw/second/checkpoint")
+    text = desk_text(replace(asked, gateways=(replace(GATEWAY, checkpoints=kept, witnesses=named),)))
+    found = yaml.safe_load(text)["gateways"]["shop"]
+    assert found["witnesses"] == {"quorum": 2, "vkeys": vkeys}
+    assert found["checkpoints"] == str(kept)
+    assert "compare each key with what the witness itself says" in text
+    settings = TrustedWitnesses.model_validate({"quorum": 2, "vkeys": tuple(vkeys)})
+    assert settings.vkeys == tuple(vkeys)
 
 
 def test_only_what_a_gateway_lacks_is_to_be_added(asked):

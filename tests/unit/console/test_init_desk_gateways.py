@@ -7,10 +7,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 
 from doorward_console.init_desk_gateways import read_all
 from doorward_console.init_doors import CannotInit
+from doorward_core.record.cosign import witness_vkey
 
 ISSUER = "https://idp.example"
 
@@ -120,3 +122,14 @@ def test_what_cannot_be_read_is_told(made, tmp_path):
     (folder / "doorward.yaml").write_text("version: 2\n")
     with pytest.raises(CannotInit, match="version"):
         read_all([str(folder)], None)
+
+
+def test_where_checkpoints_are_kept_and_who_cosigns_them_is_read_too(made):
+    (one,) = read_all([str(made())], None)
+    assert (one.checkpoints, one.witnesses) == (None, None)
+    vkey = witness_vkey("w.example", Ed25519PrivateKey.generate())
+    witnesses = f"witnesses: {{quorum: 1, list: [{{url: 'https://w.example', vkey: '{vkey}'}}]}}"
+    folder = made("other", record=("record:\n", f"record:\n  mirror: second\n  {witnesses}\n"))
+    (one,) = read_all([str(folder)], None)
+    assert one.checkpoints == folder / "second" / "checkpoint"
+    assert [item.vkey for item in one.witnesses.list] == [vkey]

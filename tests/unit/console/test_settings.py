@@ -1,8 +1,10 @@
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from doorward_console.settings import load_settings
 from doorward_core.errors import ConfigError
 from doorward_core.model import PrincipalKind
+from doorward_core.record.cosign import witness_vkey
 
 GOOD = """\
 version: 1
@@ -98,3 +100,31 @@ def test_a_key_s_file_and_an_archive_s_folder_are_beside_the_settings_and_others
     found = load(tmp_path, text).gateways
     assert (found["pg"].vkey, found["pg"].archive) == (str(tmp_path / "keys/log.vkey"), str(tmp_path / "archive"))
     assert (found["k8s"].vkey, found["k8s"].archive) == (key, "s3://bucket/k8s")
+
+
+KEYS = [witness_vkey(f"w{number}.example", Ed25519PrivateKey.generate()) for number in range(2)]
+
+
+def test_the_witnesses_that_are_believed_are_keys_and_a_quorum(tmp_path):
+    found = load(tmp_path, GOOD.replace("log: pg/log", f"log: pg/log, witnesses: {{quorum: 1, vkeys: {KEYS}}}"))
+    assert found.gateways["k8s"].witnesses is None
+    trusted = found.gateways["pg"].witnesses
+    assert (trusted.quorum, list(trusted.vkeys)) == (1, KEYS)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (f"{{quorum: 3, vkeys: {KEYS}}}", "a quorum of 3 is never reached by 2 witnesses"),
+        (f"{{quorum: 1, vkeys: {[KEYS[0], KEYS[0]]}}}", "named twice"),
+        ("{quorum: 1, vkeys: [nonsense]}", "not a witness's vkey"),
+        (f"{{quorum: 1, vkeys: ['{KEYS[0].replace('w0.', 'w9.')}']}}", "whose key id is not that of its key"),
+        (f"{{quorum: 0, vkeys: {KEYS}}}", "greater than or equal to 1"),
+        (f"{{vkeys: {KEYS}}}", "quorum"),
+        ("{quorum: 1, vkeys: []}", "vkeys"),
+    ],
+)
+def test_witnesses_that_could_never_be_verified_are_refused(tmp_path, words, told):
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, GOOD.replace("log: pg/log", f"log: pg/log, witnesses: {words}"))
+    assert told in str(caught.value.problems)
