@@ -12,7 +12,8 @@ Invariants: unknown keys are refused, with the nearest known one; every fault is
 import difflib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import NoneType, UnionType
@@ -37,6 +38,18 @@ _MAX_KEYS_NAMED = 8
 """Of a model whose keys are named where something else stands; more are for the documents to say."""
 
 
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What a protocol says of names in a policy: each gives what is doubtful about one, or nothing.
+
+    Of a pattern over columns; of one over objects; of a fact and the values that a rule wants of it.
+    """
+
+    column: Callable[[str], str]
+    place: Callable[[str], str]
+    fact: Callable[[str, tuple[str, ...]], str]
+
+
 class Strict(BaseModel):
     """A model that takes exactly what it names, converts nothing silently, and never changes."""
 
@@ -44,6 +57,8 @@ class Strict(BaseModel):
     """Of a target's model: whether its protocol protects credentials by itself, so that its listeners need no TLS."""
     names_accounts: ClassVar[bool] = False
     """Of a target's model: whether its clients name accounts in full, so that none stands in for another."""
+    vocabulary: ClassVar[Vocabulary | None] = None
+    """Of a target's model: what its protocol has to say of names in a policy; without one, columns are those of SQL."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False, allow_inf_nan=False

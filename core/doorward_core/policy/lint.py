@@ -10,27 +10,76 @@ Invariants: pure; the same policy and resources give the same remarks in the sam
 import difflib
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from doorward_core.config_types import nearest
+from doorward_core.config_types import Vocabulary, nearest
 from doorward_core.model import Action, Effect, Resource
 from doorward_core.policy.compile import RELATION, CompiledMask, CompiledRule, WhereTest
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.glob import Names, compile_names
 
 _QUOTED = re.compile('"[^"]*"')
+_WILD = re.compile(r"[*?]")
 _OF_THE_SERVER = ("pg_catalog.", "information_schema.", "pg_toast.")
 _OPAQUE = frozenset({Action.UNKNOWN, Action.EXECUTE})
 """Through these a target can be reached without being named."""
 
 
-def remarks(policy: Policy, resources: Mapping[str, Resource], now_unix_ns: int = 0) -> tuple[str, ...]:
-    """Everything worth a second look, in the order of the rules."""
+def remarks(
+    policy: Policy,
+    resources: Mapping[str, Resource],
+    now_unix_ns: int = 0,
+    spoken: Mapping[str, Vocabulary | None] = MappingProxyType({}),
+) -> tuple[str, ...]:
+    """Everything worth a second look, in the order of the rules; `spoken` are the vocabularies, by protocol."""
     found: list[str] = []
     for rule in policy.rules:
-        found += [f"{rule.source}: {rule.id}: {text}" for text in _about_rule(rule, policy, resources, now_unix_ns)]
+        told = _about_rule(rule, policy, resources, now_unix_ns)
+        told += _misspelt(rule, _heard(rule.where, resources, spoken))
+        found += [f"{rule.source}: {rule.id}: {text}" for text in told]
     for mask in policy.mask_rules:
-        found += [f"{mask.source}: {mask.mask.rule}: {text}" for text in _about_mask(mask, resources)]
+        told = _about_mask(mask, resources) + _columns(mask.columns, _heard(mask.where, resources, spoken))
+        found += [f"{mask.source}: {mask.mask.rule}: {text}" for text in told]
     return tuple(found)
+
+
+def _heard(
+    where: WhereTest, resources: Mapping[str, Resource], spoken: Mapping[str, Vocabulary | None]
+) -> tuple[Vocabulary | None, ...]:
+    """The vocabularies of what is meant; of all that there are, where that is not known."""
+    if not resources:
+        return tuple(spoken.values()) or (None,)
+    met = {one.protocol for one in resources.values() if where.match(one)}
+    return tuple(spoken.get(protocol) for protocol in sorted(met))
+
+
+def _misspelt(rule: CompiledRule, heard: tuple[Vocabulary | None, ...]) -> list[str]:
+    """Names that nothing can have, by the word of every protocol that the rule may be about."""
+    found = _columns(rule.columns, heard)
+    speaking = [one for one in heard if one is not None]
+    for pattern in rule.objects.listed if rule.objects is not None and speaking else ():
+        found += _agreed([one.place(pattern) for one in speaking])
+    for name, values in rule.when.keys if rule.when is not None else ():
+        wanted = tuple(sorted(values.exact))
+        found += _agreed(["" if one is None else one.fact(name, wanted) for one in heard])
+    return found
+
+
+def _columns(columns: Names | None, heard: tuple[Vocabulary | None, ...]) -> list[str]:
+    found: list[str] = []
+    for name in sorted({*columns.positive, *columns.without_exact}) if columns is not None else ():
+        found += _agreed([_without_schema(name) if one is None else one.column(name) for one in heard])
+    return found
+
+
+def _agreed(doubts: list[str]) -> list[str]:
+    return doubts[:1] if all(doubts) else []
+
+
+def _without_schema(name: str) -> str:
+    """A name of SQL without its schema and table is met by nothing; other protocols' names are let be."""
+    other = name.startswith(("$", "header.")) or ":" in _QUOTED.sub("", name) or _WILD.search(name)
+    return "" if other else next(iter(_too_short(frozenset({name}), 2, "schema.table.column")), "")
 
 
 def unmet(policy: Policy, resource: Resource, tables: frozenset[str], columns: frozenset[str]) -> tuple[str, ...]:
@@ -66,7 +115,9 @@ def unprovable(policy: Policy, kinds: frozenset[str]) -> tuple[str, ...]:
 
 
 def _about_rule(rule: CompiledRule, policy: Policy, resources: Mapping[str, Resource], now: int) -> list[str]:
-    found = _about_nothing(rule, resources) + _too_short((rule.kinds or {}).get(RELATION), rule.columns)
+    tables = (rule.kinds or {}).get(RELATION)
+    named = tables.exact | tables.without_exact if tables is not None else frozenset()
+    found = _about_nothing(rule, resources) + _too_short(named, 1, "schema.table")
     if rule.until_unix_ns is not None and rule.until_unix_ns <= now:
         found.append("has ended (`until`) and does nothing any more")
     if rule.limit is not None:
@@ -100,13 +151,11 @@ def _about_nothing(rule: CompiledRule | CompiledMask, resources: Mapping[str, Re
     return [] if rule.where.protocols is not None else ["is about no configured resource"]
 
 
-def _too_short(tables: Names | None, columns: Names | None) -> list[str]:
+def _too_short(names: frozenset[str], dots: int, parts: str) -> list[str]:
     """A name without its schema is met by nothing: a block or a mask of it is none."""
-    asked = ((tables, 1, "schema.table"), (columns, 2, "schema.table.column"))
     return [
         f"`{name}` matches nothing: names are `{parts}`, as `public.{name}` or `*.{name}`"
-        for names, dots, parts in asked
-        for name in (sorted(names.exact | names.without_exact) if names is not None else ())
+        for name in sorted(names)
         if _QUOTED.sub("", name).count(".") < dots
     ]
 
@@ -137,7 +186,7 @@ def _everywhere(where: WhereTest) -> bool:
 
 
 def _about_mask(mask: CompiledMask, resources: Mapping[str, Resource]) -> list[str]:
-    found = _about_nothing(mask, resources) + _too_short(None, mask.columns)
+    found = _about_nothing(mask, resources)
     if mask.columns is not None and mask.equality.effect is Effect.PERMIT and mask.limit_count is None:
         found.append("lets masked columns be compared with constants without `limit`: values can be found by guessing")
     if mask.columns is not None and mask.other.effect is Effect.PERMIT:

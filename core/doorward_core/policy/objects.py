@@ -100,6 +100,7 @@ class Objects:
 
     positive: tuple[_Pattern, ...]
     negative: tuple[_Pattern, ...]
+    listed: tuple[str, ...] = ()
 
     def match(self, name: str, verb: str, *, allows: bool) -> bool:
         """Whether a rule with these patterns speaks of a verb on an object; `allows` tells an allow from the others."""
@@ -167,6 +168,7 @@ def compile_objects(patterns: Iterable[str]) -> Objects:
     return Objects(
         tuple(_compile(item) for item in listed if not item.startswith("!")),
         tuple(_compile(item) for item in listed if item.startswith("!")),
+        tuple(listed),
     )
 
 

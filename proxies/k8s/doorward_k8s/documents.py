@@ -24,7 +24,10 @@ MAX_DEPTH: Final = 64  # a deployment's deepest member lies at fifteen
 _SWITCHES: Final = {"privileged": "privileged", "hostnetwork": "hostNetwork", "hostpid": "hostPID",
                     "hostipc": "hostIPC", "hostprocess": "hostProcess", "adminaccess": "adminAccess"}  # fmt: skip
 _HOLDERS: Final = {"hostpath": "hostPath", "sysctls": "sysctls", "hostport": "hostPort"}
-_WORDS: Final = {("procmount", "unmasked"): "procMount", ("type", "unconfined"): "an unconfined profile"}
+_UNCONFINED: Final = "an unconfined profile"
+_PROBE: Final = "a probe of another host"
+_TOKEN: Final = "a token of a service account"  # noqa: S105 - words
+_WORDS: Final = {("procmount", "unmasked"): "procMount", ("type", "unconfined"): _UNCONFINED}
 _STATIC: Final = frozenset({"kubernetes.io/config.mirror", "kubernetes.io/config.source"})
 _APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"  # as it was said before it had a field
 # https://kubernetes.io/docs/concepts/security/pod-security-standards/, "Capabilities" of the baseline.
@@ -115,7 +118,7 @@ def privileges(document: Json, media: str, resource: str, *, workload: bool) -> 
     else:
         found |= dict.fromkeys(_within(document, workload=workload))
         if resource == "secrets" and member(document, "type") == _TOKEN_TYPE:
-            found["a token of a service account"] = None
+            found[_TOKEN] = None
     return tuple(found)
 
 
@@ -139,14 +142,19 @@ def _operation(item: Json, *, workload: bool) -> Iterator[str]:
         elif names and names[-1].casefold() in _COPIED:
             yield _COPIED[names[-1].casefold()]
         if value == _TOKEN_TYPE:
-            yield "a token of a service account"
+            yield _TOKEN
 
 
 # What a value may be copied to, that the patch itself does not say.
 _COPIED: Final = {
-    "procmount": "procMount", "type": "an unconfined profile", "nodename": "nodeName",
-    "host": "a probe of another host",
+    "procmount": "procMount", "type": _UNCONFINED, "nodename": "nodeName",
+    "host": _PROBE,
 }  # fmt: skip
+POWERS: Final = frozenset({
+    *_SWITCHES.values(), *_HOLDERS.values(), *_WORDS.values(), *_COPIED.values(), *_STATIC, "capabilities",
+    _SELINUX_WORD, _TOKEN,
+})  # fmt: skip
+"""Each word that `privileges` may say."""
 _NAMED: Final = _SWITCHES | _HOLDERS | {"capabilities": "capabilities", "selinuxoptions": _SELINUX_WORD}
 
 
@@ -170,7 +178,7 @@ def _told(key: str, folded: str, value: Json, *, workload: bool) -> Iterator[str
     if key in _STATIC:
         yield key
     if folded.startswith(_APPARMOR) and isinstance(value, str) and value.casefold() == "unconfined":
-        yield "an unconfined profile"
+        yield _UNCONFINED
     if workload and folded == "nodename" and value:
         yield "nodeName"
     if isinstance(value, dict):
@@ -180,7 +188,7 @@ def _told(key: str, folded: str, value: Json, *, workload: bool) -> Iterator[str
 def _options(folded: str, value: dict[str, Json]) -> Iterator[str]:
     """What a member that holds more says by what it holds."""
     if folded in _PROBES and any(value[name] for name in value if name.casefold() == "host"):
-        yield _COPIED["host"]
+        yield _PROBE
     if folded == "selinuxoptions" and not all(map(_labelled, value, value.values())):
         yield _SELINUX_WORD
     if folded == "capabilities":

@@ -40,7 +40,7 @@ _POWERFUL: Final = frozenset({
 _POWERS: Final = frozenset({
     ("pods", "binding"), ("pods", "eviction"), ("serviceaccounts", "token"), ("namespaces", "finalize"),
 })  # fmt: skip
-_PARTS: Final = frozenset({"status", "scale", "log", "binding", "eviction", "token", "approval", "resize",
+PARTS: Final = frozenset({"status", "scale", "log", "binding", "eviction", "token", "approval", "resize",
                            "ephemeralcontainers", "finalize"})  # fmt: skip
 _EVERYWHERE: Final = frozenset({"status", "scale"})
 # Questions, asked by POST.
@@ -104,7 +104,7 @@ def _connecting(call: Call) -> Effects:
 
 def _unnamed(call: Call) -> str:
     """Why the rules of the API do not say what this does; empty where they do."""
-    if call.sub and call.sub not in (_PARTS if call.group in BUILT_IN else _EVERYWHERE):
+    if call.sub and call.sub not in (PARTS if call.group in BUILT_IN else _EVERYWHERE):
         return f"nothing says what the subresource {call.sub} does"
     if call.sub == "log" and call.verb not in READING:
         return "logs are read"

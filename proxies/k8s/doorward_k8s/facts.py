@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from doorward_k8s.calls import PROXY, Call, Kind
-from doorward_k8s.documents import JSON_PATCH, Json, member, nested
+from doorward_k8s.documents import JSON_PATCH, POWERS, Json, member, nested
 from doorward_k8s.effects import Effects
 from doorward_k8s.exec_query import ExecQuery
 
@@ -28,6 +28,15 @@ DRY: Final = ("all",)
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _QUERIES: Final = ("fieldManager", "labelSelector", "fieldSelector", "propagationPolicy", "force")
 _POD: Final = ("serviceAccount", "image", "secret", "priorityClass", "runtimeClass")
+FACTS: Final = frozenset({
+    "verb", "class", "dry-run", "container", "tty", "port", *(f"query.{name}" for name in _QUERIES),
+    *(f"pod.{name}" for name in _POD), *(f"power.{word}" for word in POWERS),
+})  # fmt: skip
+"""The names of all facts."""
+VALUES: Final = {"dry-run": frozenset({"all", "no"}), "tty": frozenset({"true", "false"})} | {
+    f"power.{word}": frozenset({"true"}) for word in POWERS
+}
+"""The values that some can have, and no others."""
 _TEXTS: Final = {
     "serviceaccountname": "serviceAccount", "serviceaccount": "serviceAccount", "image": "image",
     "secretname": "secret", "priorityclassname": "priorityClass", "runtimeclassname": "runtimeClass",

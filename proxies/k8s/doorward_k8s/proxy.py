@@ -184,7 +184,11 @@ class K8sProxy:
         if head.upgrade == PROTOCOL:
             check_request(head)
         with self._means.bodies.share((identity.issuer, identity.subject)) as share:
-            body = await _body(exchange, cluster.settings.body_bytes, share)
+            body = b""
+            with door.life() as life:  # whoever drips it holds a place no longer than a credential lasts
+                body = await _body(exchange, cluster.settings.body_bytes, share)
+            if life.cancelled_caught:
+                return Serving(cluster, door, exchange, self._means, draining).ended()
             media = (get(head.headers, b"content-type") or b"").partition(b";")[0].strip().lower().decode("latin-1")
             if len(get_all(head.headers, b"content-type")) > 1:  # the API server would read the first
                 raise BadRequest("the body is said to be of two types")

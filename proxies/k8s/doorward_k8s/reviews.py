@@ -40,7 +40,7 @@ _ANY: Final = "*"
 # Verbs that calls have, and what they mean to a subresource that connects.
 _VERBS: Final = frozenset({"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"})
 # Of the API's own resources, those that lie in no namespace: kubectl says one all the same.
-_CLUSTER_WIDE: Final = frozenset({
+CLUSTER_WIDE: Final = frozenset({
     "apiservices", "certificatesigningrequests", "clusterrolebindings", "clusterroles", "componentstatuses",
     "csidrivers", "csinodes", "customresourcedefinitions", "deviceclasses", "flowschemas", "ingressclasses",
     "ipaddresses", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings", "mutatingwebhookconfigurations",
@@ -127,7 +127,7 @@ def _calls(words: dict[str, str]) -> Iterator[Call]:
     sub, name, namespace = words.get("subresource", ""), words.get("name", ""), words.get("namespace", "")
     if not group and (resource, sub) in CONNECTING:
         verb = "connect"
-    wide = group in BUILT_IN and resource in _CLUSTER_WIDE
+    wide = group in BUILT_IN and resource in CLUSTER_WIDE
     if wide:
         namespace = name if resource == "namespaces" else ""
     call = Call(Kind.OBJECT, verb, group, "v1", resource, sub, namespace, name)

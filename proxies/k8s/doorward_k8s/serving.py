@@ -113,7 +113,7 @@ class Serving:
         until = self._began_ns + int(self._cluster.settings.hold * NS_PER_S)
         verdict = await self._door.decide(operation, {}, self._exchange, until, self._draining)
         if verdict is None and gate.live.ended:
-            return self._ended()
+            return self.ended()
         if verdict is None:
             return refusal(503, refusals.GOING_DOWN, operation)
         if isinstance(verdict, Denial):
@@ -170,7 +170,7 @@ class Serving:
             with self._door.life() as life:
                 refused = await self._sent(request, reading, masking, permit)
             if life.cancelled_caught:
-                refused = self._ended()
+                refused = self.ended()
         except NotAcceptable as error:
             refused = refusal(406, str(error), permit.operation)
         except NotImpersonable as error:
@@ -225,7 +225,7 @@ class Serving:
     def _why(self) -> str:
         return f"doorward: {self._door.gate.live.ended or 'the credential of this session has expired'}"
 
-    def _ended(self) -> Refusal:
+    def ended(self) -> Refusal:
         """What a client is told whose session was ended, or whose credential has."""
         words = self._door.gate.live.ended
         return refusal(403, words) if words else refusals.unauthenticated(given=True)

@@ -1,11 +1,12 @@
 """The `target` block of a Kubernetes resource, as an operator writes it (docs/k8s.md)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from doorward_core.config_types import Bytes, ExistingFile, NotEmpty, Seconds, Strict, fault
+from doorward_core.config_types import Bytes, ExistingFile, NotEmpty, Seconds, Strict, Vocabulary, fault
 from doorward_core.http.places import Place, TargetTls, Timeouts, Url, unprotected
+from doorward_k8s.vocabulary import VOCABULARY
 
 _MIB = 1024 * 1024
 SYSTEM = "system:"
@@ -37,6 +38,7 @@ class Kubeconfig(Strict):
 class K8sTarget(Strict):
     """Where a cluster is offered, and where it is."""
 
+    vocabulary: ClassVar[Vocabulary | None] = VOCABULARY
     at: Annotated[tuple[Place, ...], NotEmpty]
     server: Url | None = None
     kubeconfig: Kubeconfig | None = None

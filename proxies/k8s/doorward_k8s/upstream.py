@@ -23,7 +23,7 @@ from doorward_core.http.routes import Destination
 from doorward_core.http.upstream import UpstreamPool
 from doorward_core.model import Operation, Secret, Session
 from doorward_core.net.secrets import SecretKeeper
-from doorward_core.net.tls import client_context
+from doorward_core.net.tls import client_context, show
 from doorward_core.rooms import Room
 from doorward_k8s.impersonation import impersonation
 from doorward_k8s.kubeconfig import Access, Files, files_of, read_kubeconfig
@@ -164,7 +164,7 @@ def _context(tls: TargetTls, access: Access, alpn: tuple[str, ...]) -> ssl.SSLCo
     context = client_context(tls.ca or access.authority or None, alpn=alpn)
     try:
         if tls.certificate is not None and tls.key is not None:
-            context.load_cert_chain(tls.certificate, tls.key, password=lambda: b"")
+            show(context, tls.certificate, tls.key)
         elif access.certificate and access.key is not None:
             _load(context, access.certificate, access.key)
     except (OSError, ssl.SSLError, ValueError) as error:

@@ -1,5 +1,6 @@
 import pytest
 
+from doorward_core.config_types import Vocabulary
 from doorward_core.model import Resource
 from doorward_core.policy.lint import remarks, unmet, unprovable
 from doorward_core.policy.load import parse_policy
@@ -100,3 +101,43 @@ def test_a_proof_that_nobody_can_give_is_worth_a_look(proof, kinds, said):
     hold = f"approve: {{by: {{groups: [dba]}}, proof: {proof}}}"
     text = f"rules: [{{id: a, effect: hold, resource: app-db, do: [write], {hold}}}]"
     assert bool(unprovable(parse_policy(text, "policy.yaml"), frozenset(kinds))) is said
+
+
+CLUSTER = {"prod": Resource("prod", "k8s"), **RESOURCES}
+SPOKEN = {
+    "k8s": Vocabulary(
+        lambda name: "" if name == "secrets" else f"no column {name}",
+        lambda pattern: "" if pattern == "shop/**" else f"no place {pattern}",
+        lambda name, values: "" if values == ("all",) else f"no fact {name}",
+    ),
+    "postgres": None,
+}
+NAMED = """rules:
+- {{id: a, effect: allow, resource: {where}, do: [read], objects: ["shop/**", "!shop/apps/deploy/*"], when: {{dryrun: [yes]}}}}
+masks:
+- {{id: m, resource: {where}, columns: [secrets, secret, public.reader.email, short.name], with: redact}}"""
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("prod", ["place !shop/apps/deploy/*", "fact dryrun", "column public.reader.email", "column secret", "column short.name"]),
+        ("'*'", ["place !shop/apps/deploy/*", "column secret", "column short.name"]),
+        ("app-db", ["`secret` matches nothing", "`secrets` matches nothing", "`short.name` matches nothing"]),
+    ],
+)  # fmt: skip
+def test_names_are_doubted_that_no_protocol_has_of_those_that_are_meant(where, said):
+    found = remarks(parse_policy(NAMED.format(where=where), "policy.yaml"), CLUSTER, 0, SPOKEN)
+    assert len(found) == len(said), found
+    assert all(words in item for words, item in zip(said, found, strict=True)), found
+
+
+def test_without_resources_a_name_is_doubted_where_every_protocol_doubts_it():
+    found = remarks(parse_policy(NAMED.format(where="prod"), "policy.yaml"), {}, 0, SPOKEN)
+    assert [item.rpartition(" ")[2] for item in found] == ["!shop/apps/deploy/*", "secret", "short.name"]
+
+
+@pytest.mark.parametrize("column", ["$.card", "$..card", "header.x-customer-email", "header.x-*", "secrets:$.data"])
+def test_what_hides_a_part_of_a_body_is_no_name_without_its_schema(column):
+    policy = parse_policy(f"masks: [{{id: m, resource: crm, columns: ['{column}'], with: redact}}]", "policy.yaml")
+    assert remarks(policy, {"crm": Resource("crm", "http")}) == ()
