@@ -70,6 +70,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/integration/test_gateway_process.py",
         "a program, run as an operator runs it",
     ),
+    "doorward_postgres.deciding": (
+        "tests/integration/postgres/test_holds_by_client.py",
+        "the shell around a decision: only a real client waits for it, and only a real server fails meanwhile",
+    ),
     "doorward_postgres.flow": (
         "tests/integration/postgres/test_psycopg.py",
         "the shell that moves bytes: only a real client and a real server move it",

@@ -98,6 +98,7 @@ SHELLS = {
     "doorward_postgres.__main__": "starts the process",
     "doorward_postgres.cancel": "draws random keys",
     "doorward_postgres.catalogue": "keeps the target's catalogue fresh",
+    "doorward_postgres.deciding": "waits for decisions, people and the target",
     "doorward_postgres.flow": "moves a session's bytes: waits for links and for the record",
     "doorward_postgres.previews": "the trio shell: what is asked about a held statement",
     "doorward_postgres.proxy": "the trio shell: from accept to session",

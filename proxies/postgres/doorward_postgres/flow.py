@@ -41,6 +41,10 @@ class Flow:
         """Hand over what the client sends; False once it has hung up."""
         return await self._from_client.attend(take)
 
+    async def client_gone(self) -> None:
+        """Wait until the client hangs up: that hides behind unread bytes, so the connection itself is watched."""
+        await self._client.wait_hangup()
+
     async def attend_server(self, take: Take) -> bool:
         """Hand over what the server sends; False once it has closed the connection."""
         return await self._from_server.attend(take)
