@@ -3,7 +3,7 @@
 It reads files, and asks targets for their catalogues where cases of a test are written in SQL; it prints nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING
 from doorward_console.requests import request_reader
 from doorward_core.approvals.sshsig import parse_allowed_signers
 from doorward_core.config import Config, load_config
+from doorward_core.config_named import KeyPath, authorities, certificates, secrets
 from doorward_core.config_types import Strict, nearest
+from doorward_core.config_yaml import read_document
 from doorward_core.errors import ConfigError, RecordError
 from doorward_core.model import Operation, Resource
+from doorward_core.net.secrets import missing
+from doorward_core.net.tls import ServerTls, aging, client_context
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.lint import remarks, unmet
 from doorward_core.policy.load import load_policy
@@ -55,7 +59,8 @@ def check_policy(policy: Path | None, config: Path | None, now_unix_ns: int, *, 
     except ConfigError as error:
         return Findings(error.problems)
     resources = settings.nouns() if settings is not None else {}
-    found = remarks(loaded, resources, now_unix_ns)
+    spoken = {protocol: model.vocabulary for protocol, model in target_models().items()}
+    found = remarks(loaded, resources, now_unix_ns, spoken)
     if not ask:
         return Findings(remarks=found)
     if settings is None or config is None:
@@ -89,8 +94,11 @@ def _catalogue(name: str, config: Config, folder: Path) -> "Catalog":
         raise ConfigError((f"{name}: {error}",)) from error
 
 
-def check_config(config: Path) -> Findings:
-    """A configuration's faults, and those of the files that it names."""
+def check_config(config: Path, now_unix_ns: int) -> Findings:
+    """A configuration's faults, and those of the files that it names: what a start would refuse.
+
+    Remarks are what a start would warn of: secrets that are not there, certificates that end.
+    """
     models = target_models()
     try:
         settings = load_config(config, models, others=True)
@@ -115,7 +123,36 @@ def check_config(config: Path) -> Findings:
             faults += error.problems
         except OSError as error:
             faults.append(f"{signers}:1: cannot be read: {error.strerror}")
+    at = read_document(config.read_text(encoding="utf-8"), str(config))
+    faults += [at.problem(path, words).render(at.name) for path, words in _tls_faults(settings)]
+    notes += [at.problem(path, words).render(at.name) for path, words in _aging(settings, now_unix_ns)]
     return Findings(tuple(faults), tuple(notes))
+
+
+def _tls_faults(settings: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Certificates, keys and authorities that TLS could not use."""
+    for shown in certificates(settings):
+        try:
+            ServerTls(shown.certificate, shown.key)
+        except ConfigError as error:
+            yield from ((shown.path, problem) for problem in error.problems)
+    for path, authority in authorities(settings):
+        try:
+            client_context(authority)
+        except ConfigError as error:
+            yield from ((path, problem) for problem in error.problems)
+
+
+def _aging(settings: Config, now_unix_ns: int) -> Iterator[tuple[KeyPath, str]]:
+    """What can be used, and will not do for long, or not for everybody; and secrets that are not there."""
+    for shown in certificates(settings):
+        yield from ((shown.path, words) for words in aging(shown.certificate, now_unix_ns, shown.address))
+    for path, authority in authorities(settings):
+        yield from ((path, words) for words in aging(authority, now_unix_ns))
+    for path, source in secrets(settings):
+        problem = missing(source)
+        if problem:
+            yield path, f"{problem} here; the gateway needs it where it starts"
 
 
 def _recipients(config: Path, recipients: tuple[str, ...]) -> list[str]:

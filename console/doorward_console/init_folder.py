@@ -83,7 +83,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _checked(draft: Path, now_unix_ns: int) -> tuple[str, ...]:
     """Load the drafts as a gateway would."""
-    config, policy = check_config(draft / CONFIG), check_policy(None, draft / CONFIG, now_unix_ns)
+    config, policy = check_config(draft / CONFIG, now_unix_ns), check_policy(None, draft / CONFIG, now_unix_ns)
     faults = (*config.faults, *(fault for fault in policy.faults if fault not in config.faults))
     if faults:
         raise would_not_load(draft, faults)

@@ -48,7 +48,7 @@ def config_check(
     """Name every fault. Of the configuration and of the files it names, with line and key; status 1 if there is one."""
     from doorward_console.checks import check_config  # noqa: PLC0415 - pydantic takes a while to load
 
-    found = check_config(config)
+    found = check_config(config, time.time_ns())
     _report(found.faults, found.remarks, as_json=as_json)
 
 

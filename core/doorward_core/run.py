@@ -29,7 +29,9 @@ from doorward_core.approvals.api import approval_routes
 from doorward_core.asking import access_routes
 from doorward_core.break_glass import Glass, break_glass_routes
 from doorward_core.config import Config, Door, Endpoint, Listener, load_config
+from doorward_core.config_named import certificates, secrets
 from doorward_core.config_types import Strict
+from doorward_core.config_yaml import render_path
 from doorward_core.erasing import erasure_routes
 from doorward_core.errors import AuthenticationError, ConfigError, GatewayError, RecordError, StoreError
 from doorward_core.event import Event
@@ -38,7 +40,7 @@ from doorward_core.model import Identity, Obligation, Peer, Secret
 from doorward_core.net import listen
 from doorward_core.net.control import ControlServer, Route, probes
 from doorward_core.net.secrets import missing
-from doorward_core.net.tls import ServerTls
+from doorward_core.net.tls import ServerTls, aging
 from doorward_core.operators import is_operator, session_routes
 from doorward_core.policy.lint import remarks, unprovable
 from doorward_core.policy.load import load_policy
@@ -179,14 +181,18 @@ class Gateway:
                 await server.drain(0)
 
     def _remarks(self) -> Iterator[str]:
-        """What would show only when somebody asks: rules that say nothing, credentials that are not there."""
-        yield from remarks(self._room.gate.policy, self._config.nouns(), time.time_ns())
+        """What would show only when somebody asks: rules that say nothing, credentials and certificates that fail."""
+        now_unix_ns = time.time_ns()
+        spoken = {self._maker.protocol: self._maker.target_model.vocabulary}
+        yield from remarks(self._room.gate.policy, self._config.nouns(), now_unix_ns, spoken)
         yield from unprovable(self._room.gate.policy, self._room.gate.desk.trusted.kinds)
-        for name, resource in self._config.resources.items():
-            for account, login in resource.accounts.items():
-                problem = "" if login.password is None else missing(login.password)
-                if problem:
-                    yield f"resource {name}: account {account}: {problem}; until then nothing reaches the target"
+        for path, source in secrets(self._config):
+            problem = missing(source)
+            if problem:
+                yield f"{render_path(path)}: {problem}; until then what needs it fails"
+        for shown in certificates(self._config):
+            for words in aging(shown.certificate, now_unix_ns, shown.address):
+                yield f"{render_path(shown.path)}: {words}"
 
     @staticmethod
     async def _cut_at_second(signals: AsyncIterator[int], ending: trio.Nursery) -> None:

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from gateway_stack import CONFIG, POLICY
 
+from doorward_console.init_certificate import self_signed
 from doorward_core.record.reader import LogReader
 from doorward_core.record.verify import verify
 
@@ -174,6 +176,21 @@ def test_it_says_that_it_is_ready_and_what_is_not_protected(gateway):
     said = [json.loads(line) for line in gateway.said().splitlines()]
     assert any(line["event"] == "gateway.ready" and line["listeners"] == 2 for line in said)
     assert any("tls.mode is disable" in line.get("words", "") for line in said)
+
+
+def test_it_says_at_its_start_what_will_fail_somebody_later(own_gateway):
+    gateway = own_gateway()
+    assert gateway.stop() == 0
+    before = len(gateway.said())
+    certificate, key, _ = self_signed(("127.0.0.1",), datetime(2020, 1, 1, tzinfo=UTC))
+    (gateway.state / "tls" / "server.crt").write_bytes(certificate)
+    (gateway.state / "tls" / "server.key").write_bytes(key)
+    gateway.start({**gateway.environment, "APP_PASSWORD": ""})
+    said = [json.loads(line).get("words", "") for line in gateway.said()[before:].splitlines()]
+    assert "resources.shop.accounts.app.password: environment variable APP_PASSWORD is empty; " in "".join(said)
+    assert [words.partition(": ")[0] for words in said if "server.crt: the certificate ended on 2020-" in words] == [
+        "listen[0].tls"
+    ]
 
 
 def test_no_line_that_it_says_holds_a_token_or_a_statement(own_gateway):

@@ -10,6 +10,7 @@ Cancellation ends the program that was asked and leaves the keeper as it was.
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -71,11 +72,26 @@ async def resolve_secret(source: SecretSource) -> Secret:
 
 def missing(source: SecretSource) -> str:
     """What keeps a secret from being had, as far as one can see without having it; empty where nothing does."""
-    if source.env is not None and source.env not in os.environ:
-        return f"environment variable {source.env} is not set"
-    if source.file is not None and not os.access(source.file, os.R_OK):
-        return f"file {source.file} cannot be read"
-    return ""
+    if source.env is not None:
+        value = os.environ.get(source.env)
+        return "" if value else f"environment variable {source.env} is {'not set' if value is None else 'empty'}"
+    if source.file is not None:
+        return _missing_file(source.file)
+    program = source.exec[0] if source.exec else ""
+    return "" if shutil.which(program) else f"program {program} is not there, or may not be run"
+
+
+def _missing_file(path: Path) -> str:
+    """The same for a file. Only one that is too short for more than a line's end is looked into."""
+    try:
+        if path.is_dir() or not os.access(path, os.R_OK):
+            return f"file {path} cannot be read"
+        size = path.stat().st_size if path.is_file() else MAX_SECRET_BYTES  # a pipe is left alone
+        if size <= len(b"\r\n") and not path.read_bytes().strip(b"\r\n"):
+            return f"file {path} is empty"
+    except OSError:
+        return f"file {path} cannot be read"
+    return f"file {path} has more than {MAX_SECRET_BYTES} bytes" if size > MAX_SECRET_BYTES else ""
 
 
 class SecretKeeper:

@@ -18,12 +18,20 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 
 from doorward_core.errors import ConfigError
+from doorward_core.net import certificates
 
 _OLDEST: Final = ssl.TLSVersion.TLSv1_2
 # RFC 5929 section 4.1: a certificate that was signed over one of these binds by SHA-256.
 _WEAK_HASHES: Final = frozenset({"md5", "sha1"})
+_NO_CERTIFICATE: Final = "there is no certificate in it (PEM: -----BEGIN CERTIFICATE-----)"
+_NO_KEY: Final = "there is no private key in it that can be read (PEM, without a pass phrase)"
+_SEALED: Final = "it has a pass phrase, and nobody is there to say it; name a key without one"
+
+# What OpenSSL says of a file of authorities without any.
+_NOTHING_THERE: Final = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE"})
 
 
 class ServerTls:
@@ -46,13 +54,7 @@ class ServerTls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = _OLDEST
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        try:
-            # A key that asks for a pass phrase must not stop the process at a prompt.
-            context.load_cert_chain(self._certificate, self._key, password=lambda: b"")
-        except (OSError, ssl.SSLError, ValueError) as error:
-            raise ConfigError(
-                (f"{self._certificate}: tls: the certificate and key cannot be used ({error})",)
-            ) from None
+        show(context, self._certificate, self._key)
         if self._client_authorities is not None:
             _trust(context, self._client_authorities)
             context.verify_mode = ssl.CERT_OPTIONAL
@@ -92,6 +94,45 @@ def client_context(authorities: Path | bytes | None = None, *, alpn: Sequence[st
     return context
 
 
+def show(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Have a context show a certificate. Raises ConfigError, which says of which file what is wrong."""
+    try:
+        # A key that asks for a pass phrase must not stop the process at a prompt.
+        context.load_cert_chain(certificate, key, password=lambda: b"")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        why = _unusable(certificate, key) or f"{certificate}: tls: the certificate and key cannot be used ({error})"
+        raise ConfigError((why,)) from None
+
+
+def aging(certificate: Path, now_unix_ns: int, address: str = "") -> tuple[str, ...]:
+    """What an operator is to know of a certificate that can be used: how long it is good, and for whom."""
+    try:
+        pem = certificate.read_bytes()
+    except OSError:
+        return ()
+    named = certificates.names(pem, address) if address else ""
+    found = (*certificates.ages(pem, now_unix_ns), *((named,) if named else ()))
+    return tuple(f"{certificate}: the certificate {words}" for words in found)
+
+
+def _unusable(certificate: Path, key: Path) -> str:
+    """Which of the two files keeps a pair from being used, and why; "" where only OpenSSL knows."""
+    try:
+        first = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
+    except OSError as error:
+        return f"{certificate}: tls: cannot be read: {error.strerror}"
+    except ValueError:
+        return f"{certificate}: tls: cannot be used: {_NO_CERTIFICATE}"
+    try:
+        private = serialization.load_pem_private_key(key.read_bytes(), None)
+    except OSError as error:
+        return f"{key}: tls: cannot be read: {error.strerror}"
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+        return f"{key}: tls: cannot be used: {_SEALED if isinstance(error, TypeError) else _NO_KEY}"
+    ours = private.public_key() == first.public_key()
+    return "" if ours else f"{key}: tls: cannot be used: it is not the key of the certificate in {certificate}"
+
+
 def _trust(context: ssl.SSLContext, authorities: Path | bytes) -> None:
     shown = "authorities given as data" if isinstance(authorities, bytes) else authorities
     try:
@@ -100,7 +141,10 @@ def _trust(context: ssl.SSLContext, authorities: Path | bytes) -> None:
         else:
             context.load_verify_locations(authorities)
     except (OSError, UnicodeError, ssl.SSLError) as error:
-        raise ConfigError((f"{shown}: tls: the authorities cannot be read ({error})",)) from None
+        none = getattr(error, "reason", "") in _NOTHING_THERE
+        raise ConfigError(
+            (f"{shown}: tls: the authorities cannot be read: {_NO_CERTIFICATE if none else error}",)
+        ) from None
 
 
 def server_end_point(certificate: bytes) -> bytes | None:

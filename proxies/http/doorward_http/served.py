@@ -16,7 +16,7 @@ from doorward_core.http.places import BodyTimeouts
 from doorward_core.http.routes import Destination
 from doorward_core.http.upstream import UpstreamPool
 from doorward_core.model import Resource
-from doorward_core.net.tls import client_context
+from doorward_core.net.tls import client_context, show
 from doorward_core.policy.decide import Policy
 from doorward_core.policy.requests import Requests, compile_requests
 from doorward_core.rooms import Room
@@ -94,7 +94,7 @@ def _upstream(settings: HttpTarget) -> UpstreamSettings:
     if there.scheme == "https":
         tls = client_context(settings.tls.ca, alpn=ALPN if settings.http2 else ALPN[1:])
         if settings.tls.certificate is not None and settings.tls.key is not None:
-            tls.load_cert_chain(settings.tls.certificate, settings.tls.key, password=lambda: b"")
+            show(tls, settings.tls.certificate, settings.tls.key)
     return UpstreamSettings(
         there.host,
         there.port,

@@ -51,7 +51,7 @@ def test_it_writes_files_that_load_and_hold_no_secret(init, run, target, shop, t
     assert masks["email"] == ("public.customer.email",)
     assert {"person-name", "phone", "card", "iban"} <= masks.keys()
     for check in (("config", "check", folder / CONFIG), ("policy", "check", "--config", folder / CONFIG)):
-        assert run(*check).output == "ok\n"
+        assert run(*check).output.splitlines()[-1] == "ok"
     written = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert shop.passwords["app"].encode() not in written
     assert shop.passwords["app"] not in done.output

@@ -1,3 +1,4 @@
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ import trio
 from doorward_core import config
 from doorward_core.errors import UpstreamUnavailable
 from doorward_core.net import secrets
-from doorward_core.net.secrets import SecretKeeper, SecretSource, missing, resolve_secret
+from doorward_core.net.secrets import MAX_SECRET_BYTES, SecretKeeper, SecretSource, missing, resolve_secret
 
 CANARY = "hunter2-canary"
 
@@ -184,3 +185,31 @@ def test_what_is_missing_is_seen_without_having_it(tmp_path, monkeypatch):
     gone.write_text(CANARY)
     assert missing(Source(file=gone)) == ""
     assert missing(program("raise SystemExit(1)")) == ""  # nothing is run for it
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\r\n"])
+def test_what_is_there_and_empty_is_missing_too(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("APP_PASSWORD", "")
+    assert missing(Source(env="APP_PASSWORD")) == "environment variable APP_PASSWORD is empty"
+    path = tmp_path / "app.secret"
+    path.write_text(content)
+    assert missing(Source(file=path)) == f"file {path} is empty"
+    path.write_text("x" + content)
+    assert missing(Source(file=path)) == ""
+
+
+def test_a_folder_a_huge_file_and_a_program_that_is_not_there_are_missing_too(tmp_path):
+    assert missing(Source(file=tmp_path)) == f"file {tmp_path} cannot be read"
+    huge = tmp_path / "huge"
+    huge.write_bytes(b"x" * (MAX_SECRET_BYTES + 1))
+    assert missing(Source(file=huge)) == f"file {huge} has more than {MAX_SECRET_BYTES} bytes"
+    assert (
+        missing(Source(exec=("no-such-program-here",)))
+        == "program no-such-program-here is not there, or may not be run"
+    )
+
+
+def test_a_pipe_is_not_read_from(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert missing(Source(file=pipe)) == ""
