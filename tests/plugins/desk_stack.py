@@ -211,6 +211,12 @@ def picture(tmp_path):
     return take
 
 
+def follow(locator):
+    """Click on what leads to another page, and wait until all of that is here."""
+    with locator.page.expect_navigation():
+        locator.click()
+
+
 def counted(locator, number):
     """Wait until a page has so many of something."""
     from playwright.sync_api import expect  # noqa: PLC0415 - as above

@@ -31,6 +31,8 @@ from doorward_demo.postgres import DATABASE, free_port, load_shop, running
 CUSTOMERS = 300
 READY_S = 60
 SETTLED_S = 30
+PATIENCE = "handshake: 300s"
+"""What every gateway here is told, unless a test is about it: how busy the machine is ends no login."""
 
 POLICY = """\
 version: 1
@@ -271,8 +273,22 @@ class Gateway:
             time.sleep(0.02)
         raise AssertionError(f"no {count} requests were held")
 
-    def vote(self, request_id, verdict="approve", token=None, reason=""):
-        body = {"verdict": verdict, "reason": reason}
+    def deserted(self, request_id, within_s=60):
+        """Wait until nobody waits on a request that stays open: its client is gone, and that was seen."""
+        end = time.monotonic() + within_s
+        while self.call("GET", f"/v1/approvals/{request_id}", self.approver())[1]["attended"]:
+            assert time.monotonic() < end, request_id
+            time.sleep(0.02)
+
+    def nothing_waits(self, within_s=60):
+        """Wait until no request is pending: those whose clients have gone are withdrawn when that is seen."""
+        end = time.monotonic() + within_s
+        while found := self.call("GET", "/v1/approvals?state=pending", self.approver())[1]["approvals"]:
+            assert time.monotonic() < end, found
+            time.sleep(0.02)
+
+    def vote(self, request_id, verdict="approve", token=None, reason="", **more):
+        body = {"verdict": verdict, "reason": reason, **more}
         return self.call("POST", f"/v1/approvals/{request_id}/vote", token or self.approver(), body)
 
     def probe(self, path):
@@ -307,7 +323,8 @@ class Gateway:
         return self.process.wait(60)
 
     def said(self):
-        return (self.state / "gateway.log").read_text()
+        """What it has said by now, in whole lines: the last one may be on its way."""
+        return "".join((self.state / "gateway.log").read_text().rpartition("\n")[:2])
 
     def entries(self, *kinds):
         """What the log holds by now, once it is on stable storage."""
@@ -329,7 +346,15 @@ class Gateway:
         """Its files, as an operator would write them; `values` are those of its protocol."""
         common = {"port": self.port, "sockets": self.sockets, "admin": self.admin, "issuer": self.issuer.url}
         (self.state / "policy.yaml").write_text(policy)
-        (self.state / "gateway.yaml").write_text(config.format(**common, **values))
+        (self.state / "gateway.yaml").write_text(_patient(config.format(**common, **values)))
+
+
+def _patient(text):
+    """A configuration with `PATIENCE` among its limits."""
+    if "handshake:" in text:
+        return text
+    given, limits = "\nlimits: {", f"limits: {{{PATIENCE}"
+    return text.replace(given, f"\n{limits}, ") if given in text else f"{text}{limits}}}\n"
 
 
 @contextlib.contextmanager
@@ -390,11 +415,12 @@ def _shared_gateway(shop_server, tmp_path_factory):
 
 @pytest.fixture
 def gateway(_shared_gateway):
-    """The gateway that tests share; each test's own connections are closed behind it."""
+    """The gateway that tests share; each test's own connections are closed behind it, and nothing of it waits."""
     _shared_gateway.recorder.settle()
     yield _shared_gateway
     while _shared_gateway.clients:
         _shared_gateway.clients.pop().close()
+    _shared_gateway.nothing_waits()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A login in a real browser over TLS, and what the browser itself makes of our headers and cookies."""
 
 import pytest
-from desk_stack import DeskStack, log_in
+from desk_stack import DeskStack, follow, log_in
 
 from doorward_demo.postgres import free_port
 
@@ -41,8 +41,7 @@ def test_ap_05_no_page_can_be_framed_or_sent_a_form_by_another_site(over_tls, de
         lambda route: route.fulfill(body=EVIL % (over_tls.url, over_tls.url), content_type="text/html"),
     )
     evil.goto("https://evil.test/")
-    evil.get_by_role("button", name="win").click()
-    evil.wait_for_load_state()
+    follow(evil.get_by_role("button", name="win"))
     assert "did not come from a page of the desk" in evil.content() or "Log in first" in evil.content()
     page.goto(over_tls.url)
     assert "Inbox" in page.inner_text("main")

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from desk_stack import DESKTOP, PHONE, log_in, passkey_config, started
+from desk_stack import DESKTOP, PHONE, follow, log_in, passkey_config, started
 
 pytestmark = [pytest.mark.need_embedded_postgres, pytest.mark.need_chromium, pytest.mark.slow]
 PLAIN = "tls: {{mode: disable}}}}"
@@ -34,7 +34,7 @@ def test_the_page_and_the_command_show_what_the_server_expects(desk, browser, he
     for size in (DESKTOP, PHONE):
         page = browser.page(viewport=size)
         log_in(page, desk)
-        page.locator("a.item").first.click()
+        follow(page.locator("a.item").first)
         told = page.get_by_label("The preview").inner_text()
         assert "EXPLAIN, which the gateway asked for beforehand: an estimate, and nothing has run:" in told
         assert "Update on customer: about 1 row, cost " in told

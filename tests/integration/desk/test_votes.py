@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from desk_stack import DESKTOP, PHONE, authenticator, counted, events, log_in
+from desk_stack import DESKTOP, PHONE, authenticator, counted, events, follow, log_in
 
 from doorward_core.approvals.passkeys import add_line, enrol
 from doorward_core.approvals.webauthn import RelyingParty
@@ -48,6 +48,7 @@ def held(desk_stack):
     for psql in made:
         psql._process.kill()
         psql._process.communicate()
+    desk_stack.gateway.nothing_waits()
 
 
 @pytest.mark.need_psql
@@ -55,7 +56,7 @@ def test_a_held_statement_goes_on_once_a_person_has_approved_it(desk_stack, brow
     psql = held("UPDATE customer SET newsletter = false WHERE id = 3")
     page = browser.page()
     log_in(page, desk_stack)
-    page.locator("a.item").first.click()
+    follow(page.locator("a.item").first)
     assert "UPDATE customer SET newsletter = false WHERE id = 3" in page.locator("pre.text").first.inner_text()
     assert "changes-need-a-human" in page.inner_text("main")
     page.get_by_label("Words for the record").fill("as agreed")
@@ -71,11 +72,11 @@ def test_a_rejection_tells_its_reason_to_the_one_who_asked(desk_stack, browser, 
     psql = held("UPDATE customer SET newsletter = true WHERE id = 4")
     page = browser.page(viewport=PHONE, scripts=False)
     log_in(page, desk_stack)
-    page.locator("a.item").first.click()
+    follow(page.locator("a.item").first)
     page.get_by_text("Reject …").click()
     page.get_by_label("Why (the requester").fill("not before Monday")
     page.get_by_role("button", name="Reject").click()
-    page.wait_for_selector(".badge.rejected")
+    page.wait_for_selector(".head .badge.rejected")
     status, said = psql.done()
     assert status != 0
     assert "not before Monday" in said
@@ -96,6 +97,39 @@ def test_the_inbox_changes_by_itself(desk_stack, browser, held):
     assert browser.problems == []
 
 
+@pytest.mark.need_psql
+def test_a_list_that_changes_under_the_pointer_does_not_swallow_the_click(desk_stack, browser, held):
+    held("UPDATE customer SET newsletter = true WHERE id = 12")
+    gateway, page = desk_stack.gateway, browser.page()
+    log_in(page, desk_stack)
+    page.wait_for_selector("#live.on")
+    item = page.locator("a.item")
+    meant = item.get_attribute("href")
+    page.evaluate("document.body.addEventListener('htmx:sseBeforeMessage', () => { document.body.dataset.came = ''; })")
+    box = item.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.evaluate("delete document.body.dataset.came")
+    held("UPDATE customer SET newsletter = true WHERE id = 13")
+    page.wait_for_selector("body[data-came]")
+    page.mouse.move(0, 0)
+    page.mouse.up()
+    counted(item, 2)  # it was only put off
+    below = page.locator(f'a.item[href="{meant}"]')
+    box = below.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.evaluate("delete document.body.dataset.came")
+    (newer,) = [one["id"] for one in gateway.waiting(2) if not meant.endswith(one["id"])]
+    gateway.vote(newer, "reject", reason="a test")
+    page.wait_for_selector("body[data-came]")
+    with page.expect_navigation():
+        page.mouse.up()
+    assert page.url == desk_stack.url + meant
+    gateway.vote(meant.rpartition("/")[2], "reject", reason="a test")
+    assert browser.problems == []
+
+
 def test_ap_01_nobody_approves_in_the_browser_what_they_asked_for(desk_stack, browser, held):
     held(
         "UPDATE customer SET newsletter = true WHERE id = 6",
@@ -103,7 +137,7 @@ def test_ap_01_nobody_approves_in_the_browser_what_they_asked_for(desk_stack, br
     )
     page = browser.page()
     log_in(page, desk_stack)
-    page.locator("a.item").first.click()
+    follow(page.locator("a.item").first)
     assert "nobody decides on what they asked for" in page.inner_text("main")
     assert page.get_by_role("button", name="Approve").count() == 0
     # The form that is not there, sent all the same: the gateway refuses it by itself.
@@ -135,7 +169,7 @@ def test_a_vote_is_proved_with_a_passkey_that_was_enrolled_here(desk_stack, brow
 
     psql = held("UPDATE customer SET newsletter = false WHERE id = 8")
     page.goto(desk_stack.url)
-    page.locator("a.item").first.click()
+    follow(page.locator("a.item").first)
     page.get_by_role("button", name=re.compile("with your passkey")).click()
     page.wait_for_selector("text=by webauthn")
     status, said = psql.done()
@@ -171,8 +205,7 @@ def test_ap_04_a_hostile_statement_is_shown_whole_and_harmless(desk_stack, brows
     held(hostile)
     page = browser.page(scripts=scripts)
     log_in(page, desk_stack)
-    page.locator("a.item").first.click()
-    page.wait_for_load_state()
+    follow(page.locator("a.item").first)
     text = page.locator("pre.text").first
     shown = text.inner_text() if scripts else text.text_content()
     assert "<script>alert(1)</script>" in shown
@@ -195,7 +228,7 @@ def test_what_was_read_is_in_the_desks_own_log(desk_stack, browser, held):
     held("UPDATE customer SET newsletter = true WHERE id = 10")
     page = browser.page()
     log_in(page, desk_stack)
-    page.locator("a.item").first.click()
+    follow(page.locator("a.item").first)
     name = page.url.rpartition("/")[2]
     desk_stack.gateway.vote(name, "reject", desk_stack.gateway.approver("tina"), "a test")
     read = events(desk_stack.record, "desk.read")
@@ -218,7 +251,7 @@ def test_pictures_of_the_inbox_and_of_a_request(desk_stack, browser, held, pictu
         page.wait_for_selector("#live.on")
         counted(page.locator("a.item"), 3)
         picture(page, "inbox")
-        page.locator("a.item").first.click()
+        follow(page.locator("a.item").first)
         page.wait_for_selector("[data-left]")
         picture(page, "request")
     assert browser.problems == []
@@ -232,12 +265,12 @@ def test_an_open_page_says_that_its_request_is_over_and_keeps_what_was_typed(des
     pages = [browser.page(), browser.page(viewport=PHONE)]
     for page in pages:
         log_in(page, desk_stack)
-        page.locator("a.item").first.click()
+        follow(page.locator("a.item").first)
         page.wait_for_selector("[data-left]")
     pages[1].get_by_label("Words for the record").fill("half a sentence")
     name = pages[0].url.rpartition("/")[2]
     assert desk_stack.gateway.vote(name, "reject", desk_stack.gateway.approver("tina"), "a test")[0] == 200
-    pages[0].wait_for_selector(".badge.rejected")
+    pages[0].wait_for_selector(".head .badge.rejected")
     pages[1].wait_for_selector("#news:not([hidden])")
     assert "it is rejected" in pages[1].inner_text("#news")
     assert pages[1].get_by_label("Words for the record").input_value() == "half a sentence"

@@ -1,4 +1,5 @@
-// Says whether the list on the page is live, and puts its number into the title. The list itself comes by htmx.
+// Says whether the list on the page is live, and puts its number into the title. The list itself comes by htmx, and
+// not between pressing and letting go.
 "use strict";
 
 (() => {
@@ -17,4 +18,25 @@
   document.body.addEventListener("htmx:sseClose", () => say(false, "not live; load the page again"));
   document.body.addEventListener("htmx:sseMessage", count);
   count();
+
+  // A list that is put anew between pressing and letting go takes the click with it: it waits until the pointer is up.
+  const inbox = document.getElementById("inbox");
+  let pressed = false;
+  let waiting = null;
+  const release = () => setTimeout(() => {
+    pressed = false;
+    if (waiting === null) return;
+    htmx.swap(inbox, waiting, { swapStyle: "innerHTML" });
+    waiting = null;
+    count();
+  });
+  inbox.addEventListener("pointerdown", (event) => {
+    pressed = event.button === 0;
+  });
+  for (const end of ["pointerup", "pointercancel", "contextmenu", "dragend"]) document.addEventListener(end, release);
+  window.addEventListener("blur", release);
+  inbox.addEventListener("htmx:sseBeforeMessage", (event) => {
+    waiting = pressed ? event.detail.data : null;
+    if (pressed) event.preventDefault();
+  });
 })();
