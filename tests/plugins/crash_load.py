@@ -30,13 +30,21 @@ def writer_of(pid):
     """The log's writer process of a gateway; any of its threads may have started it."""
     end = time.monotonic() + GIVE_UP_S
     while time.monotonic() < end:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                with contextlib.suppress(OSError):
-                    if b"record.process" in Path(f"/proc/{child}/cmdline").read_bytes():
-                        return int(child)
+        for child in _children(pid):
+            with contextlib.suppress(OSError):
+                if b"record.process" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
         time.sleep(0.01)
     raise AssertionError("the gateway has no writer")
+
+
+def _children(pid):
+    """What the threads of a process have started; threads come and go while they are looked at."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            found += (task / "children").read_text().split()
+    return found
 
 
 def succeeded(gateway, writer):
@@ -143,7 +151,7 @@ class Load:
             number = int(_MARK.search(request["text"])[2])
             verdict = "reject" if number in self.approved else "approve"
             self.approved.add(number)  # before it is asked: the answer may be lost, and the vote count all the same
-            self.gateway.vote(request["id"], verdict)
+            self.gateway.vote(request["id"], verdict, **({"retry": True} if verdict == "approve" else {}))
         self._stop_voting.wait(0.02)
 
 
@@ -214,14 +222,6 @@ def ready(gateway, status=200):
             if gateway.probe("/readyz")[0] == status:
                 return
         assert time.monotonic() < end, gateway.said()[-2000:]
-        time.sleep(0.01)
-
-
-def gone(pid):
-    """Wait until a process is no more."""
-    end = time.monotonic() + GIVE_UP_S
-    while Path(f"/proc/{pid}").exists() and Path(f"/proc/{pid}/stat").read_text().split(") ")[-1][0] != "Z":
-        assert time.monotonic() < end
         time.sleep(0.01)
 
 

@@ -229,13 +229,6 @@ class SshGateway(Gateway):
         }
         return await asyncssh.connect("127.0.0.1", self.port, config=None, agent_path=None, **{**given, **how})
 
-    def until_nothing_waits(self):
-        """Wait until what clients that are gone were held for has been withdrawn."""
-        end = time.monotonic() + 60
-        while found := self.call("GET", "/v1/approvals?state=pending", self.approver())[1]["approvals"]:
-            assert time.monotonic() < end, found
-            time.sleep(0.02)
-
 
 @dataclass
 class _Ended:
@@ -294,7 +287,7 @@ def ssh_gateway(_shared_ssh_gateway):
     yield _shared_ssh_gateway
     while _shared_ssh_gateway.clients:
         _shared_ssh_gateway.clients.pop().close()
-    _shared_ssh_gateway.until_nothing_waits()
+    _shared_ssh_gateway.nothing_waits()
 
 
 @pytest.fixture

@@ -79,11 +79,12 @@ def _gateway(tmp_path_factory):
 
 
 @pytest.fixture
-def gateway(_gateway, tmp_path_factory):
+def gateway(_gateway):
     _gateway.recorder.settle()
     yield _gateway
     while _gateway.clients:
         _gateway.clients.pop().close()
+    _gateway.nothing_waits()
 
 
 @pytest.fixture

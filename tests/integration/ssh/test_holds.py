@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from ssh_stack import POLICY
+from ssh_stack import CONFIG, POLICY
 
 pytestmark = pytest.mark.need_sshd
 
@@ -57,7 +57,7 @@ def test_others_on_the_same_connection_go_on_while_one_is_held(ssh_gateway, tmp_
 
 
 def test_going_down_withdraws_what_is_held_and_lets_what_runs_end(own_ssh_gateway, tmp_path):
-    gateway = own_ssh_gateway()
+    gateway = own_ssh_gateway(config=CONFIG + "limits: {{drain: 300s}}\n")
     running = gateway.popen("echo up; read word; echo done", groups=("anything",))
     assert running.stdout.readline() == b"up\n"
     held = gateway.popen("touch", str(tmp_path / "x"))

@@ -29,7 +29,7 @@ async def _shell(gateway, key):
     pair = (asyncssh.read_private_key(key), asyncssh.read_certificate(f"{key}-cert.pub"))
     client = await asyncssh.connect(
         "127.0.0.1", gateway.port, username=gateway.user, client_keys=[pair], agent_path=None, config=None,
-        known_hosts=str(gateway.known_hosts()), connect_timeout=60,
+        known_hosts=str(gateway.known_hosts()),
     )  # fmt: skip
     process = await client.create_process(term_type="dumb", encoding=None)
     process.stdin.write(b"stty -echo; PS1=; echo re''ady\n")
@@ -78,7 +78,6 @@ async def _shells(gateway, count):
         await asyncio.gather(*(client.wait_closed() for client, _ in shells))
 
 
-@pytest.mark.timeout(300)
 def test_a_hundred_idle_shells_and_ten_transfers_grow_nothing(own_ssh_gateway):
     gateway = own_ssh_gateway()
 

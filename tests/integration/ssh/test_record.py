@@ -3,17 +3,11 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
+from crash_load import writer_of
 
 pytestmark = pytest.mark.need_sshd
-
-
-def children(process):
-    """The gateway's own processes: its log's writer."""
-    tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
-    return [int(pid) for path in tasks for pid in path.read_text().split()]
 
 
 def permitted(gateway):
@@ -26,7 +20,7 @@ def test_no_command_runs_while_the_record_cannot_be_written(own_ssh_gateway, tmp
     gateway = own_ssh_gateway()
     shared = ("-o", "ControlMaster=auto", "-o", f"ControlPath={tmp_path / 'c'}", "-o", "ControlPersist=120")
     assert gateway.ssh("true", options=shared, groups=("anything",)).returncode == 0
-    (writer,) = children(gateway.process)
+    writer = writer_of(gateway.process.pid)
     os.kill(writer, signal.SIGSTOP)
     before = permitted(gateway)
     waiting = gateway.popen("touch", str(tmp_path / "x"), options=shared, groups=("anything",))
