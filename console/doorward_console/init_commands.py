@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a configuration for a target of your own.")
 
+APPROVALS = "127.0.0.1:9465"
+ADMIN = "127.0.0.1:9464"
 PASSWORD_VARIABLE = "DOORWARD_TARGET_PASSWORD"  # noqa: S105 - the name of a variable
 CREDENTIAL_VARIABLE = "DOORWARD_TARGET_CREDENTIAL"
 
@@ -67,9 +69,9 @@ TlsOption = Annotated[str, typer.Option("--target-tls", help="verify-full, or di
 CaOption = Annotated[Path | None, typer.Option("--target-ca", help="Whose certificates to trust there, in PEM.")]
 VariableOption = Annotated[str, typer.Option(help="The variable from which the gateway will take the password.")]
 FileOption = Annotated[Path | None, typer.Option(help="Instead: a file that holds the password and nothing else.")]
-ListenOption = Annotated[str, typer.Option(help="Where clients connect.")]
-ApprovalsOption = Annotated[str, typer.Option(help="Where people decide.")]
-AdminOption = Annotated[str, typer.Option(help="Where health and metrics are asked for.")]
+ListenOption = Annotated[str, typer.Option(help="Where clients connect; else a port that no gateway near it has.")]
+ApprovalsOption = Annotated[str, typer.Option(help="Where people decide; else 127.0.0.1:9465, or 10 more.")]
+AdminOption = Annotated[str, typer.Option(help="For health and metrics; else 127.0.0.1:9464, or 10 more.")]
 CertificateOption = Annotated[Path | None, typer.Option(help="For what listens; else a self-signed one is made.")]
 KeyOption = Annotated[Path | None, typer.Option(help="The certificate's key.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Take what is proposed, and ask nothing.")]
@@ -115,18 +117,26 @@ class Gateway:
     approvers: ApproversOption
     resource: ResourceOption = ""
     origin: OriginOption = ""
-    listen: ListenOption
-    approvals: ApprovalsOption = "127.0.0.1:9465"
-    admin: AdminOption = "127.0.0.1:9464"
+    listen: ListenOption = ""
+    approvals: ApprovalsOption = ""
+    admin: AdminOption = ""
     certificate: CertificateOption = None
     key: KeyOption = None
     force: ForceOption = False
 
-    def doors(self) -> "Doors":
-        """Where it is reached."""
+    def doors(self, usual: str) -> "Doors":
+        """Where it is reached: as was asked, else where this kind of gateway usually is, or next to there."""
         from doorward_console.init_doors import Doors  # noqa: PLC0415 - pydantic, loaded where used
+        from doorward_console.init_ports import proposed, taken  # noqa: PLC0415 - as above
 
-        return Doors(self.listen, self.approvals, self.admin, self.certificate, self.key)
+        others = taken(self.folder)
+        return Doors(
+            self.listen or proposed("--listen", usual, others),
+            self.approvals or proposed("--approvals", APPROVALS, others),
+            self.admin or proposed("--admin", ADMIN, others),
+            self.certificate,
+            self.key,
+        )
 
     def names(self) -> "Names":
         """Whom it believes, who may do what, and what things are called."""
@@ -153,7 +163,7 @@ def init() -> None:
 
 
 @app.command("postgres")
-@shared(readers="crew-analysts", approvers="dba", listen="127.0.0.1:6432")
+@shared(readers="crew-analysts", approvers="dba")
 def postgres(
     *,
     target: TargetOption,
@@ -169,11 +179,13 @@ def postgres(
 
     with _saying_why():
         way = init_run.Way(target, target_tls, target_ca, password_env, password_file)
-        init_run.make(gateway.folder, way, gateway.doors(), gateway.names(), ask=not yes, force=gateway.force)
+        init_run.make(
+            gateway.folder, way, gateway.doors("127.0.0.1:6432"), gateway.names(), ask=not yes, force=gateway.force
+        )
 
 
 @app.command("ssh")
-@shared(readers="crew-operators", approvers="ops", listen="127.0.0.1:2222")
+@shared(readers="crew-operators", approvers="ops")
 def ssh(
     *,
     target: SshTargetOption,
@@ -186,12 +198,18 @@ def ssh(
 
     with _saying_why():
         init_ssh_run.make(
-            gateway.folder, target, fingerprint, gateway.doors(), gateway.names(), ask=not yes, force=gateway.force
+            gateway.folder,
+            target,
+            fingerprint,
+            gateway.doors("127.0.0.1:2222"),
+            gateway.names(),
+            ask=not yes,
+            force=gateway.force,
         )
 
 
 @app.command("http")
-@shared(readers="crew-analysts", approvers="api-owners", listen="127.0.0.1:8443")
+@shared(readers="crew-analysts", approvers="api-owners")
 def http(
     *,
     target: HttpTargetOption,
@@ -212,11 +230,13 @@ def http(
         way = init_http_run.Way(
             target, target_ca, send, credential_env, credential_file, tuple(sample or ()), openapi, at
         )
-        init_http_run.make(gateway.folder, way, gateway.doors(), gateway.names(), ask=not yes, force=gateway.force)
+        init_http_run.make(
+            gateway.folder, way, gateway.doors("127.0.0.1:8443"), gateway.names(), ask=not yes, force=gateway.force
+        )
 
 
 @app.command("k8s")
-@shared(readers="crew-operators", approvers="platform", listen="127.0.0.1:8443")
+@shared(readers="crew-operators", approvers="platform")
 def k8s(
     *,
     kubeconfig: KubeconfigOption,
@@ -234,7 +254,7 @@ def k8s(
         init_k8s_run.make(
             gateway.folder,
             way,
-            gateway.doors(),
+            gateway.doors("127.0.0.1:8443"),
             gateway.names(),
             default_variable=CREDENTIAL_VARIABLE,
             force=gateway.force,

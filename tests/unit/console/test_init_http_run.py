@@ -76,6 +76,17 @@ def test_a_sample_becomes_masks_and_files_that_load_and_a_line_to_try(init, api,
         assert "ada@" not in text
 
 
+def test_a_second_gateway_beside_the_first_has_ports_of_its_own_and_says_so(init, tmp_path):
+    assert "! port" not in init("--yes").output
+    done = init("--yes", "--folder", tmp_path / "second", "--admin", "127.0.0.1:9999")
+    assert done.exit_code == 0, done.output
+    first, second = (load_config(tmp_path / name / CONFIG) for name in ("gw", "second"))
+    assert (first.listen[0].port, second.listen[0].port) == (8443, 8453)
+    assert (first.approvals.listen.port, second.approvals.listen.port) == (9465, 9475)
+    assert (first.admin.port, second.admin.port) == (9464, 9999)
+    assert done.output.count("! port") == 2
+
+
 def test_a_description_becomes_masks_without_asking_the_target(init, api, tmp_path):
     schemas = {"Customer": {"properties": {"email": {"type": "string"}}}}
     paths = {"/customers": {"get": {}}, "/search": {"post": {"operationId": "searchCustomers"}}}
