@@ -5,8 +5,8 @@ for a decision as long as a request may.
 What it will not do: decide on a request, or look at one.
 
 Invariants: a credential that changes on the same connection is another session; one that has run out is no session any
-more; every session that was opened is closed, once; nothing that a session began goes on after its end, or after that
-of its credential. Cancelled while it asks the gate, it leaves nothing open.
+more, and takes nobody's place; every session that was opened is closed, once; nothing that a session began goes on
+after its end, or after that of its credential. Cancelled while it asks the gate, it leaves nothing open.
 """
 
 import hashlib
@@ -103,6 +103,16 @@ class Door:
                 self._under_way.discard(scope)
         return verdict
 
+    @property
+    def over(self) -> bool:
+        """Whether its session was ended, or its credential was."""
+        return self.gate.expired() or bool(self.gate.live.ended)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something that it began goes on."""
+        return bool(self._under_way)
+
     def life(self) -> "Life":
         """Nothing that was begun goes on for longer than its credential, or than its session: `with door.life()`."""
         return Life(self._under_way, over=self._over)
@@ -154,21 +164,30 @@ class Doors(Generic[SomeDoor]):
         """The session of this credential on this resource. Raises as `Gate.admit` does."""
         key = (hashlib.sha256(token.reveal().encode("utf-8", "surrogatepass")).digest(), resource)
         door = self._open.get(key)
-        if door is not None and not door.gate.expired() and not door.gate.live.ended:
+        if door is not None and not door.over:
             return door
         async with self._turn:  # over h2 several requests may come at once, and are one session all the same
             door = self._open.get(key)
-            if door is not None and (door.gate.expired() or door.gate.live.ended):
-                del self._open[key]
-                _close(door, door.gate.live.ended or "its credential expired")
+            if door is not None and door.over:
+                self._end(key)
                 door = None
             if door is None:
+                self._tidy()
                 if len(self._open) >= MAX_SESSIONS:
                     raise AdmissionRefused("one connection carries too many identities; open another")
                 admitted = await self._gate.admit(BearerToken(token), resource, "", peer)
                 door = self._open[key] = self._make(admitted, self._gate.clock)
                 self._watching.start_soon(door.watch)
         return door
+
+    def _tidy(self) -> None:
+        """Close what is over: a client that renews its token keeps its connection, and each token is a session."""
+        for key in [key for key, door in self._open.items() if door.over and not door.busy]:
+            self._end(key)
+
+    def _end(self, key: tuple[bytes, str]) -> None:
+        door = self._open.pop(key)
+        _close(door, door.gate.live.ended or "its credential expired")
 
     def close(self, reason: str) -> None:
         """Close them all: the connection has ended."""

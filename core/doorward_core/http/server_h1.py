@@ -7,7 +7,8 @@ Invariants:
 
 - A connection outlives a request only if the request's body was read to its end and the response was whole.
 - A response that is not whole is seen to be so: its connection is cut, never given a last chunk.
-- A task waits on the link or on the handler, never on a scope of its own: deadlines are the sweep's.
+- A task waits on the link or on the handler, never on a scope of its own: deadlines are the sweep's. The exception is a
+  short body that nobody wants, which has as long as a head, in whatever pieces it comes.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -236,7 +237,7 @@ class H1Exchange:
             connection.reader.receive(await connection.receive(connection.limits.read_bytes))
         finally:
             self._reading = False
-        connection.watch.receive_within(None)
+            connection.watch.receive_within(None)
 
     def body(self) -> AsyncIterator[bytes]:
         """See `Exchange`."""
@@ -247,18 +248,20 @@ class H1Exchange:
         reader = self._connection.reader
         if reader.body_done:
             return
-        room = self._connection.limits.drain_bytes
+        limits = self._connection.limits
+        room = limits.drain_bytes
         if self._reading or self._continue_due or self.head.length > room:
             self._close = True
             return
-        while not reader.body_done and room >= 0:
-            piece = reader.next_data()
-            if piece is not None:
-                room -= len(piece)
-            elif self.head.length < 0:
-                break  # nobody knows how long it takes to come: the answer does not wait for it
-            else:
-                await self._receive()
+        with trio.move_on_after(limits.head_s):
+            while not reader.body_done and room >= 0:
+                piece = reader.next_data()
+                if piece is not None:
+                    room -= len(piece)
+                elif self.head.length < 0:
+                    break  # nobody knows how long it takes to come: the answer does not wait for it
+                else:
+                    await self._receive()
         self._close = self._close or not reader.body_done
 
     # --- the response ------------------------------------------------------------------------------------------------

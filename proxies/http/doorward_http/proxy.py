@@ -20,7 +20,7 @@ from doorward_core.doors import Doors
 from doorward_core.errors import AdmissionRefused, AuthenticationError, ConfigError, RecordError
 from doorward_core.http.budget import Budget, NoRoom
 from doorward_core.http.exchange import Exchange
-from doorward_core.http.messages import BadRequest, Headers, ResponseHead, get_all
+from doorward_core.http.messages import BadRequest, Head, Headers, ResponseHead, get_all
 from doorward_core.http.paths import CanonicalTarget, canonical, refuse_overrides
 from doorward_core.http.places import WELL_KNOWN
 from doorward_core.http.problem import problem
@@ -148,8 +148,7 @@ class HttpProxy:
         line.connection.established()
         if found is None:
             return NOTHING_HERE
-        await self._ask(exchange, line, door, target, found)
-        return None
+        return await self._ask(exchange, line, door, target, found)
 
     async def _enter(self, exchange: Exchange, line: Line, found: Found | None) -> HttpDoor | Refusal:
         """The session of whoever asks, or why there is none."""
@@ -182,15 +181,13 @@ class HttpProxy:
             return target, found
         return target, self._routes.find(authority, target.path)
 
-    async def _ask(self, exchange: Exchange, line: Line, door: HttpDoor, target: CanonicalTarget, found: Found) -> None:
+    async def _ask(
+        self, exchange: Exchange, line: Line, door: HttpDoor, target: CanonicalTarget, found: Found
+    ) -> Refusal | None:
         served, head = self._served[found.resource], exchange.head
-        settings = served.settings
-        if settings.overrides == "refuse":
+        if served.settings.overrides == "refuse":
             refuse_overrides(head.headers, target)
-        headers = line.headers(head, door, served)
-        if headers is None:
-            taken = (*served.credentials.names, *(name.encode() for name in settings.tokens_in))
-            headers = for_target(head.headers, cookies=settings.cookies, taken=taken)
+        headers = line.headers(head, door, served) or _going_on(head, served)
         if head.upgrade == WEBSOCKET:
             check_request(head)
         serving = Serving(served, door, exchange, self._means, line.connection.draining)
@@ -213,12 +210,16 @@ class HttpProxy:
             unread = asked(Body(None, media_type(headers), is_coded(headers)))
             if self._denies_unread(door, unread.operation):
                 await serving.run(unread, unread.operation, b"")
-                return
+                return None
         with self._means.bodies.share((session.identity.issuer, session.identity.subject)) as share:
-            body, rest = await serving.read_body(headers, share)
+            came = await serving.read_body(headers, share)
+            if came is None:
+                return serving.ended()
+            body, rest = came
             before = asked(body)
             line.before = before if head.body == "none" and not head.upgrade else None
             await serving.run(before, before.operation, rest)
+        return None
 
     def _denies_unread(self, door: HttpDoor, operation: Operation) -> bool:
         """Whether policy refuses this whatever its body is; the decision, and its record, are still to be made."""
@@ -235,6 +236,12 @@ class HttpProxy:
             return
         lines = ((b"content-type", b"application/jwk-set+json"), (b"cache-control", b"public, max-age=300"))
         await exchange.respond(ResponseHead(200, lines), self._means.assertion.jwks())
+
+
+def _going_on(head: Head, served: Served) -> Headers:
+    """What of a request's fields may go on to the target."""
+    taken = (*served.credentials.names, *(name.encode() for name in served.settings.tokens_in))
+    return for_target(head.headers, cookies=served.settings.cookies, taken=taken)
 
 
 def _token(headers: Headers, served: Served | None) -> tuple[Secret | None, bool]:

@@ -87,12 +87,20 @@ class Serving:
 
     # --- what is asked -----------------------------------------------------------------------------------------------
 
-    async def read_body(self, headers: Headers, share: Share) -> tuple[Body, bytes]:
-        """The body as far as it is decided on, and what was read of a longer one. Raises BadRequest, NoRoom."""
+    async def read_body(self, headers: Headers, share: Share) -> tuple[Body, bytes] | None:
+        """The body as far as it is decided on, and what was read of a longer one. Raises BadRequest, NoRoom.
+
+        None where its session ended meanwhile: whoever drips it holds a place no longer than a credential lasts.
+        """
+        if self._exchange.head.body == "none":
+            return Body(b"", media_type(headers), is_coded(headers)), b""
+        with self._door.life():
+            return await self._read_body(headers, share)
+        return None
+
+    async def _read_body(self, headers: Headers, share: Share) -> tuple[Body, bytes]:
         head, settings = self._exchange.head, self._served.settings
         media, coded, bound = media_type(headers), is_coded(headers), settings.decided_bytes
-        if head.body == "none":
-            return Body(b"", media, coded), b""
         if head.method == "POST" and settings.overrides != "ignored":
             self._overrides = Overrides(headers, coded=coded)
         if media.startswith(GRPC) or head.length > bound:
@@ -127,7 +135,7 @@ class Serving:
             return
         verdict = await self._door.decide(operation, memo, self._exchange, self._until, self._draining)
         if verdict is None and self._door.gate.live.ended:
-            await self._say(self._ended())
+            await self._say(self.ended())
         elif verdict is None:
             await self._say(refusal(503, "going-down", refusals.GOING_DOWN, headers=((b"retry-after", b"1"),)))
         elif isinstance(verdict, Denial):
@@ -152,7 +160,7 @@ class Serving:
                     async with self._served.pool.request(head, body) as response:
                         await self._answered(before, response, masking, permit)
             if life.cancelled_caught and not request.upgrades:
-                await self._instead(self._ended(), started=self._exchange.started)
+                await self._instead(self.ended(), started=self._exchange.started)
         except Withheld as owed:
             await self._door.gate.released(permit.entry)
             await self._instead(refusals.unmaskable(str(owed), self._answered_with), started=self._exchange.started)
@@ -166,7 +174,7 @@ class Serving:
         finally:
             self._finish(permit, masking)
 
-    def _ended(self) -> Refusal:
+    def ended(self) -> Refusal:
         """What a client is told whose session was ended, or whose credential has."""
         words = self._door.gate.live.ended
         return refusal(403, "ended", words, extra={"retry": False}) if words else refusals.unauthenticated(given=True)

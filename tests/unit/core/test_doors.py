@@ -5,8 +5,12 @@ from types import SimpleNamespace
 import pytest
 import trio
 
-from doorward_core.doors import NS_PER_S, Door
+from doorward_core.doors import MAX_SESSIONS, NS_PER_S, Door, Doors
+from doorward_core.errors import AdmissionRefused, TooManySessions
+from doorward_core.event import EventKind
 from doorward_core.live import Live
+from doorward_core.model import Peer, Secret
+from doorward_core.shares import Shares
 
 
 class Clock:
@@ -76,3 +80,45 @@ async def test_what_was_begun_ends_with_the_session_and_what_is_over_is_left_alo
     assert ended == [(pytest.approx(4), True)] * 2
     assert not short.cancel_called
     assert await _lasts(door) == (0, True)
+
+
+def entering(house, nursery):
+    """The sessions of one connection, and a way in for whoever has a token of so many seconds."""
+    doors = Doors(house.gate, nursery, Door)
+
+    async def enter(lifetime_s):
+        token = house.issuer.issue("crew-7", "agent", ("readers",), lifetime_s=lifetime_s)
+        return await doors.enter(Secret(token), "app-db", Peer("10.0.0.7"))
+
+    return doors, enter
+
+
+async def test_a_session_whose_credential_ran_out_takes_no_place_once_another_comes(houses, nursery):
+    house = houses(shares=Shares(2))
+    doors, enter = entering(house, nursery)
+    resting, working = await enter(60), await enter(60)
+    with pytest.raises(TooManySessions):
+        await enter(3600)
+    house.later(600)
+    with working.life():
+        fresh = await enter(3600)
+        assert set(house.gate.sessions.values()) == {working.gate, fresh.gate}
+    (closed,) = house.events(EventKind.SESSION_CLOSED)
+    assert (closed.session_id, closed.header["reason"]) == (resting.gate.session.id, "its credential expired")
+    doors.close("the connection ended")
+    assert len(house.events(EventKind.SESSION_CLOSED)) == 3
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_connection_outlives_any_number_of_tokens(houses, nursery):
+    house = houses()
+    doors, enter = entering(house, nursery)
+    for _ in range(MAX_SESSIONS):
+        await enter(60)
+    with pytest.raises(AdmissionRefused, match="too many identities"):
+        await enter(3600)
+    house.later(600)
+    await enter(3600)
+    assert len(house.gate.sessions) == 1
+    doors.close("the connection ended")
+    nursery.cancel_scope.cancel()

@@ -70,6 +70,30 @@ async def test_a_short_body_that_nobody_reads_keeps_the_connection_and_a_long_on
     assert said.count(b"connection: close") == 1
 
 
+async def test_a_short_body_that_drips_holds_the_answer_no_longer_than_a_head_may_take(nursery, autojump_clock):
+    async def refuse(exchange):
+        await exchange.respond(ResponseHead(403), b"no")
+
+    stand = await started(nursery, refuse)
+    link = await stand.dial()
+    began = trio.current_time()
+    await link.send_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+
+    async def drip():
+        for _ in range(30):  # each before a body counts as stopped
+            await trio.sleep(4)
+            await link.send_all(b"x")
+
+    async with trio.open_nursery() as dripping:
+        dripping.start_soon(drip)
+        said = await read_until(link, b"no")
+        dripping.cancel_scope.cancel()
+    assert said.startswith(b"HTTP/1.1 403")
+    assert b"connection: close" in said
+    assert trio.current_time() - began < 15
+    link.close()
+
+
 async def test_a_client_that_sends_all_of_its_body_before_it_reads_still_gets_the_answer(nursery):
     async def refuse(exchange):
         await exchange.respond(ResponseHead(403), b"no")
