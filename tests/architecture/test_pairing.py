@@ -108,9 +108,17 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
             "upstream",
         )
     },
+    "doorward_ssh.authentication": (
+        "tests/integration/ssh/test_login.py",
+        "callbacks of asyncssh and the tasks behind them: only a real client logs in",
+    ),
     "doorward_ssh.forwards": (
         "tests/integration/ssh/test_forwards.py",
         "waits for a real client, a real target and people",
+    ),
+    "doorward_ssh.jumps": (
+        "tests/integration/ssh/test_jump.py",
+        "connections of asyncssh within one another: only a real client opens them",
     ),
     "doorward_ssh.legs": (
         "tests/integration/ssh/test_forwards.py",

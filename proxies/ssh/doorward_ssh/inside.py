@@ -43,14 +43,18 @@ class Owner(Protocol):
     def server(self) -> asyncssh.SSHServer:
         """The callbacks of asyncssh's own interface."""
 
+    def throttle(self, *, stop: bool) -> None:
+        """The client does not read (`stop`), or reads again."""
+
+
+class Logins(Protocol):
+    """Who takes certificates."""
+
     async def certificate(self, blob: bytes, username: str) -> bool:
         """Log in with a certificate whose key has been proved to be the client's."""
 
     def certificate_could(self, blob: bytes, username: str) -> bool:
         """Tell whether a certificate would be believed; the key has not been proved."""
-
-    def throttle(self, *, stop: bool) -> None:
-        """The client does not read (`stop`), or reads again."""
 
 
 class _Leg(Lean):
@@ -83,10 +87,15 @@ class ClientConnection(_Leg, SSHServerConnection):
     """The leg to a client."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions, owner: Owner
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: asyncssh.SSHServerConnectionOptions,
+        owner: Owner,
+        logins: Logins,
     ) -> None:
         super().__init__(loop, options)
         self._gateway = owner
+        self._logins = logins
         self._protocol_factory = owner.server
         self._stopped = False
         self._rekeys: list[float] = []
@@ -111,7 +120,7 @@ class ClientConnection(_Leg, SSHServerConnection):
 
     async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
         """Tell whether a certificate is good; with a message, whether its signature is too, and log in with it."""
-        if not self._gateway.certificate_could(key_data, username):
+        if not self._logins.certificate_could(key_data, username):
             return False
         if not msg:
             return True
@@ -122,7 +131,7 @@ class ClientConnection(_Leg, SSHServerConnection):
             proved = key.verify(String(self._session_id) + msg, signature)
         except (asyncssh.KeyImportError, ValueError):
             return False
-        return proved and await self._gateway.certificate(key_data, username)
+        return proved and await self._logins.certificate(key_data, username)
 
     async def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> KbdIntChallenge:
         """The one question is for a token; what that is, is said with the first."""

@@ -105,6 +105,10 @@ class Bridge:
         self._token.run_sync_soon(begin)
         return future
 
+    def started(self, work: Callable[..., Awaitable[object]], *arguments: object) -> "asyncio.Future[Any]":
+        """Start a task in the nursery, and give a future of what it says as it has started (`trio.TaskStatus`)."""
+        return self.ask(self._nursery.start, work, *arguments)
+
     async def _answer(
         self, future: "asyncio.Future[ResultT]", work: Callable[..., Awaitable[ResultT]], arguments: tuple[object, ...]
     ) -> None:

@@ -16,6 +16,7 @@ from doorward_core.policy.advise import describe, readable
 REFUSED: Final = 126  # "found and not executable", as shells have it: nothing ran
 FAILED: Final = 255  # as ssh itself has it: the connection to what was to run it failed
 LINE_CHARS: Final = 1000  # of one line: a terminal's worth of advice
+PARTING_CHARS: Final = 400  # of a disconnect message
 
 NO_RECORD: Final = "the record cannot be written, and nothing passes without one; try again later"
 GOING_DOWN: Final = "the gateway is going down"
@@ -55,6 +56,11 @@ def line(words: str) -> str:
     """One line of ours, without its end."""
     flat = "".join(char if char.isprintable() else " " for char in words)
     return f"doorward: {flat}"[:LINE_CHARS]
+
+
+def parting(words: str) -> str:
+    """As much as fits into a disconnect message."""
+    return words[:PARTING_CHARS]
 
 
 def denied(denial: Denial) -> str:

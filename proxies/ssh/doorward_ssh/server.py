@@ -1,13 +1,12 @@
 """The client's side of asyncssh: who logs in, and what is opened.
 
 What it is: `Doorman`, asyncssh's callbacks for one connection, and the options that every connection has.
-What it will not do: wait, or decide; it asks the `Conversation`, whose trio tasks do.
+What it will not do: wait, or decide; it asks the `Conversation` and its `Authentication`, whose trio tasks do.
 
 Source: RFC 4252 (authentication), RFC 4254 (connection).
 
-Invariants: nothing is opened before somebody has been admitted; attempts and channels are bounded in number; what is
-not asked for here by name is refused by asyncssh's defaults (no forward, no agent, no X11, no tunnel).
-What is said before a login is about the spelling of the user name alone, and said once.
+Invariants: nothing is opened before somebody has been admitted; channels are bounded in number; what is not asked for
+here by name is refused by asyncssh's defaults (no forward, no agent, no X11, no tunnel).
 """
 
 from typing import Final, Protocol
@@ -16,22 +15,17 @@ import asyncssh
 from asyncssh.encryption import get_encryption_algs
 from asyncssh.kex import get_kex_algs
 
-from doorward_core.errors import ClientProtocolError
-from doorward_core.model import Secret
 from doorward_ssh import algorithms, refusals
+from doorward_ssh.authentication import Authentication
 from doorward_ssh.ends import ClientEnd
 from doorward_ssh.forwards import DIRECT, LISTEN, LISTEN_STREAM, STREAM, TUNNEL, Opening
 from doorward_ssh.hostkeys import HostKey
 from doorward_ssh.inside import PACKET_BYTES, WINDOW_BYTES, ClientConnection, available
 from doorward_ssh.legs import Leg
-from doorward_ssh.names import parse_inner, parse_user
 from doorward_ssh.upstream import SOFTWARE
 
 # The comment of the identification (RFC 4253 section 4.2): clients look for this word before they make a symbolic link.
 IDENT: Final = f"{SOFTWARE} SFTP-as-OpenSSH"
-ATTEMPTS: Final = 6  # tokens and signatures of one connection: OpenSSH's MaxAuthTries
-KEYS: Final = 32  # certificates asked about; an agent may hold that many
-TOKEN_CHARS: Final = 16 * 1024  # a token with many groups has 4 KiB
 CHANNELS: Final = 64  # of one connection at a time; OpenSSH's MaxSessions is 10
 CHANNELS_EVER: Final = 100_000  # so that no connection counts on for ever
 KEEPALIVE_S: Final = 30
@@ -51,9 +45,6 @@ class Desk(Protocol):
     def proved(self) -> None:
         """The client has been admitted and told so."""
 
-    async def token(self, token: Secret, username: str) -> bool:
-        """Log in with a token. Raises asyncssh.DisconnectError where there is no point in another try."""
-
     def open_session(self) -> ClientEnd:
         """Make the end of a session channel."""
 
@@ -68,22 +59,17 @@ class Desk(Protocol):
 
 
 class Doorman(asyncssh.SSHServer):
-    """asyncssh's callbacks for one connection; `carried` names the resource of one that comes through a jump."""
+    """asyncssh's callbacks for one connection."""
 
-    def __init__(self, desk: Desk, carried: str = "") -> None:
+    def __init__(self, desk: Desk, authentication: Authentication) -> None:
         self._desk = desk
-        self._carried = carried
-        self._connection: ClientConnection | None = None
-        self._told = False
-        self._attempts = 0
-        self._asked = 0
+        self._authentication = authentication
         self._opened = 0
         self.channels = 0  # open now
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """The transport is there."""
         assert isinstance(conn, ClientConnection)
-        self._connection = conn
         self._desk.made(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -91,13 +77,8 @@ class Doorman(asyncssh.SSHServer):
         self._desk.lost(exc)
 
     def begin_auth(self, username: str) -> bool:
-        """Everybody has to prove who he is, whatever the name; one that names no resource is told how it is written."""
-        try:
-            parse_inner(username, self._carried) if self._carried else parse_user(username)
-        except ClientProtocolError:
-            if not self._told and self._connection is not None:
-                self._told = True
-                self._connection.send_auth_banner(refusals.names(inner=bool(self._carried)))
+        """Everybody has to prove who he is, whatever the name."""
+        self._authentication.begin(username)
         return True
 
     def auth_completed(self) -> None:
@@ -114,22 +95,7 @@ class Doorman(asyncssh.SSHServer):
 
     async def validate_password(self, username: str, password: str) -> bool:
         """Log in with a token."""
-        self.tried()
-        if not password or len(password) > TOKEN_CHARS:
-            return False
-        return await self._desk.token(Secret(password), username)
-
-    def tried(self) -> None:
-        """Count an attempt; one too many ends the connection."""
-        self._attempts += 1
-        if self._attempts > ATTEMPTS:
-            raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many attempts")
-
-    def asked(self) -> None:
-        """Count a certificate that was only asked about."""
-        self._asked += 1
-        if self._asked > KEYS:
-            raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many keys")
+        return await self._authentication.token(password, username)
 
     def session_requested(self) -> ClientEnd:
         """Open a session channel; what is to run there is decided when it is said."""
