@@ -100,7 +100,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
             "__main__",
             "channels",
             "conversation",
-            "ends",
             "proxy",
             "recorder",
             "server",

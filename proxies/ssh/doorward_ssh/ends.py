@@ -132,6 +132,11 @@ class Ends:
         if self.client.channel is not None:
             self.client.channel.write_eof()
 
+    def leave_client_open(self) -> None:
+        """The target's channel is gone: its status, or that it was lost, is still to be said; the end follows."""
+        if self._ending is not None:
+            self._ending.cancel()
+
     def finish_client(self) -> None:
         """All output has left: the end of it, how the target's session ended, and the end of the channel."""
         if self._ending is not None:
@@ -315,6 +320,7 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
         """The channel is gone, and all that it sent has been delivered."""
         if self._ends.relay is not None:
             self._ends.relay.target_ended()
+        self._ends.leave_client_open()
         if self.on_gone is not None:
             self.on_gone()
 
