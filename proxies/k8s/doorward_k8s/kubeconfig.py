@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from doorward_core.config_types import shown
 from doorward_core.config_yaml import Data, read_document
 from doorward_core.errors import ConfigError
 from doorward_core.model import Secret
@@ -22,9 +23,11 @@ _REFUSED_CLUSTER: Final = {
     "insecure-skip-tls-verify": "an API server is verified, always; give `certificate-authority`",
     "proxy-url": "API servers are not reached through proxies",
 }
+_OWN_PASSWORD: Final = frozenset({"exec", "auth-provider"})  # which stands in their place
+_PEM: Final = b"-----BEGIN "
 _REFUSED_USER: Final = {
-    "exec": "credential plugins are not run here; write `accounts: {NAME: {password: {exec: [...]}}}`",
-    "auth-provider": "auth providers are no more; use a token or a certificate",
+    "exec": "credential plugins are not run here; give each account of this resource a `password`, as `{exec: [...]}`",
+    "auth-provider": "auth providers are no more; give each account of this resource a `password`",
     "username": "API servers take no passwords any more",
     "as": "impersonation is the gateway's to add",
 }
@@ -59,19 +62,19 @@ class _Faulty(Exception):
     """A fault at a key."""
 
 
-def files_of(text: str, folder: Path, context: str) -> tuple[Path, ...]:
-    """The files that this context needs, so that a shell can read them."""
-    found = _parts(text, "kubeconfig", context)
+def files_of(text: str, name: str, folder: Path, context: str) -> tuple[Path, ...]:
+    """The files that this context needs, so that a shell can read them. Raises ConfigError."""
+    found = _parts(text, name, context)
     keys = ("certificate-authority", "client-certificate", "client-key")
     return tuple(folder / value for part in found for key in keys if isinstance(value := part.get(key), str) and value)
 
 
-def read_kubeconfig(text: str, name: str, context: str, files: Files) -> Access:
-    """What a context says. Raises ConfigError."""
+def read_kubeconfig(text: str, name: str, context: str, files: Files, *, own: bool = False) -> Access:
+    """What a context says; `own`, that accounts have passwords of their own. Raises ConfigError."""
     cluster, user = _parts(text, name, context)
     try:
         _refuse(cluster, _REFUSED_CLUSTER)
-        _refuse(user, _REFUSED_USER)
+        _refuse(user, {key: words for key, words in _REFUSED_USER.items() if not (own and key in _OWN_PASSWORD)})
         secret = _pem(user, "client-key", files)
         token = _text(user, "token")
         token_file = _text(user, "tokenFile")
@@ -112,11 +115,14 @@ def _parts(text: str, name: str, context: str) -> tuple[dict[str, Data], dict[st
 
 def _named(data: dict[str, Data], many: str, wanted: Data, one: str) -> dict[str, Data]:
     listed = data.get(many)
-    for item in listed if isinstance(listed, list) else ():
-        if isinstance(item, dict) and item.get("name") == wanted and wanted:
+    items = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    for item in items:
+        if item.get("name") == wanted and wanted:
             found = item.get(one)
             return found if isinstance(found, dict) else {}
-    raise _Faulty(f"{many}: the {one} that is wanted is not there")
+    there = ", ".join(sorted(shown(item.get("name")) for item in items)) or "none"
+    asked = f"there is no {one} `{shown(wanted)}`" if wanted else f"no {one} is named, and there is no current one"
+    raise _Faulty(f"{many}: {asked} (there is: {there})")
 
 
 def _server(cluster: dict[str, Data]) -> str:
@@ -137,7 +143,11 @@ def _pem(part: dict[str, Data], key: str, files: Files) -> bytes:
     data, file = _text(part, f"{key}-data"), _text(part, key)
     if data:
         try:
-            return base64.b64decode(data, validate=True)
+            found = base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError):
             raise _Faulty(f"{key}-data: expected base64") from None
-    return files.contents[files.path(file)] if file else b""
+    else:
+        found = files.contents[files.path(file)] if file else b""
+    if found and _PEM not in found:
+        raise _Faulty(f"{key}{'-data' if data else ''}: what it holds is no PEM")
+    return found

@@ -93,10 +93,16 @@ class K8sProxy:
 
     def warnings(self) -> tuple[str, ...]:
         """What an operator is to be told at every start."""
-        return tuple(
+        alike = tuple(
             f"resource {name}: without `impersonate`, the cluster takes everybody for the account"
             for name, cluster in self._clusters.items()
             if not cluster.settings.impersonate
+        )
+        return alike + tuple(
+            f"resource {name}: account {account}: it has no `password`, and no kubeconfig says who it is; until then"
+            " nothing reaches the cluster"
+            for name, cluster in self._clusters.items()
+            for account in cluster.unknown
         )
 
     def routes(self) -> tuple[Route, ...]:

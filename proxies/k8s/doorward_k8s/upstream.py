@@ -83,6 +83,13 @@ class Cluster:
         whole = (*lines, *claims, *ours)
         return Head(asked.method, target, there.authority, there.scheme, whole, "1.1", asked.body, len(request.body))
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Accounts that have nothing to show."""
+        if self.token is not None or self.token_file is not None or self.certified:
+            return ()
+        return tuple(name for name, account in self.accounts.items() if account.password is None)
+
     def forget(self, account: str) -> None:
         """The API server refused it: ask for another next time."""
         for source in (self.accounts[account].password, self.token_file):
@@ -99,7 +106,8 @@ def _line(token: Secret) -> bytes:
 
 def serve_cluster(name: str, settings: K8sTarget, room: Room) -> Cluster:
     """Make a cluster of its settings. Raises ConfigError where what they name cannot be used."""
-    access = _access(settings)
+    accounts = dict(room.config.resources[name].accounts)
+    access = _access(settings, own=all(account.password is not None for account in accounts.values()))
     destination = Destination.of(access.server)
     mutual = settings.tls.certificate is not None or bool(access.certificate)
     return Cluster(
@@ -107,7 +115,7 @@ def serve_cluster(name: str, settings: K8sTarget, room: Room) -> Cluster:
         settings,
         destination,
         UpstreamPool(_upstream(destination, access, settings)),
-        dict(room.config.resources[name].accounts),
+        accounts,
         room.secrets,
         access.token,
         TokenFile(access.token_file) if access.token_file is not None else None,
@@ -115,20 +123,20 @@ def serve_cluster(name: str, settings: K8sTarget, room: Room) -> Cluster:
     )
 
 
-def _access(settings: K8sTarget) -> Access:
+def _access(settings: K8sTarget, *, own: bool) -> Access:
     if settings.kubeconfig is not None:
-        return _from_kubeconfig(settings.kubeconfig)
+        return _from_kubeconfig(settings.kubeconfig, own=own)
     if settings.in_cluster:
         return _in_cluster()
     assert settings.server is not None  # the model has seen to it
     return Access(settings.server, server_name=settings.tls.server_name)
 
 
-def _from_kubeconfig(settings: Kubeconfig) -> Access:
+def _from_kubeconfig(settings: Kubeconfig, *, own: bool) -> Access:
     name, folder = str(settings.file), settings.file.parent
     text = _read(settings.file).decode("utf-8", "replace")
-    contents = {path: _read(path) for path in files_of(text, folder, settings.context)}
-    return read_kubeconfig(text, name, settings.context, Files(folder, contents))
+    contents = {path: _read(path) for path in files_of(text, name, folder, settings.context)}
+    return read_kubeconfig(text, name, settings.context, Files(folder, contents), own=own)
 
 
 def _in_cluster() -> Access:

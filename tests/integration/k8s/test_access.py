@@ -1,5 +1,6 @@
 """How the gateway reaches its cluster: settings, kubeconfigs, certificates that are verified, credentials that change."""
 
+import json
 import os
 import subprocess
 import sys
@@ -48,6 +49,24 @@ def test_a_credential_that_is_refused_is_told_as_the_gateways_own(own_k8s):
     assert "the cluster refused the gateway's own credential" in told["message"]
     (k8s.state / "wrong.token").write_text(f"{GATEWAY}\n")
     assert "web-0" in k8s.kubectl("get", "pods", "-n", "shop").out
+
+
+def test_an_account_that_has_nothing_to_show_is_told_at_the_start(own_k8s):
+    k8s = own_k8s(password="")
+    assert "account gateway: it has no `password`, and no kubeconfig says who it is" in k8s.said()
+    status, _, told = k8s.raw("GET", "/api/v1/namespaces/shop/pods")
+    assert (status, "account gateway has no token" in told["message"]) == (502, True)
+
+
+def test_a_kubeconfig_whose_user_is_a_plugin_serves_an_account_with_a_password(own_k8s, tmp_path):
+    def target(cluster):
+        path = kubeconfig(tmp_path, cluster)
+        told = json.loads(path.read_text())
+        told["users"][0]["user"] = {"exec": {"command": "never-run", "apiVersion": "client.authentication.k8s.io/v1"}}
+        path.write_text(json.dumps(told))
+        return f"      kubeconfig: {{file: {path}}}"
+
+    assert "web-0" in own_k8s(target=target).kubectl("get", "pods", "-n", "shop").out
 
 
 def test_without_impersonation_everybody_is_the_account(own_k8s):
