@@ -1,14 +1,13 @@
 """Values on their way through in headers, trailers and status lines; and requests asked so that bodies can be masked.
 
 What it will not do: know routes, identities or credentials; `proxy` strips and adds those.
-Implements: RFC 9110 sections 8 (representations), 12.5.3 (Accept-Encoding), 13 (conditions), 14 (ranges), RFC 9530 and
-what it replaced (digests), as far as they let a value walk past a mask.
+Implements: RFC 9110 section 8 (representations), RFC 9530 and what it replaced (digests), as far as they let a value
+walk past a mask.
 
 Invariants:
 
 - Where a body owes a mask, nothing that was computed from the unmasked body leaves: lengths, tags, digests, ranges.
-- The target is asked for whole bodies, in codings that can be undone.
-- Conditions on a change (If-Match on PUT) are kept: without them the change would be another one.
+- The target is asked for whole bodies, in codings that can be undone (`doorward_core.http.whole`).
 """
 
 import re
@@ -16,8 +15,8 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from doorward_core.errors import UnreadableBody
-from doorward_core.http.codings import DECODED
-from doorward_core.http.messages import Header, Headers, get_all, without
+from doorward_core.http.messages import Header, Headers, without
+from doorward_core.http.whole import ask_for_all
 from doorward_core.mask.detect import Detectors
 from doorward_core.mask.transforms import apply
 from doorward_http.media import read_media
@@ -33,11 +32,6 @@ _COMPUTED: Final = frozenset({
     b"x-checksum-sha256", b"x-checksum",
 })  # fmt: skip
 _COMPUTED_PREFIXES: Final = (b"x-amz-checksum-",)
-_PARTS: Final = frozenset({
-    b"range", b"if-range", b"a-im", b"want-digest", b"want-content-digest", b"want-repr-digest", b"accept-encoding",
-})  # fmt: skip
-_CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
-_READING: Final = frozenset({"GET", "HEAD"})
 # They say how a message is to be read: where they are well formed they hold no value of anybody.
 _DAY: Final = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"
 _FRAMING: Final = {
@@ -52,25 +46,11 @@ _URLS: Final = frozenset({
     b"location", b"content-location", b"link", b"refresh", b"set-cookie", b"cookie", b"referer", b"sourcemap",
 })  # fmt: skip
 _URL_MARKS: Final = b'/?&=;,<>" '
-_WEIGHT: Final = re.compile(rb"[ \t]*([A-Za-z0-9-]+)[ \t]*(?:;[ \t]*q=([01](?:\.[0-9]{0,3})?))?[ \t]*")
 
 
 def prepare_request_headers(headers: Headers, method: str, *, owes_mask: bool) -> Headers:
     """What to ask the target with, so that the answer can be masked. Without a mask, the same headers."""
-    if not owes_mask:
-        return headers
-    kept = without(headers, _PARTS | _CONDITIONS if method in _READING else _PARTS)
-    return (*kept, (b"accept-encoding", accepted(get_all(headers, b"accept-encoding"))))
-
-
-def accepted(values: tuple[bytes, ...]) -> bytes:
-    """What the client accepts of what can be undone; plain bytes where that is nothing."""
-    kept = []
-    for item in b",".join(values).split(b","):
-        found = _WEIGHT.fullmatch(item)
-        if found and found[1].lower().decode() in (*DECODED, "identity"):
-            kept.append(found[1].lower() + (b";q=" + found[2] if found[2] else b""))
-    return b", ".join(kept) or b"identity"
+    return ask_for_all(headers, method) if owes_mask else headers
 
 
 def without_computed(headers: Headers) -> Headers:

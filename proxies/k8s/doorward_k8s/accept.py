@@ -1,7 +1,7 @@
 """What a client may ask for where a mask is owed: answers in JSON, whole, in codings that can be undone.
 
 What it will not do: answer. A client that takes nothing that can be masked is refused by who calls.
-Implements: RFC 9110 sections 12.5.1 and 12.5.3; the media types of the Kubernetes API: JSON, YAML, protobuf, CBOR, each
+Implements: RFC 9110 section 12.5.1; the media types of the Kubernetes API: JSON, YAML, protobuf, CBOR, each
 with `as=Table` or `as=PartialObjectMetadata`, and `stream=watch`; docs/k8s-masks.md, "Which answers can be masked".
 
 Invariants:
@@ -14,23 +14,16 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from doorward_core.http.codings import DECODED
 from doorward_core.http.messages import Headers, get_all, without
+from doorward_core.http.whole import ask_for_all
 
 JSON: Final = b"application/json"
 YAML: Final = b"application/yaml"
+_ACCEPT: Final = frozenset({b"accept"})
 _ANY: Final = frozenset({b"*/*", b"application/*"})
 _YAMLS: Final = frozenset({YAML, b"application/x-yaml", b"text/yaml", b"text/x-yaml"})
 _METADATA: Final = frozenset({b"partialobjectmetadata", b"partialobjectmetadatalist"})
 _MAX_RANGES: Final = 32  # kubectl sends three
-# Conditions and ranges of a body that will not be the same.
-_PARTS: Final = frozenset({
-    b"range", b"if-range", b"a-im", b"want-digest", b"want-content-digest", b"want-repr-digest", b"accept-encoding",
-    b"accept",
-})  # fmt: skip
-_CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
-_READING: Final = frozenset({"GET", "HEAD"})
-_WEIGHT: Final = re.compile(rb"[ \t]*([A-Za-z0-9-]+)[ \t]*(?:;[ \t]*q=([01](?:\.[0-9]{0,3})?))?[ \t]*")
 _TOKEN: Final = re.compile(rb"[!#$%&'+.^_`|~0-9A-Za-z-]+")  # RFC 9110's, without `*`: no name in another charset
 _BLANKS: Final = b" \t"
 _QUALITY: Final = re.compile(rb"[01](?:\.[0-9]{0,3})?")
@@ -68,11 +61,9 @@ def prepare_accept(headers: Headers, method: str, *, tables: bool, objects: bool
     `tables` says whether a table can be; `objects` that the answer is an object at all, and no program's bytes.
     Raise NotAcceptable where nothing is left.
     """
-    kept = without(headers, _PARTS | _CONDITIONS if method in _READING else _PARTS)
-    accepted = get_all(headers, b"accept")
-    coded = (b"accept-encoding", _codings(get_all(headers, b"accept-encoding")))
     if not objects:
-        return Asked((*kept, *((b"accept", value) for value in accepted), coded))
+        return Asked(ask_for_all(headers, method))
+    accepted = get_all(headers, b"accept")
     ranges = sorted(_ranges(b",".join(accepted) or JSON), key=lambda one: -one.weight)
     usable = [text for one in ranges if (text := _rewritten(one, tables=tables)) is not None]
     if not usable:
@@ -81,7 +72,8 @@ def prepare_accept(headers: Headers, method: str, *, tables: bool, objects: bool
             "and the client accepts neither"
         )
     first = next(one for one in ranges if _rewritten(one, tables=tables) is not None)
-    return Asked((*kept, (b"accept", b",".join(dict.fromkeys(usable))), coded), yaml=first.name in _YAMLS)
+    kept = ask_for_all(without(headers, _ACCEPT), method)
+    return Asked((*kept, (b"accept", b",".join(dict.fromkeys(usable)))), yaml=first.name in _YAMLS)
 
 
 def _ranges(value: bytes) -> list[_Range]:
@@ -116,13 +108,3 @@ def _rewritten(one: _Range, *, tables: bool) -> bytes | None:
     if one.shape and not (one.shape in _METADATA or (one.shape == b"table" and tables)):
         return None
     return b";".join([JSON, *one.parameters])
-
-
-def _codings(values: tuple[bytes, ...]) -> bytes:
-    """What the client accepts of what can be undone; plain bytes where that is nothing."""
-    kept = []
-    for item in b",".join(values).split(b","):
-        found = _WEIGHT.fullmatch(item)
-        if found and found[1].lower().decode() in (*DECODED, "identity"):
-            kept.append(found[1].lower() + (b";q=" + found[2] if found[2] else b""))
-    return b", ".join(kept) or b"identity"

@@ -1,10 +1,7 @@
 """Headers: masked by name and detector, without what was computed, and asked so that bodies can be masked."""
 
-import pytest
-
 from doorward_core.model import Mask, Transform
 from doorward_http.header_masks import (
-    accepted,
     mask_headers,
     mask_reason,
     prepare_request_headers,
@@ -17,22 +14,6 @@ KEY = b"k" * 32
 
 def owed(*columns: str, detect: tuple[str, ...] = ("email",), transform: Transform = Transform.REDACT) -> Owed:
     return Owed((Mask("r", columns, detect, transform, "pii"),), KEY)
-
-
-@pytest.mark.parametrize(
-    ("values", "accept"),
-    [
-        ((), b"identity"),
-        ((b"gzip, deflate, br, zstd",), b"gzip, deflate, br, zstd"),
-        ((b"gzip;q=0.5, compress, *;q=0.1",), b"gzip;q=0.5"),
-        ((b"br;q=0", b"identity"), b"br;q=0, identity"),
-        ((b"dcb, dcz",), b"identity"),
-        ((b"*",), b"identity"),
-        ((b"gzip;q=2", b"GZIP ; q=1.0"), b"gzip;q=1.0"),
-    ],
-)
-def test_only_what_can_be_undone_is_asked_for(values: tuple[bytes, ...], accept: bytes) -> None:
-    assert accepted(values) == accept
 
 
 def test_parts_and_conditions_are_not_asked_for() -> None:
