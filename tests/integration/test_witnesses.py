@@ -65,12 +65,12 @@ class WitnessProcess:
 
 @pytest.fixture
 def house(shop_server, tmp_path):
-    """A gateway whose log two witnesses must cosign; traffic goes on for five seconds without them."""
+    """A gateway whose log two witnesses must cosign; traffic goes on for ten minutes without them."""
     (tmp_path / "keys").mkdir(mode=0o700)
     log_vkey = signing_key(tmp_path / "keys" / "log.key", ORIGIN)[1]
     witnesses = [WitnessProcess(tmp_path, number, log_vkey) for number in range(2)]
     items = ", ".join(f"{{{{url: 'http://127.0.0.1:{one.port}', vkey: '{one.vkey}'}}}}" for one in witnesses)
-    more = f", mirror: second, witnesses: {{{{quorum: 2, lag: 5s, list: [{items}]}}}}}}}}\n"
+    more = f", mirror: second, witnesses: {{{{quorum: 2, lag: 10m, list: [{items}]}}}}}}}}\n"
     config = CONFIG.replace(", checkpoint_interval: 1s}}\n", ", checkpoint_interval: 200ms" + more)
     for one in witnesses:
         one.start()
@@ -94,6 +94,18 @@ def covered(gateway, vkey):
     return checkpoint.verify(note, vkey).size if note else 0
 
 
+def connected(gateway):
+    """A session that has had an answer: with so little patience, traffic may stop on a busy machine now and then."""
+    end = time.monotonic() + WITHIN_S
+    while time.monotonic() < end:
+        with contextlib.suppress(psycopg.OperationalError):
+            client = gateway.connect()
+            client.execute("select 1")
+            return client
+        time.sleep(0.05)
+    raise AssertionError(gateway.said())
+
+
 def test_a_log_is_cosigned_stops_without_a_quorum_and_comes_back(house):
     gateway, witnesses, log_vkey = house
     with gateway.connect() as client:
@@ -107,6 +119,13 @@ def test_a_log_is_cosigned_stops_without_a_quorum_and_comes_back(house):
     with gateway.connect() as client:
         witnesses[1].stop()
         client.execute("select 2")  # it goes on for a while
+    assert gateway.stop() == 0
+    witnesses[1].start()
+    settings = gateway.state / "gateway.yaml"
+    settings.write_text(settings.read_text().replace("lag: 10m", "lag: 1s"))
+    gateway.start(gateway.environment)
+    with connected(gateway) as client:
+        witnesses[1].stop()
         until(lambda: gateway.probe("/readyz")[0] == 503)
         with pytest.raises(psycopg.OperationalError, match="fewer than 2 of 2 witnesses have confirmed"):
             client.execute("select 3")
@@ -116,12 +135,12 @@ def test_a_log_is_cosigned_stops_without_a_quorum_and_comes_back(house):
     assert (status, f"witness {witnesses[1].name}" in words, "cannot be reached" in words) == (503, True, True)
     witnesses[1].start()
     until(lambda: gateway.probe("/readyz")[0] == 200)
-    with gateway.connect() as client:
-        client.execute("select 4")
+    connected(gateway).close()
     assert gateway.stop() == 0
-    kinds = [entry.kind for entry in LogReader(gateway.log).entries()]
-    # On a busy machine the other one may be late once, too; it is reached again like this one.
-    assert kinds.count("witness.behind") == kinds.count("witness.reached") >= 1
+    turns = ("witness.behind", "witness.reached")
+    told = [entry.kind for entry in LogReader(gateway.log).entries() if entry.kind in turns]
+    assert told[:2] == [*turns]
+    assert told == [turns[number % 2] for number in range(len(told))]
     assert verified(gateway, witnesses, log_vkey) == 0
 
 

@@ -208,6 +208,7 @@ class Gateway:
     process: subprocess.Popen = None
     module: str = "doorward_postgres"
     clients: list = field(default_factory=list)
+    since: int = 0  # the first entry that is looked at: what is before it is of other tests
 
     @property
     def log(self):
@@ -327,8 +328,12 @@ class Gateway:
         return "".join((self.state / "gateway.log").read_text().rpartition("\n")[:2])
 
     def entries(self, *kinds):
-        """What the log holds by now, once it is on stable storage."""
-        return [entry for entry in LogReader(self.log).entries() if not kinds or entry.kind in kinds]
+        """What the log holds by now, once it is on stable storage; on a gateway that tests share, of this test alone."""
+        return [entry for entry in LogReader(self.log).entries(self.since) if not kinds or entry.kind in kinds]
+
+    def begin(self):
+        """A test begins: what is on record by now is of those before it."""
+        self.since = LogReader(self.log).size
 
     def until_recorded(self, kind, text="", within_s=60):
         """Entries of a kind, once there is one: of the operation with this text, or of any."""
@@ -417,6 +422,7 @@ def _shared_gateway(shop_server, tmp_path_factory):
 def gateway(_shared_gateway):
     """The gateway that tests share; each test's own connections are closed behind it, and nothing of it waits."""
     _shared_gateway.recorder.settle()
+    _shared_gateway.begin()
     yield _shared_gateway
     while _shared_gateway.clients:
         _shared_gateway.clients.pop().close()

@@ -242,7 +242,7 @@ class HttpGateway(Gateway):
         return f"https://localhost:{self.port}{path}"
 
     def command(self, path, *options, token=None, auth=True, **who):
-        command = ["curl", "-s", "-S", "-i", "--http1.1", "--max-time", "60"]
+        command = ["curl", "-s", "-S", "-i", "--http1.1", "--max-time", "300"]
         command += ["--cacert", str(self.state / "tls/ca.crt"), "--resolve", f"crm.localhost:{self.port}:127.0.0.1"]
         if auth:
             command += ["-H", f"Authorization: Bearer {token or self.token(**who)}"]
@@ -251,7 +251,7 @@ class HttpGateway(Gateway):
     def curl(self, path, *options, stdin=None, **who):
         """Run curl as a person would."""
         done = subprocess.run(
-            self.command(path, *options, **who), input=stdin, capture_output=True, timeout=90, check=False
+            self.command(path, *options, **who), input=stdin, capture_output=True, timeout=310, check=False
         )
         return self._curled(done.returncode, done.stdout, done.stderr)
 
@@ -263,7 +263,7 @@ class HttpGateway(Gateway):
         return process
 
     def finished(self, process):
-        out, said = process.communicate(timeout=90)
+        out, said = process.communicate(timeout=310)
         return self._curled(process.returncode, out, said)
 
     @staticmethod
@@ -284,7 +284,7 @@ class HttpGateway(Gateway):
 
 
 @contextlib.contextmanager
-def http_started(folder, *, policy=POLICY, level="shape", base="", send="bearer", hold="20s", more="", config=CONFIG):
+def http_started(folder, *, policy=POLICY, level="shape", base="", send="bearer", hold="10m", more="", config=CONFIG):
     """Start a CRM and a gateway with a state folder of its own, and stop both at the end."""
     sockets = Path(tempfile.mkdtemp(prefix="dw-"))
     write_certificates(folder / "tls")
@@ -326,6 +326,7 @@ def _shared_http(tmp_path_factory):
 @pytest.fixture
 def http(_shared_http):
     """The gateway that tests share, with an empty recorder and a CRM that has forgotten everything."""
+    _shared_http.begin()
     _shared_http.recorder.mark()
     _shared_http.crm.seen.clear()
     _shared_http.crm.scripts.clear()

@@ -253,7 +253,7 @@ def fill(cluster):
 
 @contextlib.contextmanager
 def k8s_started(
-    folder, *, policy=POLICY, level="shape", hold="30s", more="", target=None, password=PASSWORD, skew="60s", tail=""
+    folder, *, policy=POLICY, level="shape", hold="10m", more="", target=None, password=PASSWORD, skew="60s", tail=""
 ):
     """Start a cluster and a gateway with a state folder of its own, and stop both at the end."""
     sockets = Path(tempfile.mkdtemp(prefix="dw-"))
@@ -294,8 +294,13 @@ def _shared_k8s(tmp_path_factory):
 @pytest.fixture
 def k8s(_shared_k8s):
     """The gateway that tests share, before a cluster that has forgotten every request."""
+    _shared_k8s.begin()
     _shared_k8s.cluster.requests.clear()
-    return _shared_k8s
+    yield _shared_k8s
+    while _shared_k8s.running:
+        process = _shared_k8s.running.pop()
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ SECRET = "grace.hopper@example.com"
 
 @pytest.fixture(scope="module")
 def _at_work(tmp_path_factory):
-    with http_started(tmp_path_factory.mktemp("work"), policy=POLICY + LIVE + MASKS, hold="60s") as gateway:
+    with http_started(tmp_path_factory.mktemp("work"), policy=POLICY + LIVE + MASKS, hold="10m") as gateway:
         yield gateway
 
 

@@ -1,7 +1,7 @@
 """What a person with curl sees: allowed, masked, refused, held, unknown."""
 
 import json
-import time
+import threading
 
 import pytest
 from http_stack import CRM_TOKEN, MASKS, POLICY
@@ -235,8 +235,10 @@ def test_what_is_sent_can_be_masked_too(own_http):
 
 def test_a_target_that_is_gone_is_a_502_and_one_that_says_nothing_a_504(own_http):
     http = own_http(more="      timeouts: {answer: 1s}")
-    http.crm.scripts["GET", "/slow"] = lambda _crm, _seen: time.sleep(3)
+    told = threading.Event()
+    http.crm.scripts["GET", "/slow"] = lambda _crm, _seen: told.wait(60)
     assert http.curl("/crm/slow").status == 504
+    told.set()
     http.recorder.close()
     gone = http.curl("/crm/customers")
     assert (gone.status, gone.json["type"]) == (502, "urn:doorward:target")

@@ -80,10 +80,10 @@ def forwarded(k8s, *ports):
 def reach(out, said=b"hello"):
     port = int(re.search(r"127\.0\.0\.1:(\d+)", out.readline())[1])
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
-        client.sendall(said)
         try:
+            client.sendall(said)
             return client.recv(100)
-        except ConnectionResetError:  # how a kubectl ends what it forwarded when its tunnel ends
+        except (ConnectionResetError, BrokenPipeError):  # how a kubectl ends what it forwarded when its tunnel ends
             return b""
 
 
