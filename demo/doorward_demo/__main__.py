@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from doorward_demo import api, dataset, desk, host, postgres, prod, programs, stack
+from doorward_demo import api, dataset, desk, host, postgres, prod, programs, stack, witness
 from doorward_demo.api import Api
 from doorward_demo.api_story import ApiStory, curl_version
 from doorward_demo.evidence_story import EvidenceStory
@@ -89,6 +89,7 @@ def _play(
             cluster = everything.enter_context(prod.running(place)) if prod.streams() else None
         gateways = _gateways(place, crm, web, cluster)
         with _step(progress, "starting the desk before all of them"):
+            witness.wait_until_cosigned(place)
             everything.enter_context(desk.running(place, gateways))
     took_s = time.monotonic() - started
     screen.say(
@@ -139,6 +140,8 @@ def _start(everything: contextlib.ExitStack, progress: Progress, folder: Path) -
     with _step(progress, "starting the issuer"):
         place = stack.make_stack(folder, everything.enter_context(stack.socket_folder()))
         everything.enter_context(stack.issuer(place))
+    with _step(progress, "starting a witness"):
+        everything.enter_context(witness.running(place))
     with _step(progress, "starting the gateway"):
         everything.enter_context(stack.gateway(place, server))
     return server, place

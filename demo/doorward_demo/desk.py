@@ -34,8 +34,9 @@ index: index.sqlite
 """
 GATEWAY = (
     "  {name}: {{control: '{control}', log: {state}/log, vkey: {state}/keys/log.vkey, "
-    "keys: {state}/keys/payload, config: {state}/gateway.yaml}}\n"
+    "keys: {state}/keys/payload, config: {state}/gateway.yaml{more}}}\n"
 )
+WITNESSED = ", checkpoints: {second}/checkpoint, witnesses: {{quorum: 1, vkeys: ['{vkey}']}}"
 
 
 @contextlib.contextmanager
@@ -44,7 +45,8 @@ def running(stack: Stack, gateways: Mapping[str, tuple[str, Path]]) -> Iterator[
     folder = stack.state / "desk"
     folder.mkdir(mode=0o700)
     listed = "".join(
-        GATEWAY.format(name=name, control=control, state=state) for name, (control, state) in gateways.items()
+        GATEWAY.format(name=name, control=control, state=state, more=_witnessed(stack, state))
+        for name, (control, state) in gateways.items()
     )
     settings = folder / "desk.yaml"
     text = SETTINGS.format(
@@ -61,3 +63,10 @@ def running(stack: Stack, gateways: Mapping[str, tuple[str, Path]]) -> Iterator[
                 raise DemoError(f"the desk was not ready within {READY_WITHIN_S:.0f} s; see {log}")
             time.sleep(POLL_S)
         yield stack.desk_url
+
+
+def _witnessed(stack: Stack, state: Path) -> str:
+    """Whom the desk believes about this log: the shop's has a witness."""
+    if state != stack.state or not stack.witness_vkey:
+        return ""
+    return WITNESSED.format(second=stack.second, vkey=stack.witness_vkey)

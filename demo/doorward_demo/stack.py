@@ -69,7 +69,7 @@ record:
   keys: keys
   level: payload
   checkpoint_interval: 1s
-policy: policy.yaml
+{witnesses}policy: policy.yaml
 resources:
   {resource}:
     protocol: postgres
@@ -82,6 +82,12 @@ resources:
       reader: {{user: reader, password: {{env: SHOP_READER_PASSWORD}}}}
     account: app
     read_only_account: reader
+"""
+
+WITNESSES = """\
+  mirror: second
+  # On this machine it shows how; it proves something where somebody else runs it.
+  witnesses: {{quorum: 1, lag: 1h, list: [{{url: "{url}", vkey: "{vkey}"}}]}}
 """
 
 POLICY = """\
@@ -134,6 +140,8 @@ class Stack:
     admin_port: int
     desk_port: int
     issuer_url: str = ""
+    witness_url: str = ""
+    witness_vkey: str = ""
 
     @property
     def desk_url(self) -> str:
@@ -144,6 +152,11 @@ class Stack:
     def log(self) -> Path:
         """The folder of the event log."""
         return self.state / "log"
+
+    @property
+    def second(self) -> Path:
+        """Where the gateway keeps its checkpoints a second time, and what the witness has signed."""
+        return self.state / "second"
 
     @property
     def control(self) -> str:
@@ -278,6 +291,7 @@ def gateway(stack: Stack, target: Server) -> Iterator[None]:
         target_port=target.port,
         database=DATABASE,
         desk=stack.desk_url,
+        witnesses=WITNESSES.format(url=stack.witness_url, vkey=stack.witness_vkey) if stack.witness_url else "",
     )
     (stack.state / "passkeys.jsonl").touch(mode=0o600)
     (stack.state / "policy.yaml").write_text(POLICY, encoding="utf-8")

