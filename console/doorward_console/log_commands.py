@@ -184,12 +184,15 @@ def _beside(line: "Line") -> dict[str, object]:
 
 def report_data(report: "Report") -> dict[str, object]:
     """What was found, for programs."""
+    import dataclasses  # noqa: PLC0415 - beside its only use
+
     return {
         "ok": report.ok,
         "origin": report.origin,
         "size": report.size,
         "checkpoint_size": report.checkpoint_size,
         "freed": report.freed,
+        "beyond": dataclasses.asdict(report.beyond) if report.beyond is not None else None,
         "key_from_outside": report.pinned,
         "checkpoint_from_outside": report.outside,
         "problems": [{"index": problem.index, "what": problem.what} for problem in report.problems],

@@ -126,6 +126,25 @@ def test_l_01_cut_back_to_an_older_checkpoint_is_named_by_one_from_outside(victi
     assert victim.first_bad(outside) == 301
 
 
+def test_l_01_cut_back_with_its_tiles_left_behind_is_told_and_named_by_a_checkpoint_from_outside(victim):
+    engine = victim.engine()
+    victim.add(engine, 300)
+    engine.checkpoint()
+    for name in ("checkpoint", "journal"):
+        (shutil.copytree if name == "journal" else shutil.copy)(victim.folder / name, victim.root / name)
+    victim.add(engine, 900)
+    engine.close(victim.now)
+    outside = victim.note
+    assert victim.report().beyond is None
+    shutil.rmtree(victim.folder / "journal")
+    for name in ("checkpoint", "journal"):
+        (victim.root / name).rename(victim.folder / name)
+    report = victim.report()
+    assert (report.ok, report.beyond.start, report.beyond.bundles) == (True, 301, 4)  # no proof, and said
+    assert "so has a log that was cut back" in report.notes[-1]
+    assert victim.first_bad(outside) == 301
+
+
 def test_l_01_cut_tail_under_the_checkpoint_is_named(long):
     (long.folder / tile_path("entries", 2, 90)).unlink()
     assert long.first_bad() == 512

@@ -3,14 +3,29 @@
 Implements docs/spec/event-log.md section 11, steps 3 and 7, for `record.verify`.
 A shell that only reads, through `record.tree_files`; it shares nothing with the writer.
 It will not look at level 0 tiles and bundles below the checkpoint again: they were compared entry by entry.
+
+Files that reach beyond every entry that checkpoint and journal have cannot be compared with anything.
+A log that grew meanwhile has some for a moment, and so has a copy that was taken while it grew; a log that was cut back
+may have kept them. They are counted, once checkpoint and journal were read again behind the list of files.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from doorward_core.record import proof
 from doorward_core.record.audit import Problem
 from doorward_core.record.proof import WIDTH
 from doorward_core.record.tree_files import TileName, TreeFiles, prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """Files that nothing stands behind: the log has no entry from `start` on, and they would have some up to `end`."""
+
+    bundles: int
+    tiles: int
+    start: int
+    end: int
 
 
 class TileAudit:
@@ -35,6 +50,8 @@ class TileAudit:
         self._size = size
         self._edge_number = size // WIDTH
         self._entries = [*edge_entries, *tail]
+        self._reached = size + len(tail)
+        self._unknown: list[TileName] = []
         self._rows: list[list[bytes]] = [[*edge, *(proof.leaf(entry) for entry in tail)]]
         above = [*roots, *_full_roots(self._rows[0])]
         while above:
@@ -52,6 +69,19 @@ class TileAudit:
             index = self._different(name)
             if index is not None:
                 yield Problem(index, f"{relative} is not what the entries make it")
+
+    def beyond(self) -> Beyond | None:
+        """Files that reach beyond all entries, now that those were counted anew; None where there is none."""
+        found = [name for name in self._unknown if _end(name) > self._reached]
+        if not found:
+            return None
+        # The journal first: what leaves it meanwhile is covered by a checkpoint that is read after it.
+        reached = max(self._reached, _journal_end(self._files), _covered(self._files))
+        left = [name for name in found if _end(name) > reached]
+        if not left:
+            return None
+        bundles = sum(name.level < 0 for name in left)
+        return Beyond(bundles, len(left) - bundles, reached, max(_end(name) for name in left))
 
     def _missing(self) -> Iterator[Problem]:
         """Tiles of the upper levels that the checkpoint's size needs."""
@@ -72,6 +102,8 @@ class TileAudit:
             wanted, whole = prefix(full, name), True
         else:
             wanted, whole = self._wanted(name)
+            if not whole:
+                self._unknown.append(name)
         data = self._files.read(name) or b""
         if data.startswith(wanted) and (len(data) == len(wanted) or not whole):
             return None
@@ -92,6 +124,25 @@ class TileAudit:
             row = self._rows[name.level] if name.level < len(self._rows) else []
             pieces = row[first * WIDTH : first * WIDTH + name.width]
         return b"".join(pieces), len(pieces) == name.width
+
+
+def _end(name: TileName) -> int:
+    """The index behind the last entry under a file."""
+    span: int = WIDTH ** max(name.level, 0)
+    return name.start + name.width * span
+
+
+def _journal_end(files: TreeFiles) -> int:
+    ends = [first + len(proof.frames(data, first)[0]) for first, data in files.segments()]
+    return max(ends, default=0)
+
+
+def _covered(files: TreeFiles) -> int:
+    note = files.checkpoint()
+    try:
+        return proof.read_note(note)[0].size if note is not None else 0
+    except proof.ProofError:
+        return 0
 
 
 def _entries_alike(wanted: bytes, data: bytes) -> int:

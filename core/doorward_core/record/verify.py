@@ -21,7 +21,7 @@ from doorward_core.record.key_chain import Chain, key_chain
 from doorward_core.record.proof import WIDTH
 from doorward_core.record.quorum import Required
 from doorward_core.record.sources import Source
-from doorward_core.record.tile_audit import TileAudit
+from doorward_core.record.tile_audit import Beyond, TileAudit
 from doorward_core.record.tree_files import TileName, TreeFiles
 
 # Problems beyond this many say nothing new; the first is the one that counts.
@@ -36,6 +36,7 @@ class Report:
     `freed` entries are not in this folder any more, and of them only the hashes were checked: the archive has the rest.
     `chain` are the keys that sign its checkpoints, for whoever has more of those.
     `pinned` says whether the key came from outside, `outside` whether a checkpoint did.
+    `beyond` are files that reach beyond all entries that checkpoint and journal have: nothing vouches for them.
     `cosigned` are the trusted witnesses that stand behind the checkpoint, and when (POSIX seconds); `quorum` had to.
     `problems` are in order of index; the first names the first bad entry.
     """
@@ -53,6 +54,7 @@ class Report:
     chain: Chain | None = None
     cosigned: Mapping[str, int] = field(default_factory=dict)
     quorum: int = 0
+    beyond: Beyond | None = None
 
 
 def verify(
@@ -101,6 +103,7 @@ class _Verifier:
         self._complete = True
         self._freed = 0
         self._chain: Chain | None = None
+        self._beyond: Beyond | None = None
 
     def run(self, public_key: str | None, outside_note: bytes | None) -> Report:
         note = self._files.checkpoint()
@@ -133,6 +136,7 @@ class _Verifier:
             )
             self._problems += audit.problems()
             self._checks["tiles"] = audit.checked
+            self._beyond = audit.beyond()
         return self._report(origin, size, len(tail), pinned=pinned is not None, outside=outside is not None)
 
     def _report(self, origin: str, size: int, tail: int, *, pinned: bool, outside: bool) -> Report:
@@ -152,6 +156,8 @@ class _Verifier:
             )
         if tail:
             self._notes.append(f"{tail} entries lie behind the last checkpoint and are not protected yet")
+        if self._beyond is not None:
+            self._notes.append(_words(self._beyond))
         return Report(
             ok=not self._problems,
             origin=origin,
@@ -166,6 +172,7 @@ class _Verifier:
             quorum=self._required.quorum,
             freed=self._freed,
             chain=self._chain,
+            beyond=self._beyond,
         )
 
     def _blame(self, index: int | None, what: str) -> None:
@@ -346,3 +353,12 @@ class _Verifier:
             edge = self._edge if outside.size == size else self._outside_edge
             if proof.whole_root(self._roots[: outside.size // WIDTH], edge) != outside.root:
                 self._blame(None, f"the first {outside.size} entries are not those of the checkpoint from outside")
+
+
+def _words(beyond: Beyond) -> str:
+    return (
+        f"{beyond.bundles} bundles and {beyond.tiles} tiles reach beyond the log's last entry, up to {beyond.end}: "
+        f"neither checkpoint nor journal has entries from {beyond.start} on, and nothing vouches for these files. "
+        "A copy that was taken while the log grew has such files, and so has a log that was cut back: "
+        "a checkpoint from outside tells which"
+    )

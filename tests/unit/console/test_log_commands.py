@@ -61,3 +61,14 @@ def test_a_key_that_cannot_be_read_is_said_without_a_traceback(run, log):
 
 def test_what_was_checked_is_told_in_words(run, log):
     assert re.search(r"checked +[0-9]+ entries, [0-9]+ tiles, [0-9]+ contents", run("verify", log).output)
+
+
+def test_files_beyond_the_log_are_told_in_words_and_in_json(run, log, tmp_path):
+    copy = tmp_path / "log"
+    shutil.copytree(log, copy)
+    assert json.loads(run("verify", copy, "--json").output)["beyond"] is None
+    (copy / "tile" / "entries" / "004").write_bytes(b"junk")
+    done = run("verify", copy, "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.output)["beyond"] == {"bundles": 1, "tiles": 0, "start": 13, "end": 1280}
+    assert "1 bundles and 0 tiles reach beyond the log's last entry, up to 1280" in run("verify", copy).output
