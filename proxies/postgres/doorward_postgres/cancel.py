@@ -11,22 +11,25 @@ Invariants: keys are compared in constant time; a request that matches nothing i
 
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 SHORT_KEY_BYTES: Final = 4
 LONG_KEY_BYTES: Final = 32
 PID_BITS: Final = 31  # libpq reads the process id as a signed 32-bit number
 
+Cancel = Callable[[], Awaitable[None]]
+"""Has a session cancel what it runs, and returns once the target was told: whoever asked for it is to wait for that."""
+
 
 class CancelKeys:
     """The keys of the sessions of one process. `unmatched` counts requests that named nobody."""
 
     def __init__(self) -> None:
-        self._sessions: dict[int, tuple[bytes, Callable[[], None]]] = {}
+        self._sessions: dict[int, tuple[bytes, Cancel]] = {}
         self.unmatched = 0
 
-    def issue(self, on_cancel: Callable[[], None], *, long_key: bool) -> tuple[int, bytes]:
+    def issue(self, on_cancel: Cancel, *, long_key: bool) -> tuple[int, bytes]:
         """Make a process id and a key for a session."""
         key = secrets.token_bytes(LONG_KEY_BYTES if long_key else SHORT_KEY_BYTES)
         while True:
@@ -40,13 +43,12 @@ class CancelKeys:
         """The session has ended."""
         self._sessions.pop(pid, None)
 
-    def request(self, pid: int, key: bytes) -> bool:
-        """A CancelRequest arrived; tell the session that it names, if there is one."""
+    def request(self, pid: int, key: bytes) -> Cancel | None:
+        """A CancelRequest arrived; give what the session that it names is to do, if there is one."""
         found = self._sessions.get(pid)
         # The comparison runs whether or not there is such a session: its time says nothing.
         same = hmac.compare_digest(found[0] if found else bytes(len(key)), key)
         if found is None or not same:
             self.unmatched += 1
-            return False
-        found[1]()
-        return True
+            return None
+        return found[1]

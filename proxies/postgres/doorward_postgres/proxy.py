@@ -119,7 +119,7 @@ class PostgresProxy:
         link = connection.link
         options = StartupOptions(tls_offered=tls is not None, local=connection.listener.local)
         begin = ClientStartup(options)
-        request = await self._startup(link, begin, tls)
+        request = await self._startup(connection, begin, tls)
         if request is None:
             return
         await link.send_all(begin.ask_for_credential())
@@ -152,8 +152,11 @@ class PostgresProxy:
                 # The client has been told why it ends; that the end is not on record is the operator's to know.
                 log.warning("session.end_unrecorded", problem=str(error))
 
-    async def _startup(self, link: Link, begin: ClientStartup, tls: ServerTls | None) -> StartupRequest | None:
+    async def _startup(
+        self, connection: Connection, begin: ClientStartup, tls: ServerTls | None
+    ) -> StartupRequest | None:
         """Read up to the start-up packet; None where there will be no session."""
+        link = connection.link
         while True:
             data = await link.receive()
             if not data:
@@ -168,7 +171,10 @@ class PostgresProxy:
                         await link.start_tls_server(tls.context, early)
                         begin.tls_started(link.alpn)
                     case startup.CancelRequest(pid=pid, key=key):
-                        self._keys.request(pid, key)
+                        cancel = self._keys.request(pid, key)
+                        if cancel is not None:
+                            connection.established()
+                            await cancel()  # drivers wait for the end of this connection before they send anything else
                         return None
                     case startup.Refused(reply=reply):
                         await _say(link, reply)

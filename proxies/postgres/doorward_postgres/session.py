@@ -84,7 +84,7 @@ class Conversation:
             previews=previews,
         )
         self._answered: trio.Event | None = None  # where somebody waits for the server's next answer
-        self._cancelling = False  # one CancelRequest at a time goes to the target
+        self._cancelling: trio.Event | None = None  # one CancelRequest at a time goes to the target
         self._ending: Ending | None = None
         self._nursery: trio.Nursery | None = None
 
@@ -100,19 +100,21 @@ class Conversation:
             self._flow.end()
         return self._ending or Ending("ended")
 
-    def cancel(self) -> None:
-        """A CancelRequest named this session."""
-        if not self._deciding.cancel() and self._line.expected and not self._cancelling and self._nursery is not None:
-            self._cancelling = True
-            self._nursery.start_soon(self._cancel_upstream)
-
-    async def _cancel_upstream(self) -> None:
-        try:
-            await self._upstream.cancel()
-        except (errors.UpstreamUnavailable, errors.UpstreamProtocolError) as error:
-            log.warning("cancel.not_taken", problem=str(error))
-        finally:
-            self._cancelling = False
+    async def cancel(self) -> None:
+        """A CancelRequest named this session. Returns once the target has passed it on: it means nothing later."""
+        if self._deciding.cancel():
+            return
+        if self._cancelling is not None:
+            await self._cancelling.wait()
+        elif self._line.expected:
+            self._cancelling = over = trio.Event()
+            try:
+                await self._upstream.cancel()
+            except (errors.UpstreamUnavailable, errors.UpstreamProtocolError) as error:
+                log.warning("cancel.not_taken", problem=str(error))
+            finally:
+                self._cancelling = None
+                over.set()
 
     # --- the loops ---------------------------------------------------------------------------------------------------
 

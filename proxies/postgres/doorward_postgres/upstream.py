@@ -52,7 +52,6 @@ QUESTION: Final = encode_query(f"SHOW {UNSAID}")
 # One pair per account and target; salts change when a password does.
 _MAX_KEYS: Final = 64
 _NONCE_BYTES: Final = 18
-_CANCEL_S: Final = 5.0
 # What a target may take to read what was sent to it before its session ends without ceremony.
 _GOODBYE_S: Final = 1.0
 
@@ -69,7 +68,7 @@ class Target:
     """Where a resource is. A `host` that begins with "/" is the folder of a Unix socket, as with libpq.
 
     `authorities` None means the system's. `server_name` is the name in the certificate where it is not `host`.
-    `within_s` bounds dialling, TLS and login together.
+    `within_s` bounds dialling, TLS and login together, and how long it may take to take a cancel request.
     """
 
     host: str
@@ -170,7 +169,7 @@ class Dialer:
     async def cancel(self, pid: int, key: bytes) -> None:
         """Send a CancelRequest on a connection of its own, protected as the session is."""
         try:
-            with trio.fail_after(_CANCEL_S):
+            with trio.fail_after(self.target.within_s):
                 link = await self._dial()
                 try:
                     await link.send_all(encode_cancel_request(pid, key))

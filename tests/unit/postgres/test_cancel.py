@@ -19,7 +19,9 @@ def heard():
 def test_a_request_reaches_the_session_that_it_names(keys, heard, long_key, size):
     pid, key = keys.issue(lambda: heard.append("cancelled"), long_key=long_key)
     assert len(key) == size
-    assert keys.request(pid, key)
+    cancel = keys.request(pid, key)
+    assert heard == []
+    cancel()
     assert heard == ["cancelled"]
     assert keys.unmatched == 0
 
