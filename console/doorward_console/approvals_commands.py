@@ -16,6 +16,7 @@ from doorward_console import output
 from doorward_console.approvals_watch import watch
 from doorward_console.asking import Asking, ask, tell
 from doorward_console.options import shared
+from doorward_console.watch_board import is_gone
 
 if TYPE_CHECKING:
     from doorward_console.cards import Detail
@@ -107,11 +108,20 @@ def show(
 def approve(
     request: IdArgument,
     *,
+    retry: Annotated[
+        bool | None,
+        typer.Option(
+            "--retry/--once",
+            help="Where its rule allows one: let an identical retry use it as well, or the one that waits alone."
+            " If neither is given: once, or for a retry where whoever asked is gone.",
+            show_default=False,
+        ),
+    ] = None,
     voting: Voting,
     asking: Asking,
 ) -> None:
     """Let a request through. The vote is that of the one whose token this is."""
-    _vote("approve", request, voting, asking)
+    _vote("approve", request, voting, asking, retry)
 
 
 @app.command()
@@ -126,20 +136,26 @@ def reject(
     _vote("reject", request, voting, asking)
 
 
-def _vote(verdict: str, request: str, voting: Voting, asking: Asking) -> None:
+def _vote(verdict: str, request: str, voting: Voting, asking: Asking, said: bool | None = None) -> None:
+    from doorward_console.voting import asked, chosen  # noqa: PLC0415 - loaded with the rest of the card
+
     gateway, name = asking.reached(), _id(request)
     detail = _detail(ask(gateway, f"/v1/approvals/{name}"))
     if not asking.as_json:
         _print_card(detail)
+    with output.failing(ValueError):
+        retry = chosen(detail, said) if verdict == "approve" else None
     if not voting.yes and _at_terminal():
-        typer.confirm(f"{verdict} this?", abort=True)
-    document = tell(gateway, f"/v1/approvals/{name}/vote", _ballot(gateway, detail, verdict, voting))
+        typer.confirm(asked(detail, verdict, retry), abort=True)
+    document = tell(gateway, f"/v1/approvals/{name}/vote", _ballot(gateway, detail, verdict, voting, retry))
     if asking.as_json:
         output.emit(document)
         return
     after = _detail(document)
     left = sum(after.missing.values())
     words = f"{left} more needed" if after.state == "pending" else f"it is {output.line(after.state)}"
+    if after.state == "granted" and after.retry:
+        words += f"; one identical retry may use it until {output.moment(after.until_unix_ns)}"
     output.say(f"{name}: your vote counts; {words}")
 
 
@@ -147,13 +163,15 @@ def _at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _ballot(gateway: "Gateway", detail: "Detail", verdict: str, voting: Voting) -> dict[str, object]:
+def _ballot(
+    gateway: "Gateway", detail: "Detail", verdict: str, voting: Voting, retry: bool | None
+) -> dict[str, object]:
     from doorward_console.gateway import CannotAsk, Refused  # noqa: PLC0415 - http takes a while to load
     from doorward_console.signing import CannotSign  # noqa: PLC0415 - as above
     from doorward_console.voting import ballot  # noqa: PLC0415 - as above
 
     with output.failing(Refused, status=output.NO), output.failing(CannotAsk, CannotSign):
-        return ballot(gateway, detail, verdict, voting.reason, voting.sign_with)
+        return ballot(gateway, detail, verdict, voting.reason, voting.sign_with, retry=retry)
 
 
 def _id(request: str) -> str:
@@ -188,7 +206,7 @@ def _row(item: object, now_unix_ns: int) -> tuple[str, ...]:
     careful = f"  [CAREFUL: {', '.join(map(str, item['flags']))}]" if item.get("flags") else ""
     return (
         str(item.get("id")),
-        str(item.get("state")),
+        f"{item.get('state')}, asker gone" if is_gone(item) else str(item.get("state")),
         output.span(left) if left > 0 else "-",
         str(item.get("subject")),
         f"{item.get('resource')} as {item.get('account')}",

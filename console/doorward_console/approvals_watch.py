@@ -14,9 +14,9 @@ import select
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -40,6 +40,14 @@ NEXT = frozenset({b"j", b"\x1b[B"})
 PREVIOUS = frozenset({b"k", b"\x1b[A"})
 OPEN = frozenset({b"\r", b"\n", b" "})
 LEAVE = frozenset({b"q", b"\x1b", b"\x04"})
+
+
+WORDS: Final[Mapping[str, tuple[str, bool | None]]] = {
+    "approve": ("approve", None),
+    "retry": ("approve", True),
+    "reject": ("reject", None),
+}
+"""What may be typed below a card: the verdict, and what is said of an identical retry."""
 
 
 class Over(str):
@@ -215,27 +223,31 @@ class _Screen:
         problems = [Text(f"! {output.line(url)}: {output.line(why)}") for url, why in self._board.problems.items()]
         return Group(Text(title), *problems, made)
 
-    def _decide(self, chosen: Waiting) -> None:
+    def _decide(self, opened: Waiting) -> None:
         """Show a request whole, and vote on it, if that is what is wanted."""
         from doorward_console.cards import card_lines, read_detail  # noqa: PLC0415 - loaded with the rest of the card
         from doorward_console.gateway import CannotAsk, Refused  # noqa: PLC0415 - http takes a while to load
         from doorward_console.signing import CannotSign  # noqa: PLC0415 - only here
-        from doorward_console.voting import ballot  # noqa: PLC0415 - only here
+        from doorward_console.voting import asked, ballot, chosen  # noqa: PLC0415 - only here
 
-        gateway, path = self._gateways[chosen.gateway], f"/v1/approvals/{chosen.id}"
+        gateway, path = self._gateways[opened.gateway], f"/v1/approvals/{opened.id}"
         try:
             detail = read_detail(gateway.get(path))
             output.say("\n".join(card_lines(detail, time.time_ns())))
-            typed = typer.prompt("approve, reject, or Enter to go back", default="", show_default=False).strip().lower()
-            if typed not in ("approve", "reject"):
+            words = "approve, retry (approve, and an identical retry)" if True in detail.choices else "approve"
+            typed = typer.prompt(f"{words}, reject, or Enter to go back", default="", show_default=False)
+            verdict, said = WORDS.get(typed.strip().lower(), ("", None))
+            if not verdict:
                 return
+            retry = chosen(detail, said) if verdict == "approve" else None
             reason = typer.prompt("reason (the requester reads it)", default="", show_default=False)
-            if not typer.confirm(f"{typed} {detail.request.id}?"):
+            if not typer.confirm(asked(detail, verdict, retry).replace("this", detail.request.id, 1)):
                 return
-            after = read_detail(gateway.post(f"{path}/vote", ballot(gateway, detail, typed, reason, self._key)))
+            body = ballot(gateway, detail, verdict, reason, self._key, retry=retry)
+            after = read_detail(gateway.post(f"{path}/vote", body))
             left = sum(after.missing.values())
-            said = f"{left} more needed" if after.state == "pending" else f"it is {after.state}"
-            output.say(output.line(f"{detail.request.id}: your vote counts; {said}"))
+            now = f"{left} more needed" if after.state == "pending" else f"it is {after.state}"
+            output.say(output.line(f"{detail.request.id}: your vote counts; {now}"))
         except (CannotAsk, Refused, CannotSign, ValueError) as error:
             output.say(output.line(f"no: {error}"))
         except typer.Abort:

@@ -23,13 +23,37 @@ APART = frozenset({STANDS_FOR, PREVIEW})  # of an operation's context, what is s
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One request as the gateway sent it; `content` is computed here, over what is shown here."""
+    """One request as the gateway sent it; `content` is computed here, over what is shown here.
+
+    `attended` says whether the requester waits; None where the gateway is too old to say, and to know a choice.
+    `retry` says whether an identical retry may use the grant, as the votes stand, and `until_unix_ns` until when.
+    """
 
     request: ApprovalRequest
     state: str
     votes: tuple[Mapping[str, object], ...]
     missing: Mapping[str, int]
     content: str
+    attended: bool | None = None
+    retry: bool = False
+    until_unix_ns: int = 0
+
+    @property
+    def choices(self) -> tuple[bool, ...]:
+        """What an approver may say of an identical retry, the first where they say nothing; empty without a choice.
+
+        Once an approval is for the one that waits alone, so is the grant; and where nobody waits, only a retry helps.
+        """
+        if not self.request.retry or self.attended is None:
+            return ()
+        if not self.retry:
+            return (False,)
+        return (False, True) if self.attended else (True,)
+
+    @property
+    def gone(self) -> bool:
+        """Whether whoever asked waits no longer, and may only come back."""
+        return self.state == "pending" and self.request.retry and self.attended is False
 
 
 def read_detail(document: Mapping[str, object]) -> Detail:
@@ -41,7 +65,17 @@ def read_detail(document: Mapping[str, object]) -> Detail:
         raise ValueError("the gateway's answer is not a request")  # noqa: TRY004 - its shape is wrong, not our call
     if document.get("content") != content:
         raise ValueError("the gateway's answer contradicts itself: its digest is of another request")
-    return Detail(request, state, tuple(vote for vote in votes if isinstance(vote, dict)), missing, content)
+    attended, until = document.get("attended"), document.get("granted_until_unix_ns")
+    return Detail(
+        request,
+        state,
+        tuple(vote for vote in votes if isinstance(vote, dict)),
+        missing,
+        content,
+        attended if isinstance(attended, bool) else None,
+        document.get("retry") is True,
+        until if isinstance(until, int) else 0,
+    )
 
 
 def card_lines(detail: Detail, now_unix_ns: int) -> list[str]:
@@ -56,6 +90,7 @@ def card_lines(detail: Detail, now_unix_ns: int) -> list[str]:
         f"because   {line(request.reason) or '-'}",
         *(_rule_line(request, detail.missing)),
         *(_standing_line(request)),
+        *(_retry_lines(detail)),
         "does      " + "\n          ".join(_atom(atom) for atom in request.atoms),
     ]
     if request.unseen:
@@ -77,6 +112,13 @@ def card_lines(detail: Detail, now_unix_ns: int) -> list[str]:
     lines += [f"  CAREFUL: {line(flag.words)}" for flag in flags(_all_text(request))]
     lines += [_vote_line(vote) for vote in detail.votes]
     return lines
+
+
+def allowed(retry: object) -> str:
+    """What an approver chose about an identical retry, in words behind their verdict; empty without a choice."""
+    if not isinstance(retry, bool):
+        return ""
+    return ", and an identical retry" if retry else ", for the one that waits alone"
 
 
 def _who(request: ApprovalRequest) -> str:
@@ -109,6 +151,18 @@ def _standing_line(request: ApprovalRequest) -> list[str]:
     return [f"stands    for {lasts} from the approval: all of this goes on without anybody being asked again"]
 
 
+def _retry_lines(detail: Detail) -> list[str]:
+    """Whether an identical retry may follow, where that is anybody's choice."""
+    if detail.state == "granted" and detail.retry:
+        return [f"retry     one identical retry may use it until {moment(detail.until_unix_ns)}"]
+    if detail.state != "pending" or not detail.choices:
+        return []
+    within = span(detail.request.grant_s * NS_PER_S)
+    may = f"may be allowed by its approvers: once, within {within} of the approval (--retry)"
+    lines = [f"retry     {may if detail.retry else 'none: an approval is for the one that waits alone'}"]
+    return [*lines, "gone      whoever asked waits no longer, and may come back"] if detail.gone else lines
+
+
 def _atom(atom: Atom) -> str:
     target = atom.target
     columns = f" ({', '.join(target.columns)})" if target.columns else ""
@@ -138,7 +192,5 @@ def _vote_line(vote: Mapping[str, object]) -> str:
     reason = f': "{line(str(vote["reason"]))}"' if vote.get("reason") else ""
     cast = vote.get("cast_unix_ns")
     when = moment(cast) if isinstance(cast, int) else "-"
-    return (
-        f"vote      {line(str(vote.get('approver')))} {line(str(vote.get('verdict')))}s{reason}"
-        f" ({line(str(vote.get('proof')))}, {when})"
-    )
+    says = f"{line(str(vote.get('verdict')))}s{allowed(vote.get('retry'))}"
+    return f"vote      {line(str(vote.get('approver')))} {says}{reason} ({line(str(vote.get('proof')))}, {when})"

@@ -162,6 +162,9 @@ class Replay:
         said = f': "{line(reason)}"' if reason else ""
         refused = "" if head.get("counted", True) else f"; NOT COUNTED: {_text(head, 'reason')}"
         verdict = "approves" if head.get("verdict") == "approve" else "rejects"
+        retry = {True: ", and an identical retry", False: ", for the one that waits alone"}
+        chosen = head.get("retry")
+        said = f"{retry[chosen] if isinstance(chosen, bool) else ''}{said}"
         who = f"{_text(head, 'approver')} ({_text(head, 'approver_issuer')}, proof: {_text(head, 'proof')})"
         return [f"{who} {verdict} {_text(head, 'request')}{said}{refused}"]
 

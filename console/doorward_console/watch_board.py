@@ -41,13 +41,14 @@ class Waiting:
         more = "..." if len(text) > MAX_TEXT_CHARACTERS else ""
         missing = said.get("missing")
         votes = sum(count for count in missing.values() if isinstance(count, int)) if isinstance(missing, dict) else 0
+        gone = "; whoever asked is gone" if is_gone(said) else ""
         return (
             line(self.id),
             span(left) if left > 0 else "over",
             f"{who}, for {sponsor}" if sponsor else who,
             f"{line(str(said.get('resource')))} as {line(str(said.get('account')))}",
             f"{careful}{line(text[:MAX_TEXT_CHARACTERS])}{more}",
-            f"{line(str(said.get('reason') or ''))} ({votes} more needed)",
+            f"{line(str(said.get('reason') or ''))} ({votes} more needed{gone})",
         )
 
 
@@ -84,6 +85,11 @@ class Board:
     def fail(self, gateway: str, why: str) -> None:
         """A gateway cannot be asked; what it said last stays, and is marked."""
         self.problems[gateway] = why
+
+
+def is_gone(summary: Mapping[str, object]) -> bool:
+    """Whether a request is undecided, and its requester waits for it no longer; an older gateway does not say."""
+    return summary.get("state") == "pending" and summary.get("attended") is False
 
 
 def _waiting(gateway: str, item: object) -> Waiting:

@@ -6,7 +6,8 @@ What it will not do: decide, make a Permit, or let anything run (`doorward_core.
 Invariants:
 - That an operation is held is on stable storage before its request is open.
 - A grant is used, once, before an `Answer` names it.
-- Cancelled, an undecided request is withdrawn, unless its rule lets an identical retry come back for it.
+- Cancelled, an undecided request is withdrawn, unless its rule lets an identical retry come back for it; and so is a
+  grant that no retry may use.
 """
 
 from collections.abc import Callable
@@ -21,8 +22,9 @@ from doorward_core.approvals.codec import card_bytes
 from doorward_core.approvals.desk import Desk
 from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, Case, RequestState, binding, request_for
 from doorward_core.approvals.store import RequestRefused
-from doorward_core.approvals.votes import progress
+from doorward_core.approvals.votes import objections, progress
 from doorward_core.errors import StoreError
+from doorward_core.event import Event
 from doorward_core.model import Decision, Operation, ReasonCode, Session
 from doorward_core.record.log import EventLog
 from doorward_core.terms import REFUSED_WORDS, UNREACHABLE_WORDS, Waiter
@@ -78,7 +80,7 @@ class Holding:
                 expires_unix_ns=request.expires_unix_ns,
                 card=card_bytes(request),
             )
-            await self.log.durable(self.log.append(event, self.clock()))
+            await self._keep(event, waiting)
             self.held()
             if waiting is None:
                 await self.desk.open(request)
@@ -88,6 +90,16 @@ class Holding:
         except StoreError:
             return Answer(reason=ReasonCode.UNAVAILABLE, words=UNREACHABLE_WORDS, retry=True)
 
+    async def _keep(self, event: Event, waiting: ApprovalRequest | None) -> None:
+        """Put it on record; where that does not come to its end, a request that was come back to is nobody's again."""
+        try:
+            await self.log.durable(self.log.append(event, self.clock()))
+        except BaseException:
+            if waiting is not None:
+                with trio.CancelScope(shield=True):
+                    await self.desk.leave(waiting)
+            raise
+
     async def _progress(self, waiter: Waiter, case: Case) -> None:
         """Tell whoever waits how far people are. At most once a vote, of which there is one for each person."""
         left_s = max(0, (case.request.expires_unix_ns - self.clock()) // NS_PER_S)
@@ -96,7 +108,7 @@ class Holding:
 
     async def _wait(self, decision: Decision, request: ApprovalRequest, waiter: Waiter) -> Answer:
         within_s = max(0, (request.expires_unix_ns - self.clock()) // NS_PER_S)
-        settled = False
+        settled, state = False, RequestState.WITHDRAWN
         try:
             until = await waiter.notify(request.id, decision.advice, within_s)
             state = await self.desk.wait(request.id, until, partial(self._progress, waiter))
@@ -105,13 +117,12 @@ class Holding:
                 return Answer(request)
             settled = state is not RequestState.PENDING
         finally:
-            # The client hung up, cancelled, or the gateway drains: an undecided request does not outlive its asker.
-            if not settled and request.retry:
-                self.desk.leave(request.id)
-            elif not settled:
+            # The client hung up, cancelled, or the gateway drains: what no retry may come back for does not outlive it.
+            if not settled:
                 with trio.CancelScope(shield=True):
-                    await self.desk.withdraw(request.id)
-                state = RequestState.WITHDRAWN
+                    await self.desk.leave(request)
+                state = state if request.retry else RequestState.WITHDRAWN
         code, words, retry = REFUSED_WORDS.get(state, (ReasonCode.WITHDRAWN, "the request was withdrawn", True))
-        reason = await self.desk.reason(request.id)
+        case = await self.desk.get(request.id)
+        reason = objections(case.votes) if case else ""
         return Answer(reason=code, words=f"{words}: {reason}" if reason else words, request_id=request.id, retry=retry)

@@ -17,10 +17,10 @@ from doorward_core.approvals import codec
 from doorward_core.approvals.api import approval_routes
 from doorward_core.approvals.ballot import SshProof, Trusted
 from doorward_core.approvals.desk import Desk
-from doorward_core.approvals.request import RequestState, Verdict, binding, request_for
+from doorward_core.approvals.request import RequestState, Verdict, Vote, binding, request_for
 from doorward_core.approvals.sshsig import parse_allowed_signers
 from doorward_core.approvals.store import Quota, RequestRefused, SqliteStore
-from doorward_core.approvals.votes import SSHSIG_NAMESPACE, statement
+from doorward_core.approvals.votes import SSHSIG_NAMESPACE, objections, statement
 from doorward_core.errors import AuthenticationError, StoreError
 from doorward_core.event import Event, EventKind
 from doorward_core.model import (
@@ -130,11 +130,11 @@ class House:
         found = await self.desk.redeem(binding(BINDING_KEY, session, operation), session.identity, self.now)
         return found is not None
 
-    async def granted(self, session=SESSION, operation=UPDATE):
+    async def granted(self, session=SESSION, operation=UPDATE, *, retry=True):
         """A request that was granted, and whose requester is gone."""
-        request = await self.hold(session, operation)
-        await self.desk.vote(PEOPLE["dora"], request.id, Verdict.APPROVE, "")
-        await self.desk.withdraw(request.id)
+        request = await self.hold(session, operation, replace(HOLD, retry=True))
+        await self.desk.vote(PEOPLE["dora"], request.id, Verdict.APPROVE, "", retry=retry)
+        await self.desk.leave(request)
         return request
 
 
@@ -318,6 +318,84 @@ def _says(request, **changes) -> bytes:
     return statement(request, given.pop("verdict", Verdict.APPROVE), **given)
 
 
+@pytest.mark.parametrize("retry", [None, False])
+async def test_ap_13_an_approval_once_is_good_for_no_retry(house, retry):
+    """Whoever asked hung up between the approval and its use."""
+    request = await house.granted(retry=retry)
+    assert not await house.runs()
+    case = await house.desk.get(request.id)
+    assert (case.state, house.events[-1].kind) == (RequestState.WITHDRAWN, EventKind.APPROVAL_WITHDRAWN)
+
+
+@pytest.mark.parametrize("wide", [0, 1])
+async def test_ap_13_of_two_approvals_the_narrower_one_decides(house, wide):
+    request = await house.hold(hold=replace(HOLD, quorum=2, retry=True))
+    for place, who in enumerate(("dora", "eve")):
+        assert not (await house.desk.vote(PEOPLE[who], request.id, Verdict.APPROVE, "", retry=place == wide)).refusal
+    await house.desk.leave(request)
+    assert not await house.runs()
+    both = await house.hold(hold=replace(HOLD, quorum=2, retry=True))
+    for who in ("dora", "eve"):
+        await house.desk.vote(PEOPLE[who], both.id, Verdict.APPROVE, "", retry=True)
+    await house.desk.leave(both)
+    assert await house.runs()
+
+
+async def test_ap_13_nobody_votes_again_to_say_more(house):
+    request = await house.hold(hold=replace(HOLD, quorum=2, retry=True))
+    await house.desk.vote(PEOPLE["dora"], request.id, Verdict.APPROVE, "", retry=False)
+    again = await house.desk.vote(PEOPLE["dora"], request.id, Verdict.APPROVE, "", retry=True)
+    assert again.refusal == "you have already voted on this request"
+    await house.desk.vote(PEOPLE["eve"], request.id, Verdict.APPROVE, "", retry=True)
+    await house.desk.leave(request)
+    assert not await house.runs()
+
+
+async def test_ap_13_a_choice_that_is_altered_in_the_store_is_a_vote_that_is_not_believed(house):
+    request = await house.hold(hold=replace(HOLD, retry=True))
+    await house.desk.vote(PEOPLE["dora"], request.id, Verdict.APPROVE, "", retry=False)
+    database = sqlite3.connect(house.folder / "approvals.sqlite")
+    with database:
+        ((body,),) = database.execute("SELECT body FROM vote").fetchall()
+        assert b'"retry":false' in body
+        database.execute("UPDATE vote SET body = ?", (body.replace(b'"retry":false', b'"retry":true'),))
+    database.close()
+    await house.desk.leave(request)
+    assert not await house.runs()
+    assert house.store.altered > 0
+
+
+async def test_ap_13_an_approval_from_before_there_was_a_choice_says_what_its_rule_says(house):
+    request = await house.hold(hold=replace(HOLD, quorum=2, retry=True))
+    kept = house.desk._clock()
+    said = {"subject": "dora", "issuer": "https://id.example", "reason": "", "cast_unix_ns": kept}
+    house.store.add_vote(
+        Vote(
+            request.id, "dora", "https://id.example", frozenset({"dba"}), PrincipalKind.HUMAN, Verdict.APPROVE, "", kept,
+            "token", b"p" * 32, statement(request, Verdict.APPROVE, **said),
+        )
+    )  # fmt: skip
+    await house.desk.vote(PEOPLE["eve"], request.id, Verdict.APPROVE, "", retry=True)
+    await house.desk.leave(request)
+    assert await house.runs()
+
+
+@pytest.mark.need_ssh_keygen
+@pytest.mark.parametrize("signed", [None, False, True])
+async def test_ap_13_what_was_signed_of_a_retry_is_what_counts(tmp_path, public_key, signed):
+    house = House(tmp_path, b"dora " + public_key)
+    request = await house.hold(hold=replace(HOLD, proof="sshsig", retry=True))
+    proof = SshProof(_sign(tmp_path, _says(request, retry=signed)).encode("ascii"), START)
+    for sent in {None, False, True} - {signed}:
+        outcome = await house.desk.vote(PEOPLE["dora"], request.id, Verdict.APPROVE, "", proof, retry=sent)
+        assert (outcome.state, "does not" in outcome.refusal) == (RequestState.PENDING, True), outcome
+    counted = await house.desk.vote(PEOPLE["dora"], request.id, Verdict.APPROVE, "", proof, retry=signed)
+    assert counted.state is RequestState.GRANTED
+    (vote,) = (await house.desk.get(request.id)).votes
+    assert vote.retry is bool(signed)
+    house.store.close()
+
+
 @pytest.mark.need_ssh_keygen
 async def test_ap_03_a_signature_counts_for_its_own_request_verdict_person_and_time_only(tmp_path, public_key):
     house = House(tmp_path, b"dora,eve " + public_key)
@@ -364,7 +442,7 @@ async def test_ap_04_a_reason_cannot_forge_anything_on_the_requesters_screen(hou
     request = await house.hold()
     body = {"verdict": "reject", "reason": reason}
     assert (await api("dora", "POST", f"/v1/approvals/{request.id}/vote", body)).status_code == 403
-    assert await house.desk.reason(request.id) == ""
+    assert objections((await house.desk.get(request.id)).votes) == ""
 
 
 async def test_ap_05_a_get_approves_nothing_and_a_form_is_not_read(house, api):
@@ -408,7 +486,7 @@ async def test_ap_06_a_restart_withdraws_what_was_held_and_nothing_runs(house):
 
 async def test_ap_06_a_client_that_is_gone_before_the_vote_withdraws_and_after_it_may_come_back_once(house):
     undecided, granted = await house.hold(), await house.granted()
-    assert await house.desk.withdraw(undecided.id)
+    await house.desk.leave(undecided)
     assert (await house.desk.vote(PEOPLE["dora"], undecided.id, Verdict.APPROVE, "")).refusal
     assert (await house.desk.get(granted.id)).state is RequestState.GRANTED
     assert await house.runs()

@@ -357,7 +357,7 @@ rules:
     token = k8s.token()
     assert k8s.raw("DELETE", f"{path}?dryRun=All", token=token)[0] == 403
     (waiting,) = k8s.waiting()
-    assert k8s.vote(waiting["id"])[0] == 200
+    assert k8s.vote(waiting["id"], retry=True)[0] == 200
     assert k8s.raw("DELETE", path, token=token)[0] == 403  # held anew
     assert not k8s.cluster.requests
     assert k8s.raw("DELETE", f"{path}?dryRun=All", token=token)[0] == 200

@@ -166,6 +166,38 @@ async def test_ap_09_an_assertion_counts_for_its_own_request_verdict_reason_pers
     await house.refused(DORA, request, "not made just now", proof=proof, reason="fine")
 
 
+async def _drafted(house, who, device, request, **said):
+    """A proof over the very statement that the gateway drafts for a choice."""
+    return device.proof(await house.post(who, request, "statement", verdict="approve", **said))
+
+
+CHOICES = ({}, {"retry": False}, {"retry": True})
+
+
+@pytest.mark.parametrize("signed", CHOICES)
+@pytest.mark.parametrize("sent", CHOICES)
+async def test_ap_13_what_a_passkey_signed_of_a_retry_cannot_be_changed_on_the_way(house, signed, sent):
+    request = await house.hold(replace(HOLD, retry=True))
+    proof = await _drafted(house, DORA, house.dora, request, **signed)
+    if signed != sent:
+        await house.refused(DORA, request, "for something else", proof=proof, **sent)
+        assert (await house.desk.get(request.id)).votes == ()
+    answer = await house.post(DORA, request, "vote", verdict="approve", proof=proof, **signed)
+    assert (answer["state"], answer["votes"][0]["retry"]) == ("granted", signed.get("retry", False))
+    assert house.events[-2].header["retry"] is signed.get("retry", False)
+
+
+@pytest.mark.parametrize("proof", ["token", "webauthn"])
+@pytest.mark.parametrize("hold", [{}, {"retry": False}])
+async def test_ap_13_no_vote_allows_a_retry_that_the_rule_does_not(house, proof, hold):
+    request = await house.hold(replace(HOLD, proof=proof, **hold))
+    body = {"retry": True}
+    if proof == "webauthn":
+        body["proof"] = await _drafted(house, DORA, house.dora, request, retry=True)
+    await house.refused(DORA, request, "allows no identical retry", **body)
+    assert [(one.header["counted"], one.header["retry"]) for one in house.events] == [(False, True)]
+
+
 async def test_ap_03_an_assertion_is_not_cast_twice(house):
     request = await house.hold(replace(HOLD, quorum=2))
     proof = await house.proof(DORA, house.dora, request)

@@ -17,7 +17,7 @@ MAX_REQUESTS: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One vote."""
+    """One vote; `retry` is what was chosen about an identical retry, where there was a choice."""
 
     index: int
     who: str
@@ -25,6 +25,7 @@ class Voice:
     verdict: str
     proof: str
     refused: str
+    retry: bool | None = None
 
 
 @dataclass(slots=True)
@@ -74,7 +75,9 @@ class Requests:
         if item.kind == EventKind.APPROVAL_VOTED:
             refused = "" if item.head.get("counted") else _text(item, "reason") or "not counted"
             who, issuer = _text(item, "approver"), _text(item, "approver_issuer")
-            known.votes.append(Voice(item.index, who, issuer, _text(item, "verdict"), _text(item, "proof"), refused))
+            verdict, proof, retry = _text(item, "verdict"), _text(item, "proof"), item.head.get("retry")
+            chosen = retry if isinstance(retry, bool) else None
+            known.votes.append(Voice(item.index, who, issuer, verdict, proof, refused, chosen))
         elif item.kind.startswith("approval."):
             known.ending, known.ending_index = item.kind.removeprefix("approval."), item.index
         elif item.kind == EventKind.OPERATION_DECIDED and item.head.get("verdict") == "permit":

@@ -2,7 +2,8 @@
 
     GET  /approvals/{id}                          leads to its page, at whichever gateway it is: for links in messages
     GET  /requests/{gateway}/{id}                 its page
-    GET  /requests/{gateway}/{id}/state           whether it waits still, and how many voted (JSON), for its open page
+    GET  /requests/{gateway}/{id}/state           whether it is open, and attended, and how many voted (JSON), for its
+                                                  open page
     POST /requests/{gateway}/{id}/statement       what a vote would have to sign, for a passkey (JSON; changes nothing)
     POST /requests/{gateway}/{id}/vote            the vote
 
@@ -79,11 +80,13 @@ async def _state(visit: Visit) -> Response:
     except GatewayDown as error:
         return JSONResponse({"problem": f"The gateway does not answer: {error}."}, HTTPStatus.BAD_GATEWAY)
     votes = answer.get("votes")
-    return JSONResponse({"state": str(answer.get("state")), "votes": len(votes) if isinstance(votes, list) else 0})
+    number = len(votes) if isinstance(votes, list) else 0
+    attended = answer.get("attended") is not False  # an older gateway does not say
+    return JSONResponse({"state": str(answer.get("state")), "votes": number, "attended": attended})
 
 
 async def _statement(visit: Visit) -> Response:
-    body = {"verdict": _verdict(visit).value, "reason": _reason(visit)}
+    body = {"verdict": _verdict(visit).value, "reason": _reason(visit), **_retry(visit)}
     try:
         answer = await _gateway(visit).post(visit.person.token, "approvals", _id(visit), "statement", body=body)
     except GatewayRefused as error:
@@ -101,6 +104,7 @@ async def _vote(visit: Visit) -> Response:
     if verdict is Verdict.REJECT and not reason:
         return await _show(visit, "Say why you reject it: the requester reads it.", HTTPStatus.BAD_REQUEST)
     body: dict[str, object] = {"verdict": verdict.value, "reason": reason, "content": visit.form.get("content", "")}
+    body |= _retry(visit)
     if visit.form.get("proof"):
         body["proof"] = _proof(visit.form["proof"])
     try:
@@ -163,6 +167,8 @@ async def shown(desk: Desk, asked: Asked) -> dict[str, object]:
         "missing": dict(found.detail.missing),
         "flags": [{"kind": flag.kind.value, "count": flag.count, "words": flag.words} for flag in found.flags],
         "granted_until_unix_ns": found.granted_until_unix_ns,
+        "attended": found.detail.attended,
+        "retry": found.detail.retry,
         "before": dict(found.before),
     }
 
@@ -178,6 +184,11 @@ _VOTE: Schema = {
     "properties": {
         "verdict": {"type": "string", "enum": list(Verdict)},
         "reason": {"type": "string", "maxLength": MAX_REASON_CHARACTERS},
+        "retry": {
+            "type": "boolean",
+            "description": "where the rule allows one: whether an identical retry may use the approval as well, once;"
+            " left out, it is for the one that waits alone",
+        },
         "content": {"type": "string", "description": "the digest of the card that was decided on"},
         "proof": {"type": "object", "description": "as the gateway's control API takes it (docs/approvals.md)"},
     },
@@ -194,6 +205,14 @@ def _verdict(visit: Visit) -> Verdict:
     if given not in set(Verdict):
         raise Refusal(400, "A vote approves or rejects.")
     return Verdict(given)
+
+
+def _retry(visit: Visit) -> dict[str, bool]:
+    """What was chosen about an identical retry, where there was a choice."""
+    given = visit.form.get("retry", "")
+    if given not in {"", "true", "false"}:
+        raise Refusal(400, "An approval allows an identical retry, or does not.")
+    return {"retry": given == "true"} if given else {}
 
 
 def _reason(visit: Visit) -> str:

@@ -39,7 +39,7 @@ ENDINGS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A vote; `reason` is None where it is sealed, `refused` says why it did not count."""
+    """A vote; `reason` is None where it is sealed, `refused` says why it did not count, `retry` what was chosen."""
 
     cast_unix_ns: int
     approver: str
@@ -48,6 +48,7 @@ class Vote:
     proof: str
     reason: str | None
     refused: str
+    retry: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +260,7 @@ def _vote(entry: Entry) -> Vote:
         text(head, "proof"),
         None if entry.payload is None else text(entry.payload, "reason"),
         "" if head.get("counted", True) else text(head, "reason") or "it does not count",
+        chosen if isinstance(chosen := head.get("retry"), bool) else None,
     )
 
 

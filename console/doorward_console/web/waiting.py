@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
+from doorward_console.watch_board import is_gone
 from doorward_console.web.answers import number_of, text_of, texts_of
 from doorward_console.web.desk import Desk
 from doorward_console.web.people import Person
@@ -24,7 +25,10 @@ MAX_PAGES = 4
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request in a list. `text` is its beginning; `text_characters` is how long it is in full."""
+    """One request in a list. `text` is its beginning; `text_characters` is how long it is in full.
+
+    `gone` says that it waits, and its requester does not; `retry` that an identical retry may use its grant.
+    """
 
     gateway: str
     id: str
@@ -45,6 +49,8 @@ class Row:
     missing: int
     opened_unix_ns: int
     expires_unix_ns: int
+    gone: bool = False
+    retry: bool = False
 
     @property
     def path(self) -> str:
@@ -118,4 +124,6 @@ def _row(gateway: str, item: object) -> Row | None:
         missing=sum(n for n in missing.values() if isinstance(n, int)) if isinstance(missing, dict) else 0,
         opened_unix_ns=number_of(item, "opened_unix_ns"),
         expires_unix_ns=number_of(item, "expires_unix_ns"),
+        gone=is_gone(item),
+        retry=item.get("retry") is True,
     )

@@ -7,7 +7,7 @@ Whatever a requester wrote is sent as it is: whoever shows it makes it harmless,
 from doorward_core.approvals.codec import card, content_digest
 from doorward_core.approvals.flags import Flag, flags
 from doorward_core.approvals.request import ApprovalRequest, Case, Vote
-from doorward_core.approvals.votes import missing
+from doorward_core.approvals.votes import missing, retriable
 
 MAX_LISTED_TEXT_CHARACTERS = 400
 """A list is for finding a request; whoever decides reads the whole of it on its own."""
@@ -15,8 +15,8 @@ MAX_FLAGGED_CHARACTERS = 20_000
 """Of a request in a list: each character is looked at, and a list of the longest would keep everyone waiting."""
 
 
-def summary(case: Case) -> dict[str, object]:
-    """One line of a list."""
+def summary(case: Case, *, attended: bool = True) -> dict[str, object]:
+    """One line of a list; `attended` says whether the requester waits for it."""
     request = case.request
     return {
         "id": request.id,
@@ -35,6 +35,8 @@ def summary(case: Case) -> dict[str, object]:
         "flags": [flag.kind.value for flag in _flags(request, MAX_FLAGGED_CHARACTERS)],
         "rules": [rule.rule for rule in request.rules],
         "reason": request.reason,
+        "attended": attended,
+        "retry": retriable(request, case.votes),
         "missing": missing(request, case.votes),
         "voted": [vote.approver_subject for vote in case.votes],
         "opened_unix_ns": request.opened_unix_ns,
@@ -43,14 +45,16 @@ def summary(case: Case) -> dict[str, object]:
     }
 
 
-def detail(case: Case) -> dict[str, object]:
-    """One request whole, with its votes."""
+def detail(case: Case, *, attended: bool = True) -> dict[str, object]:
+    """One request whole, with its votes; `retry` says whether an identical retry may use the grant, as they stand."""
     return {
         "request": card(case.request),
         "content": content_digest(case.request).hex(),
         "state": case.state.value,
         "changed_unix_ns": case.changed_unix_ns,
         "granted_until_unix_ns": case.granted_until_unix_ns,
+        "attended": attended,
+        "retry": retriable(case.request, case.votes),
         "votes": [_vote(vote) for vote in case.votes],
         "missing": missing(case.request, case.votes),
         "flags": [
@@ -74,4 +78,5 @@ def _vote(vote: Vote) -> dict[str, object]:
         "reason": vote.reason,
         "cast_unix_ns": vote.cast_unix_ns,
         "proof": vote.proof_kind,
+        **({} if vote.retry is None else {"retry": vote.retry}),
     }

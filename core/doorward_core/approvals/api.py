@@ -5,20 +5,23 @@
                                         is where the list goes on: before=NEXT. With after=VERSION&wait=10 it waits for
                                         something to be opened, voted on or closed, and says `changed`
     GET  /v1/approvals/{id}             one request: the card, its votes, what is odd about its text
-    POST /v1/approvals/{id}/statement   {"verdict": "approve"|"reject", "reason": "..."}: what a vote would have to sign
-    POST /v1/approvals/{id}/vote        {"verdict": "approve"|"reject", "reason": "...",
+    POST /v1/approvals/{id}/statement   {"verdict": "approve"|"reject", "reason": "...", "retry": false}: what a vote
+                                        would have to sign
+    POST /v1/approvals/{id}/vote        {"verdict": "approve"|"reject", "reason": "...", "retry": false,
                                          "proof": {"kind": "sshsig", "signature": "...", "cast_unix_ns": 0}}; or
                                          {"kind": "webauthn", "credential": "...", "authenticator_data": "...",
                                          "client_data": "...", "signature": "...", "cast_unix_ns": 0}, in base64url
 
 It turns JSON into calls of the desk and back; it decides nothing, and every caller was authenticated before.
 A request that someone may not see does not exist for them (404): only its requester and people in a deciding group may.
+An approval allows an identical retry, where its rule does, only if it says `"retry": true`.
 A vote names, in `content`, the digest of the card that its caster saw; where it is given, it must be this request's.
 """
 
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from doorward_core.approvals.answers import detail, summary
 from doorward_core.approvals.asked import Ballot, Listing, place, read_ballot, read_listing
@@ -92,21 +95,21 @@ class _Api:
             {
                 "version": version,
                 "changed": True,
-                "approvals": [summary(case) for case in shown],
+                "approvals": [summary(case, attended=self._attended(case)) for case in shown],
                 "more": more,
                 "next": place(last.request.opened_unix_ns, last.request.id) if last else "",
             }
         )
 
     async def show(self, call: Call) -> Reply:
-        return json_reply(detail(await self._case(call)))
+        return self._detail(await self._case(call))
 
     async def statement(self, call: Call) -> Reply:
         ballot = _ballot(call, drafted=True)
         case, who, now = await self._case(call), call.who, self._desk.now_unix_ns()
         now -= now % NS_PER_S  # whole seconds survive a page's JSON, whose numbers have 53 bits
-        by = {"subject": who.subject, "issuer": who.issuer}
-        text = statement(case.request, ballot.verdict, **by, reason=ballot.reason, cast_unix_ns=now)
+        draft = partial(statement, reason=ballot.reason, cast_unix_ns=now, retry=ballot.retry)
+        text = draft(case.request, ballot.verdict, subject=who.subject, issuer=who.issuer)
         return json_reply(
             {
                 "statement": text.decode("ascii"),
@@ -123,13 +126,21 @@ class _Api:
         case = await self._case(call)
         if ballot.content not in ("", content_digest(case.request).hex()):
             raise Problem(409, "the vote is about another content than this request has")
-        outcome = await self._desk.vote(call.who, case.request.id, ballot.verdict, ballot.reason, ballot.proof)
+        said = (ballot.verdict, ballot.reason, ballot.proof)
+        outcome = await self._desk.vote(call.who, case.request.id, *said, retry=ballot.retry)
         if not outcome.found:
             raise Problem(404, "there is no such request")
         if outcome.refusal:
             undecided = outcome.state is RequestState.PENDING
             raise Problem(403 if undecided else 409, outcome.refusal)
-        return json_reply(detail(await self._case(call)))
+        return self._detail(await self._case(call))
+
+    def _detail(self, case: Case) -> Reply:
+        return json_reply(detail(case, attended=self._attended(case)))
+
+    def _attended(self, case: Case) -> bool:
+        """Whether somebody waits for it; nobody has to where standing access is asked for."""
+        return case.request.standing or self._desk.attended(case.request.id)
 
     def _passkeys(self, who: Identity) -> dict[str, object]:
         passkeys = self._desk.trusted.passkeys

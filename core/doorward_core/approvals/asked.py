@@ -28,7 +28,9 @@ _LISTING: Final = (
     f"state is one of all, {', '.join(RequestState)}; after is a version, wait is whole seconds up to {MAX_WAIT_S},"
     " before is what `next` said; there is no other filter"
 )
-_BALLOT: Final = "a vote has a verdict (approve or reject), a reason, and at most a proof and a content"
+_BALLOT: Final = (
+    "a vote has a verdict (approve or reject), a reason, and at most a retry (true or false), a proof and a content"
+)
 _PROOF: Final = (
     "a proof has a kind, a signature and a cast_unix_ns; one of kind webauthn also has credential, authenticator_data"
     " and client_data, all in base64url"
@@ -55,12 +57,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A vote as it was sent; `content` is the digest of the card that its caster saw, "" where none was said."""
+    """A vote as it was sent; `content` is the digest of the card that its caster saw, "" where none was said.
+
+    `retry` is whether an identical retry may use the grant as well, None where that was not said.
+    """
 
     verdict: Verdict
     reason: str
     proof: Proof | None = None
     content: str = ""
+    retry: bool | None = None
 
 
 def read_listing(query: Mapping[str, str]) -> Listing:
@@ -82,12 +88,15 @@ def place(opened_unix_ns: int, request_id: str) -> str:
 
 def read_ballot(body: Mapping[str, object], *, drafted: bool = False) -> Ballot:
     """Read a vote; `drafted` is one that is only asked about, and has neither proof nor content."""
-    members = {"verdict", "reason"} if drafted else {"verdict", "reason", "proof", "content"}
+    members = {"verdict", "reason", "retry"} if drafted else {"verdict", "reason", "retry", "proof", "content"}
     verdict, reason, content = body.get("verdict"), body.get("reason", ""), body.get("content", "")
+    retry = body.get("retry")
     texts = isinstance(verdict, str) and isinstance(reason, str) and isinstance(content, str)
-    if set(body) - members or not texts or verdict not in set(Verdict):
-        raise ValueError("what is asked about has a verdict and a reason" if drafted else _BALLOT)
-    return Ballot(Verdict(str(verdict)), str(reason), _proof(body.get("proof")), str(content))
+    chosen = isinstance(retry, bool) if "retry" in body else True
+    if set(body) - members or not texts or not chosen or verdict not in set(Verdict):
+        raise ValueError("what is asked about has a verdict, a reason, and at most a retry" if drafted else _BALLOT)
+    said = retry if isinstance(retry, bool) else None
+    return Ballot(Verdict(str(verdict)), str(reason), _proof(body.get("proof")), str(content), said)
 
 
 def _proof(given: object) -> Proof | None:

@@ -74,10 +74,13 @@ def cast(
     trusted: Trusted,
     now_unix_ns: int,
     last_counter: int = 0,
+    retry: bool | None = None,
 ) -> tuple[Vote, str]:
     """Make the vote, and say why it may not count ("" if it may).
 
     `last_counter` is what the passkey's sign counter was when it was last seen.
+    `retry` is what the approver chose, and None from one who does not know the choice: that is taken for the narrower
+    one, and the statement is as they signed it, without.
     """
     signed_unix_ns = proof.cast_unix_ns if proof else now_unix_ns
     said, by = reason[:MAX_REASON_CHARACTERS], {"subject": identity.subject, "issuer": identity.issuer}
@@ -93,21 +96,26 @@ def cast(
         cast_unix_ns=now_unix_ns,
         proof_kind=kind,
         proof=kept,
-        statement=statement(case.request, verdict, **by, reason=said, cast_unix_ns=signed_unix_ns),
+        statement=statement(case.request, verdict, **by, reason=said, cast_unix_ns=signed_unix_ns, retry=retry),
         approver_display=identity.display,
         approver_chain=identity.actor_chain,
         logged_in_unix_ns=identity.logged_in_unix_ns,
+        retry=False if retry is None and verdict is Verdict.APPROVE and case.request.retry else retry,
     )
     refusal = _unfit(reason) or check_vote(case.request, vote, case.votes) or ""
     if not refusal and now_unix_ns >= identity.expires_unix_ns:
         refusal = "your credential has expired"
     if not refusal and abs(now_unix_ns - signed_unix_ns) > SIGNED_SKEW_S * NS_PER_S:
         refusal = "the signature was not made just now; look at your clock and sign again"
-    if not refusal and isinstance(proof, SshProof):
-        refusal = _signature_refusal(vote, trusted.signers, now_unix_ns)
-    if not refusal and isinstance(proof, PasskeyProof):
-        refusal = _assertion_refusal(vote, proof.assertion, trusted.passkeys, last_counter)
-    return vote, refusal
+    return vote, refusal or _disproof(vote, proof, trusted, now_unix_ns, last_counter)
+
+
+def _disproof(vote: Vote, proof: Proof | None, trusted: Trusted, now_unix_ns: int, last_counter: int) -> str:
+    if isinstance(proof, SshProof):
+        return _signature_refusal(vote, trusted.signers, now_unix_ns)
+    if isinstance(proof, PasskeyProof):
+        return _assertion_refusal(vote, proof.assertion, trusted.passkeys, last_counter)
+    return ""
 
 
 def _evidence(identity: Identity, proof: Proof | None, trusted: Trusted) -> tuple[str, bytes]:

@@ -101,6 +101,7 @@ def encode_vote(vote: Vote) -> bytes:
             "proof": vote.proof.hex(),
             "statement": vote.statement.hex(),
             "logged_in_unix_ns": vote.logged_in_unix_ns,
+            **({} if vote.retry is None else {"retry": vote.retry}),
         }
     )
 
@@ -123,6 +124,7 @@ def decode_vote(data: bytes) -> Vote:
         approver_display=fields.take("approver_display", str),
         approver_chain=fields.items("approver_chain", _actor_in),
         logged_in_unix_ns=fields.amount("logged_in_unix_ns"),
+        retry=fields.choice("retry"),
     )
     fields.done()
     return vote
@@ -159,6 +161,10 @@ class _Fields:
         if not self.take(name, bool):
             raise ValueError(f"{name} is left out where it is false")
         return True
+
+    def choice(self, name: str) -> bool | None:
+        """A choice that is left out where there was none, and where an older gateway did not know it."""
+        return self.take(name, bool) if name in self._left else None
 
     def done(self) -> None:
         if self._left:

@@ -14,6 +14,8 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from doorward_core.approvals.ballot import PasskeyProof, Proof
+from doorward_core.approvals.webauthn import sign_counter
 from doorward_core.errors import StoreError
 
 BUSY_TIMEOUT_S = 5.0
@@ -75,3 +77,19 @@ class SignCounters:
 
     def _mac(self, credential: bytes, counter: int) -> bytes:
         return hmac.digest(self._key, counter.to_bytes(8, "big") + credential, "sha256")
+
+
+def last_counter(counters: SignCounters | None, proof: Proof | None) -> int:
+    """How far the counter of a vote's passkey had come; 0 where none proves it. StoreError if it is kept nowhere."""
+    if not isinstance(proof, PasskeyProof):
+        return 0
+    if counters is None:
+        raise StoreError("there is nowhere to keep the counters of passkeys")
+    return counters.last(proof.assertion.credential)
+
+
+def keep_counter(counters: SignCounters | None, proof: Proof | None) -> None:
+    """Remember the counter of a vote that counts, where a passkey proves it."""
+    if isinstance(proof, PasskeyProof) and counters is not None:
+        made = proof.assertion
+        counters.keep(made.credential, sign_counter(made.authenticator_data))

@@ -8,7 +8,8 @@ Invariants:
 
 - A vote is durable in the event log before it is kept, and kept before it counts.
 - A grant is used once, by compare-and-set; whatever happens after `use` or `redeem` returned, it stays used.
-- While a requester waits, its grant is its own; once it is gone, one identical request may redeem it.
+- While a requester waits, its grant is its own; once it is gone, one identical request may redeem it, if its rule and
+  every approval allow that. Else there is no grant without its requester: it is withdrawn with them.
 - Everything fails closed: if the log or the store cannot be written, the request stays undecided and expires.
 
 Cancellation: `wait` leaves the request as it was. What else has begun is finished in a shield.
@@ -22,9 +23,9 @@ from typing import TypeAlias, TypeVar
 import trio
 
 from doorward_core.approvals import events
-from doorward_core.approvals.ballot import PasskeyProof, Proof, Trusted, cast
+from doorward_core.approvals.ballot import Proof, Trusted, cast
 from doorward_core.approvals.changes import Changes
-from doorward_core.approvals.counters import SignCounters
+from doorward_core.approvals.counters import SignCounters, keep_counter, last_counter
 from doorward_core.approvals.notify import of_request
 from doorward_core.approvals.notify_send import Notifier
 from doorward_core.approvals.request import (
@@ -42,8 +43,7 @@ from doorward_core.approvals.request import (
 from doorward_core.approvals.standing import StandingAccess
 from doorward_core.approvals.store import SqliteStore
 from doorward_core.approvals.taken import Taken
-from doorward_core.approvals.votes import tally
-from doorward_core.approvals.webauthn import sign_counter
+from doorward_core.approvals.votes import in_vain, retriable, tally
 from doorward_core.errors import RecordError, StoreError
 from doorward_core.event import Event
 from doorward_core.model import Approve, Identity
@@ -102,11 +102,13 @@ class Desk:
         """Withdraw what an earlier process left undecided, for its requesters are gone; call once, at the start.
 
         What a rule lets be retried stays open, so does what nobody waits on (standing access), and a grant that was
-        not used.
+        not used and that a retry may use.
         """
         await self._settle()
         for case in await self._call(self._store.list, RequestState.GRANTED):
             self.standing.keep(case)
+            async with self._turn:
+                await self._lapse(case.request.id)
         for case in await self._call(self._store.list, RequestState.PENDING):
             if not (case.request.retry or case.request.standing):
                 await self.withdraw(case.request.id, "the gateway restarted while it was held")
@@ -146,8 +148,12 @@ class Desk:
 
     async def open(self, request: ApprovalRequest) -> None:
         """Keep a request, undecided. RequestRefused if one too many waits, StoreError if it cannot be kept."""
-        await self._call(self._store.open, request)
-        self._taken.hold(request)
+        self._taken.hold(request)  # first: once the store has it, a vote may come
+        try:
+            await self._call(self._store.open, request)
+        except StoreError:
+            self._taken.leave(request.id)
+            raise
         self.changes.made()
         self._tell("held", request)
 
@@ -179,16 +185,24 @@ class Desk:
         try:
             return await self._wait(request_id, until_unix_ns, counted)
         except trio.Cancelled:
-            self._taken.leave(request_id)
+            self._left(request_id)
             raise
         finally:
             self._wake(request_id)
 
     async def vote(
-        self, identity: Identity, request_id: str, verdict: Verdict, reason: str, proof: Proof | None = None
+        self,
+        identity: Identity,
+        request_id: str,
+        verdict: Verdict,
+        reason: str,
+        proof: Proof | None = None,
+        *,
+        retry: bool | None = None,
     ) -> VoteOutcome:
         """Take the vote of a verified identity, and decide the request if it was the last one needed.
 
+        `retry` is whether an identical retry may use the grant as well; not said, it may not.
         RecordError or StoreError: the vote does not count, and may be cast again.
         """
         async with self._turn:
@@ -197,28 +211,38 @@ class Desk:
                 return VoteOutcome(RequestState.WITHDRAWN, "there is no such request", found=False)
             if case.state is not RequestState.PENDING:
                 return VoteOutcome(case.state, f"the request is already {case.state.value}")
-            now, seen = self._clock(), await self._last_counter(proof)
-            said = partial(cast, trusted=self.trusted, now_unix_ns=now, last_counter=seen)
+            now, seen = self._clock(), await self._call(last_counter, self._counters, proof)
+            said = partial(cast, trusted=self.trusted, now_unix_ns=now, last_counter=seen, retry=retry)
             vote, refusal = said(identity, case, verdict, reason, proof)
+            refusal = refusal or in_vain(case.request, (*case.votes, vote), attended=self.attended(request_id))
             # First the log: a crash after this line leaves a vote on record that never counted.
             with trio.CancelScope(shield=True):
                 await self._record(events.voted(case.request, vote, refusal))
-                await self._keep_counter(proof, refusal)
+                if not refusal:
+                    await self._call(keep_counter, self._counters, proof)
                 state = case.state if refusal else await self._count(case, vote)
         return VoteOutcome(state, refusal)
 
     async def withdraw(self, request_id: str, why: str = "the requester is gone") -> bool:
         """Withdraw a request that is undecided; False if it no longer is.
 
-        A grant that was given already stays, for one identical retry.
+        A grant that was given already stays, for one identical retry where that may use it.
         """
         self._taken.leave(request_id)
         async with self._turn:
             return await self._end(request_id, RequestState.WITHDRAWN, why)
 
-    def leave(self, request_id: str) -> None:
-        """The requester is gone, and the request stays as it is: its grant may be redeemed by an identical retry."""
-        self._taken.leave(request_id)
+    async def leave(self, request: ApprovalRequest) -> None:
+        """The requester is gone: what no identical retry may come back for is withdrawn, the rest stays as it is."""
+        self._left(request.id)
+        async with self._turn:
+            if not request.retry:
+                await self._end(request.id, RequestState.WITHDRAWN, "the requester is gone")
+            await self._lapse(request.id)
+
+    def attended(self, request_id: str) -> bool:
+        """Whether the requester waits, on the connection that it asked on or came back on."""
+        return self._taken.held(request_id)
 
     async def use(self, request_id: str) -> bool:
         """Use a grant, once; False if there is none (any more). A crash from here on leaves it used."""
@@ -253,6 +277,7 @@ class Desk:
             same = (request.digest, request.subject, request.issuer) == (digest, identity.subject, identity.issuer)
             if same and request.rules == rules and not self._taken.held(request.id) and now < request.expires_unix_ns:
                 self._taken.hold(request)
+                self.changes.made()
                 return request
         return None
 
@@ -269,12 +294,6 @@ class Desk:
     def now_unix_ns(self) -> int:
         """The desk's own time, which a vote that is to be signed names."""
         return self._clock()
-
-    async def reason(self, request_id: str) -> str:
-        """What those who rejected a request said, for its requester to read; "" if nothing was said."""
-        case = await self._call(self._store.get, request_id)
-        votes = case.votes if case else ()
-        return "; ".join(vote.reason for vote in votes if vote.verdict is Verdict.REJECT and vote.reason)
 
     async def _wait(self, request_id: str, until_unix_ns: int | None, counted: Counted | None) -> RequestState:
         votes: int | None = None
@@ -323,6 +342,15 @@ class Desk:
                     self.changes.made()
         return changed
 
+    async def _lapse(self, request_id: str) -> None:
+        """Withdraw a grant that was given to its requester alone, who is gone; holding the turn."""
+        case = await self._call(self._store.get, request_id)
+        if case is None or case.state is not RequestState.GRANTED or case.request.standing:
+            return
+        if not self.attended(request_id) and not retriable(case.request, case.votes):
+            why = "the requester is gone, and it was approved for nobody else"
+            await self._end(request_id, RequestState.WITHDRAWN, why, RequestState.GRANTED)
+
     async def _stand(self, request_id: str) -> None:
         """Let standing access stand, or not, as the store has it now."""
         self.standing.drop(request_id)
@@ -337,6 +365,7 @@ class Desk:
             if state is not RequestState.PENDING:
                 async with self._turn:
                     await self._end(case.request.id, state, "")
+                    await self._lapse(case.request.id)
 
     async def _count(self, case: Case, vote: Vote) -> RequestState:
         """Keep a vote that is on record, and end the request if it was the last one needed; holding the turn."""
@@ -356,17 +385,11 @@ class Desk:
         if self.notifier is not None:
             self.notifier.tell(of_request(event, request, self._clock(), vote=vote))
 
-    async def _last_counter(self, proof: Proof | None) -> int:
-        if not isinstance(proof, PasskeyProof):
-            return 0
-        if self._counters is None:
-            raise StoreError("there is nowhere to keep the counters of passkeys")
-        return await self._call(self._counters.last, proof.assertion.credential)
-
-    async def _keep_counter(self, proof: Proof | None, refusal: str) -> None:
-        if isinstance(proof, PasskeyProof) and self._counters is not None and not refusal:
-            made = proof.assertion
-            await self._call(self._counters.keep, made.credential, sign_counter(made.authenticator_data))
+    def _left(self, request_id: str) -> None:
+        """Its requester is gone, which those who look at it are told."""
+        if self._taken.held(request_id):
+            self._taken.leave(request_id)
+            self.changes.made()
 
     def _wake(self, request_id: str) -> None:
         woken = self._woken.pop(request_id, None)

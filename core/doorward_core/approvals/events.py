@@ -40,6 +40,7 @@ def voted(request: ApprovalRequest, vote: Vote, refusal: str = "") -> Event:
         "verdict": vote.verdict.value,
         "proof": vote.proof_kind,
         "counted": not refusal,
+        **({} if vote.retry is None else {"retry": vote.retry}),
         "reason": refusal,
         **({"alarm": "passkey-copied"} if refusal == CLONED else {}),
     }

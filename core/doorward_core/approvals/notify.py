@@ -75,7 +75,15 @@ class Notice:
 
 def of_request(event: str, request: ApprovalRequest, now_unix_ns: int, *, vote: Vote | None = None) -> Notice:
     """What there is to tell about a request."""
-    said = () if vote is None else (("voted", f"{vote.approver_subject}: {vote.verdict.value}"), ("said", vote.reason))
+    said = (
+        ()
+        if vote is None
+        else (
+            ("voted", f"{vote.approver_subject}: {vote.verdict.value}"),
+            ("retry", "" if vote.retry is None else "allowed" if vote.retry else "not allowed"),
+            ("said", vote.reason),
+        )
+    )
     return Notice(
         event=event,
         origin=request.origin,

@@ -78,7 +78,7 @@ class ApprovalRequest:
     `digest` is the binding (see above) and is not shown.
     `attributes` are the requester's (crew, task); `context` is the operation's (role, search_path, database).
     `expires_unix_ns` ends the waiting; a grant then lives `grant_s` seconds from the moment it was given.
-    `retry` leaves the undecided request open when its requester hangs up.
+    `retry` leaves the undecided request open when its requester hangs up, and lets approvers allow an identical retry.
     `standing` is a request of no operation but for standing access (`standing`), which lasts `grant_s`.
     """
 
@@ -126,6 +126,8 @@ class Vote:
     `proof` is the signature's armour, the assertion in JSON, or a digest of the token's id; never the token.
     `statement` is the exact text that the vote stands for, and that a signature covers.
     `cast_unix_ns` is the gateway's own time, `logged_in_unix_ns` when the approver had logged in (0: not known).
+    `retry` is an approver's choice where the rule leaves one: False for the one that waits alone, True for an identical
+    retry too. It is None where there was nothing to choose, and on what was kept before there was a choice.
     """
 
     request_id: str
@@ -142,6 +144,7 @@ class Vote:
     approver_display: str = ""
     approver_chain: tuple[Actor, ...] = ()
     logged_in_unix_ns: int = 0
+    retry: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from doorward_core.approvals.codec import decode_request, decode_vote, encode_request, encode_vote
 from doorward_core.approvals.request import NS_PER_S, ApprovalRequest, Case, RequestState, Vote
-from doorward_core.approvals.votes import counting, satisfied
+from doorward_core.approvals.votes import counting, retriable, satisfied
 from doorward_core.errors import StoreError
 from doorward_core.people import fold
 
@@ -217,6 +217,7 @@ class SqliteStore:
 
         The digest is the binding: resource, account and meaning are within it.
         `attended` names requests whose requester still waits: their grant is theirs alone.
+        Those whose rule or approvers allow no retry are passed over.
         A crash after the commit leaves the grant used, whether or not the operation ran.
         """
         with self._transaction() as database:
@@ -226,7 +227,7 @@ class SqliteStore:
             ).fetchall()
             for row in rows:
                 case = self._case(database, row)
-                if case is None or case.request.id in attended:
+                if case is None or case.request.id in attended or not retriable(case.request, case.votes):
                     continue
                 request = case.request
                 same = (request.subject, request.issuer) == (subject, issuer)

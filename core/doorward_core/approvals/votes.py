@@ -11,6 +11,7 @@ Invariants:
   whichever issuer the same subject appears.
 - Every rule that holds a request needs its own quorum of distinct people; one rejection rejects.
 - A request that no rule holds, or a rule that names no group, can never be granted.
+- An identical retry is let through only where the rule allows it, and every approval that counts does.
 """
 
 import json
@@ -33,11 +34,19 @@ MAX_REASON_CHARACTERS = 2_000
 
 
 def statement(
-    request: ApprovalRequest, verdict: Verdict, *, subject: str, issuer: str, reason: str, cast_unix_ns: int
+    request: ApprovalRequest,
+    verdict: Verdict,
+    *,
+    subject: str,
+    issuer: str,
+    reason: str,
+    cast_unix_ns: int,
+    retry: bool | None = None,
 ) -> bytes:
     """The text that a vote stands for, and that an SSH signature covers (namespace `doorward-vote@1`).
 
     One `name: value` per line; values that people chose are JSON strings in ASCII, so that none can forge a line.
+    `retry: true` or `retry: false` is there where its caster said which; without it the text is that of older gateways.
     """
     lines = (
         "doorward-vote 1",
@@ -45,6 +54,7 @@ def statement(
         f"request: {request.id}",
         f"content: sha256:{content_digest(request).hex()}",
         f"verdict: {verdict.value}",
+        *(() if retry is None else (f"retry: {json.dumps(retry)}",)),
         f"reason: {json.dumps(reason)}",
         f"approver: {json.dumps(subject)}",
         f"issuer: {json.dumps(issuer)}",
@@ -78,9 +88,10 @@ def check_vote(request: ApprovalRequest, vote: Vote, cast: Iterable[Vote] = ()) 
         ),
         (not groups, "you are in none of the groups that decide on this request"),
         (
-            approves and not proved,
-            f"this request needs a stronger proof: {proofs}",
+            bool(vote.retry) and not (approves and request.retry),
+            "the rule that holds this allows no identical retry; approve it for the one that waits",
         ),
+        (approves and not proved, f"this request needs a stronger proof: {proofs}"),
         (
             approves and bool(stale),
             f"log in again: this may be approved for {min(stale, default=0)} s after a login, and yours is older",
@@ -123,6 +134,25 @@ def counting(request: ApprovalRequest, votes: Iterable[Vote]) -> tuple[Vote, ...
     return tuple(kept)
 
 
+def retriable(request: ApprovalRequest, votes: Iterable[Vote]) -> bool:
+    """True if an identical retry may use the grant, once its requester is gone: the narrowest approval decides.
+
+    An approval from before there was a choice says what its rule says.
+    """
+    approvals = [vote for vote in counting(request, votes) if vote.verdict is Verdict.APPROVE]
+    return request.retry and all(vote.retry is not False for vote in approvals)
+
+
+def in_vain(request: ApprovalRequest, votes: Iterable[Vote], *, attended: bool) -> str:
+    """Why nobody could use what these votes would grant: its requester is gone, and no retry is allowed; "" if not."""
+    cast = tuple(votes)
+    if attended or request.standing or retriable(request, cast) or not satisfied(request, cast):
+        return ""
+    if cast[-1].retry:
+        return "whoever asked is gone, and an approval before yours is for them alone; it can wait until they are back"
+    return "whoever asked is gone; only an approval that allows an identical retry helps them"
+
+
 def missing(request: ApprovalRequest, votes: Iterable[Vote]) -> dict[str, int]:
     """How many approvals each rule still needs."""
     counted = counting(request, votes)
@@ -131,10 +161,17 @@ def missing(request: ApprovalRequest, votes: Iterable[Vote]) -> dict[str, int]:
 
 def progress(request: ApprovalRequest, votes: Iterable[Vote]) -> str:
     """How far people are, in words for whoever waits: `1 of 2 have approved`. It names nobody."""
-    lacks = missing(request, votes)
+    cast = tuple(votes)
+    lacks = missing(request, cast)
     needed = {rule.rule: max(1, rule.quorum) for rule in request.rules}
     parts = [f"{quorum - lacks[name]} of {quorum}" for name, quorum in needed.items()]
-    return f"{', and '.join(parts)} have approved"
+    alone = request.retry and not retriable(request, cast)
+    return f"{', and '.join(parts)} have approved{', for this connection alone' if alone else ''}"
+
+
+def objections(votes: Iterable[Vote]) -> str:
+    """What those who rejected a request said, for its requester to read; "" if nothing was said."""
+    return "; ".join(vote.reason for vote in votes if vote.verdict is Verdict.REJECT and vote.reason)
 
 
 def may_see(

@@ -143,7 +143,7 @@ def test_a_hold_ends_before_the_client_gives_up_and_the_identical_retry_passes_o
     assert again.json["approval"]["id"] == name
     (asked,) = http.waiting()
     assert asked["id"] == name
-    http.vote(name)
+    http.vote(name, retry=True)
     other = http.curl("/crm/orders", "-d", '{"customer": 42}')
     assert other.json["approval"]["id"] != name
     assert http.crm.seen == []
@@ -162,7 +162,10 @@ def test_a_client_that_hangs_up_while_held_runs_nothing(own_http):
     waiting.kill()
     waiting.communicate()
     http.until_recorded(EventKind.SESSION_CLOSED)
-    http.vote(asked["id"])
+    http.deserted(asked["id"])
+    status, refused = http.vote(asked["id"])
+    assert (status, "whoever asked is gone" in refused["detail"]) == (403, True)
+    assert http.vote(asked["id"], retry=True)[0] == 200
     assert bytes(http.recorder.sent) == b""
     # The grant waits for the identical retry, and is used by it.
     assert http.curl("/crm/orders/9", "-X", "PUT", "-d", "gone").status == 200

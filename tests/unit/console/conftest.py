@@ -124,8 +124,10 @@ class ControlThread:
         self._thread.join()
         self._store.close()
 
-    def hold(self, **changes) -> ApprovalRequest:
+    def hold(self, *, attended: bool = True, **changes) -> ApprovalRequest:
         request = a_request(**changes)
+        if attended:
+            self.desk._taken.hold(request)
         self._store.open(request)
         return request
 

@@ -66,6 +66,59 @@ def test_an_approval_lets_it_through_and_says_so(approvals, control):
     assert control.events[0].payload["reason"] == "fine"
 
 
+@pytest.mark.parametrize(
+    ("attended", "said", "kept"),
+    [
+        (True, (), False),
+        (True, ("--once",), False),
+        (True, ("--retry",), True),
+        (False, (), True),
+        (False, ("--retry",), True),
+    ],
+)
+def test_an_approval_is_once_unless_a_retry_is_asked_for_or_nobody_waits(approvals, control, attended, said, kept):
+    control.hold(retry=True, attended=attended)
+    done = approvals("approve", NAME, *said)
+    assert (done.exit_code, control.state(NAME), control.events[0].header["retry"]) == (0, "granted", kept)
+    assert ("gone      whoever asked waits no longer" in done.output) is not attended
+    assert ("one identical retry may use it until" in done.output) is kept
+    votes = json.loads(approvals("show", NAME, "--json").output)["votes"]
+    assert [vote["retry"] for vote in votes] == [kept]
+    words = "dora approves, and an identical retry" if kept else "dora approves, for the one that waits alone"
+    assert words in approvals("show", NAME).output
+
+
+def test_an_approval_once_where_nobody_waits_is_refused_in_words_that_help(approvals, control):
+    control.hold(retry=True, attended=False)
+    done = approvals("approve", NAME, "--once")
+    assert (done.exit_code, control.state(NAME)) == (1, "pending")
+    assert "only an approval that allows an identical retry helps" in " ".join(done.output.split())
+    assert "pending, asker gone" in " ".join(approvals("list").output.split())
+
+
+def test_a_retry_that_the_rule_does_not_allow_is_not_even_sent(approvals, control):
+    control.hold()
+    done = approvals("approve", NAME, "--retry")
+    assert (done.exit_code != 0, control.events) == (True, [])
+    assert "allows no identical retry" in done.output
+    assert approvals("approve", NAME, "--once").exit_code == 0
+    assert "retry" not in control.events[0].header
+
+
+@pytest.mark.need_ssh_keygen
+@pytest.mark.parametrize("said", [("--once",), ("--retry",), ()])
+def test_what_was_chosen_is_signed(approvals, control, tmp_path, said, monkeypatch):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    control.signers.write_bytes(b"dora " + (tmp_path / "key.pub").read_bytes())
+    control.trust()
+    control.hold(retry=True)
+    monkeypatch.setattr("time.time_ns", lambda: 1_800_000_000 * 10**9 + 10**9)
+    done = approvals("approve", NAME, "--sign-with", tmp_path / "key", *said)
+    assert (done.exit_code, control.state(NAME)) == (0, "granted"), done.output
+    line = b"retry: true" if said == ("--retry",) else b"retry: false"
+    assert line in control.events[0].payload["statement"].splitlines()
+
+
 def test_a_rejection_refuses_it(approvals, control):
     control.hold()
     done = approvals("reject", NAME, "-r", "no", "--json")

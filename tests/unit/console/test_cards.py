@@ -103,3 +103,40 @@ def test_standing_access_says_how_long_it_stands(document):
     assert not any(line.startswith("stands") for line in _card(document()))
     lines = _card(document(standing=True, grant_s=7200))
     assert "stands    for 2 h 0 min from the approval: all of this goes on without anybody being asked again" in lines
+
+
+def test_a_retry_that_may_be_allowed_is_said_and_what_was_chosen_beside_the_vote(document):
+    open_, once = {"retry": True, "attended": True}, {"retry": False, "attended": True}
+    vote = {"approver": "dora", "verdict": "approve", "proof": "token", "cast_unix_ns": NOW, "retry": False}
+    offered = _card({**document(retry=True), **open_})
+    assert "retry     may be allowed by its approvers: once, within 5 min 0 s of the approval (--retry)" in offered
+    narrowed = _card({**document(retry=True, votes=[vote]), **once})
+    assert "retry     none: an approval is for the one that waits alone" in narrowed
+    assert any(line.startswith("vote      dora approves, for the one that waits alone (token") for line in narrowed)
+    granted = _card({**document("granted", retry=True), **open_, "granted_until_unix_ns": NOW})
+    assert "retry     one identical retry may use it until 2027-01-15 08:00:00.000Z" in granted
+    for none in (document(), {**document(), **open_}, document(retry=True)):
+        assert not any(line.startswith(("retry", "gone")) for line in _card(none))
+
+
+def test_that_whoever_asked_is_gone_is_said_while_it_waits(document):
+    words = "gone      whoever asked waits no longer, and may come back"
+    gone = {"retry": True, "attended": False}
+    assert words in _card({**document(retry=True), **gone})
+    assert words not in _card({**document("granted", retry=True), **gone})
+
+
+@pytest.mark.parametrize(
+    ("attended", "retry", "choices"),
+    [
+        (None, True, ()),
+        (True, True, (False, True)),
+        (False, True, (True,)),
+        (True, False, (False,)),
+        (False, False, (False,)),
+    ],
+)
+def test_the_choices_are_what_helps_whoever_asked(document, attended, retry, choices):
+    said = {**document(retry=True), "attended": attended, "retry": retry}
+    assert read_detail(said).choices == choices
+    assert read_detail({**document(), "attended": attended, "retry": retry}).choices == ()

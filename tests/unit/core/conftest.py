@@ -240,11 +240,11 @@ class House:
             while not true():
                 await trio.lowlevel.checkpoint()
 
-    async def vote(self, request_id, verdict=Verdict.APPROVE, reason="", subject="dora", groups=("dba",)):
+    async def vote(self, request_id, verdict=Verdict.APPROVE, reason="", subject="dora", groups=("dba",), retry=None):  # noqa: PLR0917 - what a vote has
         person = Identity(
             subject, self.issuer.url, PrincipalKind.HUMAN, frozenset(groups), AuthMethod.JWT, "jti", START, 2**62
         )
-        return await self.desk.vote(person, request_id, verdict, reason)
+        return await self.desk.vote(person, request_id, verdict, reason, retry=retry)
 
     async def states(self) -> list[str]:
         return [case.state.value for case in await self.desk.list()]

@@ -450,7 +450,7 @@ async def abandoned(house, nursery, op, asked=None, **who):
     held = await house.hold(nursery, door, asked or op("write"))
     held.scope.cancel()
     await held.done.wait()
-    await house.vote(held.request_id)
+    await house.vote(held.request_id, retry=True)
     return held.request_id
 
 
@@ -547,7 +547,7 @@ async def test_whoever_gives_up_before_people_decide_is_told_so_and_comes_back_t
     assert {(one.reason, one.retry, one.request_id) for one in verdicts} == {(ReasonCode.HELD, True, first.told[0])}
     assert first.told == second.told
     assert await house.states() == ["pending"]
-    await house.vote(first.told[0])
+    await house.vote(first.told[0], retry=True)
     assert isinstance(await house.ask(await house.admit("writers"), op("write"), client()), Permit)
     assert await house.states() == ["used"]
 
@@ -603,7 +603,7 @@ async def test_a_requester_that_is_gone_before_it_was_told_can_retry_all_the_sam
     house = houses(retried_policy)
     held = await house.hold(nursery, await house.admit("writers"), op("write"), client(broken=True))
     await held.done.wait()
-    await house.vote(held.request_id)
+    await house.vote(held.request_id, retry=True)
     verdict = await house.ask(await house.admit("writers"), op("write"), client(broken=True))
     assert isinstance(verdict, Permit)
 

@@ -47,6 +47,8 @@
         say(`This request is over: it is ${found.state}.`);
       } else if (String(found.votes) !== news.dataset.votes) {
         say("Somebody has voted on this meanwhile.");
+      } else if (String(found.attended) !== news.dataset.attended) {
+        say(found.attended ? "Whoever asked is back, and waits." : "Whoever asked waits no longer.");
       }
     } catch {
       // The next look may reach it; what is on the page stays true of the moment that it names.

@@ -6,10 +6,21 @@
   const form = document.getElementById("approve");
   if (!form || !window.PublicKeyCredential) return;
   const status = document.getElementById("vote-status");
-  const button = form.querySelector("button");
+  const buttons = [...form.querySelectorAll("button")];
+  const able = (yes) => buttons.forEach((button) => { button.disabled = !yes; });
 
-  async function proof() {
-    const fields = { csrf: form.csrf.value, verdict: "approve", reason: form.reason.value };
+  // What was chosen is said by the button that was pressed, and a form that is sent from here has none.
+  function choose(button) {
+    form.querySelector("input[name=retry]")?.remove();
+    if (!button?.name) return;
+    const field = document.createElement("input");
+    Object.assign(field, { type: "hidden", name: button.name, value: button.value });
+    form.append(field);
+  }
+
+  async function proof(button) {
+    const chosen = button?.name ? { [button.name]: button.value } : {};
+    const fields = { csrf: form.csrf.value, verdict: "approve", reason: form.reason.value, ...chosen };
     const asked = await Passkey.post(form.dataset.statement, fields);
     if (asked.content !== form.dataset.content) throw new Error("The gateway speaks of another text than this page shows. Load it again.");
     const credential = await navigator.credentials.get({
@@ -34,15 +45,16 @@
   form.addEventListener("submit", async (event) => {
     if (form.proof.value) return;
     event.preventDefault();
-    button.disabled = true;
+    able(false);
     status.textContent = "Confirm with your passkey …";
     try {
-      form.proof.value = await proof();
+      form.proof.value = await proof(event.submitter);
+      choose(event.submitter);
       form.submit();
     } catch (error) {
       form.proof.value = "";
       status.textContent = Passkey.words(error);
-      button.disabled = false;
+      able(true);
     }
   });
 })();

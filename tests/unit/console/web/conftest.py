@@ -165,7 +165,7 @@ class Stand:
 
         return answer
 
-    def hold(self, **changes):
+    def hold(self, *, attended=True, **changes):
         now = self.clock()
         changes = {
             "issuer": self.issuer.url,
@@ -175,6 +175,8 @@ class Stand:
             **changes,
         }
         request = self._make(**changes)
+        if attended:
+            self.approvals._taken.hold(request)
         self.store.open(request)
         self.approvals.changes.made()
         return request

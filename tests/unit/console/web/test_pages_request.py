@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -31,6 +32,68 @@ async def test_an_approval_counts_and_its_words_are_kept(stand):
     assert (answer.status_code, answer.headers["location"]) == (303, f"/requests/pg/{request.id}")
     case = stand.store.get(request.id)
     assert (case.state.value, case.votes[0].approver_subject, case.votes[0].reason) == ("granted", "tom", "as agreed")
+
+
+CHOICES = {"false": "Approve once", "true": "Approve, and an identical retry"}
+
+
+async def test_where_the_rule_allows_a_retry_the_page_offers_both_and_once_is_what_enter_means(stand):
+    client, request = await stand.login(), stand.hold(retry=True)
+    text = (await _page(stand, client, request)).text
+    buttons = re.findall(r'<button class="approve[^"]*" name="retry" value="(\w+)">([^<]*)', text)
+    assert [(value, words.strip()) for value, words in buttons] == list(CHOICES.items())
+    assert "waits no longer" not in text
+    plain = (await _page(stand, client, stand.hold(id="ap-0000000000aa"))).text
+    assert 'name="retry"' not in plain
+
+
+@pytest.mark.parametrize("chosen", ["true", "false", ""])
+async def test_what_was_chosen_of_a_retry_is_the_vote(stand, chosen):
+    client, request = await stand.login(), stand.hold(retry=True)
+    assert (await _vote(stand, client, request, **({"retry": chosen} if chosen else {}))).status_code == 303
+    assert stand.store.get(request.id).votes[0].retry is (chosen == "true")
+    text = (await _page(stand, client, request)).text
+    assert ("and an identical retry" in text) is (chosen == "true")
+    assert (", for one identical retry" in text) is (chosen == "true")
+
+
+async def test_a_retry_that_the_rule_does_not_allow_is_refused_by_the_gateway(stand):
+    client, request = await stand.login(), stand.hold()
+    answer = await _vote(stand, client, request, retry="true")
+    assert (answer.status_code, "allows no identical retry" in answer.text) == (403, True)
+    assert (await _vote(stand, client, request, retry="maybe")).status_code == 400
+    assert stand.store.get(request.id).votes == ()
+
+
+async def test_where_nobody_waits_the_page_says_so_and_offers_what_helps(stand):
+    client, request = await stand.login(), stand.hold(retry=True, attended=False)
+    text = (await _page(stand, client, request)).text
+    assert "waits no longer" in text
+    assert re.findall(r'name="retry" value="(\w+)"', text) == ["true"]
+    assert "asker gone" in (await client.get("/")).text
+    state = await client.get(f"/requests/pg/{request.id}/state")
+    assert state.json() == {"state": "pending", "votes": 0, "attended": False}
+    refused = await _vote(stand, client, request, retry="false")
+    assert (refused.status_code, "only an approval that allows" in refused.text) == (403, True)
+    assert (await _vote(stand, client, request, retry="true")).status_code == 303
+    assert "for an identical retry" in (await client.get("/decided")).text
+
+
+async def test_once_one_approval_is_narrow_the_page_offers_nothing_wider(stand):
+    rules = (HeldRule("writes", b"h" * 32, frozenset({"dba"}), 2),)
+    client, request = await stand.login(), stand.hold(retry=True, rules=rules)
+    await _vote(stand, client, request, retry="false")
+    text = (await _page(stand, await stand.login("tina"), request)).text
+    assert re.findall(r'name="retry" value="(\w+)"', text) == ["false"]
+    assert "an approval before yours says so" in text
+
+
+async def test_a_passkey_signs_what_was_chosen(stand):
+    client, request = await stand.login(), stand.hold(retry=True)
+    form = {"csrf": stand.csrf((await client.get("/")).text), "verdict": "approve", "reason": ""}
+    for chosen in ("true", "false"):
+        answer = await client.post(f"/requests/pg/{request.id}/statement", data={**form, "retry": chosen})
+        assert f"retry: {chosen}" in answer.json()["statement"].splitlines()
 
 
 async def test_a_rejection_needs_a_reason(stand):
@@ -195,9 +258,9 @@ async def test_an_open_page_learns_that_its_request_is_over_or_was_voted_on(stan
     assert f'data-state="/requests/pg/{request.id}/state" data-votes="0"' in page
     read = len(stand.kinds(EventKind.DESK_READ))
     path = f"/requests/pg/{request.id}/state"
-    assert (await client.get(path)).json() == {"state": "pending", "votes": 0}
+    assert (await client.get(path)).json() == {"state": "pending", "votes": 0, "attended": True}
     await _vote(stand, client, request)
-    assert (await client.get(path)).json() == {"state": "granted", "votes": 1}
+    assert (await client.get(path)).json() == {"state": "granted", "votes": 1, "attended": True}
     assert len(stand.kinds(EventKind.DESK_READ)) == read
     assert (await (await stand.login("ana")).get(path)).status_code == 404
     assert (await stand.client().get(path)).status_code == 303

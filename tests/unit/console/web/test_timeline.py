@@ -1,5 +1,7 @@
 """Entries as the steps of a page."""
 
+from dataclasses import replace
+
 import index_stand
 import pytest
 from index_stand import NOW, NS, a_session, asked, changed_by_leave, decided, finished, opened, voted
@@ -50,6 +52,15 @@ def test_a_vote_that_does_not_count_says_why():
     one = asked(SESSION, 1, "UPDATE customer")
     (step,) = steps(index_stand.held(SESSION, one), voted(SESSION, one, refusal="nobody decides alone")).items
     assert step.votes[0].refused == "nobody decides alone"
+
+
+@pytest.mark.parametrize("retry", [None, False, True])
+def test_a_vote_says_what_was_chosen_of_a_retry_where_that_is_on_record(retry):
+    one = asked(SESSION, 1, "UPDATE customer")
+    cast = voted(SESSION, one)
+    cast = replace(cast, header={**cast.header, **({} if retry is None else {"retry": retry})})
+    (step,) = steps(index_stand.held(SESSION, one), cast).items
+    assert step.votes[0].retry is retry
 
 
 def test_rows_that_were_shown_are_tables_and_bounded():

@@ -25,3 +25,15 @@ def test_a_detail_has_no_proof_of_a_vote_but_its_kind(a_request, a_vote):
     request = a_request()
     (vote,) = detail(Case(request, RequestState.PENDING, 1, votes=(a_vote(request, proof=b"armour"),)))["votes"]
     assert vote["proof"] == "token"
+
+
+def test_both_say_whether_somebody_waits_and_whether_a_retry_may_follow(a_request, a_vote):
+    request = a_request(retry=True)
+    case = Case(request, RequestState.PENDING, 1, votes=(a_vote(request, retry=True),))
+    for said in (summary(case, attended=False), detail(case, attended=False)):
+        assert (said["attended"], said["retry"]) == (False, True)
+    assert detail(case)["votes"][0]["retry"] is True
+    once = Case(request, RequestState.PENDING, 1, votes=(a_vote(request, retry=False),))
+    assert (detail(once)["retry"], detail(once)["votes"][0]["retry"]) == (False, False)
+    before = Case(a_request(), RequestState.PENDING, 1, votes=(a_vote(request),))
+    assert "retry" not in detail(before)["votes"][0]

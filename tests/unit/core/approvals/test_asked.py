@@ -50,8 +50,20 @@ def test_a_ballot_has_a_proof_where_one_was_sent():
     assert read_ballot(body) == Ballot(Verdict.REJECT, "no", SshProof(b"x", 3), "00")
 
 
-def test_a_draft_has_a_verdict_and_a_reason_alone():
+def test_a_draft_has_neither_proof_nor_content():
     assert read_ballot({"verdict": "approve"}, drafted=True) == Ballot(Verdict.APPROVE, "")
     for more in ({"proof": None}, {"content": ""}):
-        with pytest.raises(ValueError, match="has a verdict and a reason"):
+        with pytest.raises(ValueError, match="has a verdict, a reason, and at most a retry"):
             read_ballot({"verdict": "approve", **more}, drafted=True)
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_a_ballot_and_a_draft_may_say_whether_a_retry_is_allowed(retry):
+    body = {"verdict": "approve", "retry": retry}
+    assert read_ballot(body) == read_ballot(body, drafted=True) == Ballot(Verdict.APPROVE, "", retry=retry)
+
+
+@pytest.mark.parametrize("retry", [None, 0, 1, "true", "", [], {}])
+def test_what_is_neither_yes_nor_no_is_no_choice(retry):
+    with pytest.raises(ValueError, match="at most a retry"):
+        read_ballot({"verdict": "approve", "retry": retry})

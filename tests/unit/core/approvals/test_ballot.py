@@ -17,8 +17,8 @@ def case(a_request) -> Case:
     return Case(a_request(), RequestState.PENDING, START)
 
 
-def _cast(case, identity, reason="", proof=None, now=START + NS):
-    return cast(identity, case, Verdict.APPROVE, reason, proof, trusted=Trusted(), now_unix_ns=now)
+def _cast(case, identity, reason="", proof=None, now=START + NS, **more):
+    return cast(identity, case, Verdict.APPROVE, reason, proof, trusted=Trusted(), now_unix_ns=now, **more)
 
 
 def test_a_token_vote_keeps_a_digest_of_the_tokens_id_and_never_the_id(case, person):
@@ -59,3 +59,14 @@ def test_the_kinds_of_proof_that_somebody_could_give_are_those_with_keys():
     passkeys = Passkeys(RelyingParty("desk.example", frozenset()), (device.passkey(),))
     assert Trusted().kinds == {"token"}
     assert Trusted((), passkeys).kinds == {"token", "webauthn"}
+
+
+@pytest.mark.parametrize(("said", "kept", "signed"), [(None, False, False), (False, False, True), (True, True, True)])
+def test_where_nothing_is_said_of_a_retry_the_vote_is_the_narrower_one(a_request, person, said, kept, signed):
+    vote, refusal = _cast(Case(a_request(retry=True), RequestState.PENDING, START), person(), retry=said)
+    assert (refusal, vote.retry, b"retry: " in vote.statement) == ("", kept, signed)
+
+
+def test_where_there_is_nothing_to_choose_a_vote_is_as_it_was(case, person):
+    vote, refusal = _cast(case, person())
+    assert (refusal, vote.retry, b"retry" in vote.statement) == ("", None, False)

@@ -21,6 +21,15 @@ def test_a_vote_reads_back_as_it_was(a_request, a_vote):
     assert codec.decode_vote(codec.encode_vote(vote)) == vote
 
 
+@pytest.mark.parametrize("retry", [None, False, True])
+def test_what_was_chosen_of_a_retry_is_kept_and_a_vote_from_before_that_has_none(a_request, a_vote, retry):
+    kept = codec.encode_vote(a_vote(a_request(), retry=retry))
+    assert (b"retry" in kept) is (retry is not None)
+    assert codec.decode_vote(kept).retry is retry
+    with pytest.raises(ValueError, match="retry"):
+        codec.decode_vote(_damaged(json.loads(kept), "retry", "yes"))
+
+
 def test_the_binding_is_not_on_the_card(a_request):
     assert "digest" not in codec.card(a_request())
     assert codec.content_digest(a_request()) == codec.content_digest(a_request(digest=b"e" * 32))

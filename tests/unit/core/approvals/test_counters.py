@@ -3,8 +3,10 @@
 import sqlite3
 
 import pytest
+from passkey import Authenticator
 
-from doorward_core.approvals.counters import SignCounters
+from doorward_core.approvals.asked import read_ballot
+from doorward_core.approvals.counters import SignCounters, keep_counter, last_counter
 from doorward_core.errors import StoreError
 
 KEY = bytes(32)
@@ -53,3 +55,17 @@ def test_a_file_that_cannot_be_used_is_an_error(tmp_path):
     (tmp_path / "store").write_bytes(b"not a database" * 100)
     with pytest.raises(StoreError, match="cannot be opened"):
         SignCounters(tmp_path / "store", KEY)
+
+
+def test_only_a_vote_by_passkey_has_a_counter_and_it_is_kept_somewhere(tmp_path):
+    counters, device = SignCounters(tmp_path / "store", KEY), Authenticator()
+    device.counter = 4
+    made = device.proof({"challenge": "AA", "rp_id": "desk.example", "cast_unix_ns": 1})
+    (proof,) = (read_ballot({"verdict": "approve", "proof": made}).proof,)
+    assert (last_counter(counters, proof), last_counter(None, None)) == (0, 0)
+    keep_counter(counters, proof)
+    keep_counter(counters, None)
+    assert last_counter(counters, proof) == counters.last(device.credential) > 0
+    counters.close()
+    with pytest.raises(StoreError, match="nowhere"):
+        last_counter(None, proof)

@@ -5,8 +5,10 @@ import trio
 import trio.testing
 
 from doorward_core.approvals.request import HeldRule, RequestState, Verdict, canonical_id
+from doorward_core.approvals.votes import objections
 from doorward_core.errors import RecordError, StoreError
 from doorward_core.event import EventKind
+from doorward_core.model import Approve
 
 NS = 1_000_000_000
 APPROVE, REJECT = Verdict.APPROVE, Verdict.REJECT
@@ -45,7 +47,7 @@ async def test_a_rejection_wakes_with_its_reason(room, a_request, person):
     outcome = await room.desk.vote(person(), request.id, REJECT, "not on a Friday")
     assert outcome.state is RequestState.REJECTED
     assert await room.desk.wait(request.id) is RequestState.REJECTED
-    assert await room.desk.reason(request.id) == "not on a Friday"
+    assert objections((await room.desk.get(request.id)).votes) == "not on a Friday"
     assert not await room.desk.use(request.id)
 
 
@@ -197,9 +199,9 @@ async def test_what_failed_between_the_vote_and_the_grant_is_settled_later(room,
 
 
 async def test_the_requester_that_hangs_up_withdraws_only_what_is_undecided(room, a_request, person):
-    request = a_request()
+    request = a_request(retry=True)
     await room.desk.open(request)
-    await room.desk.vote(person(), request.id, APPROVE, "")
+    await room.desk.vote(person(), request.id, APPROVE, "", retry=True)
     assert not await room.desk.withdraw(request.id)
     assert (await room.desk.redeem(request.digest, person("crew-7"), room.now)).id == request.id
 
@@ -222,9 +224,68 @@ async def test_a_cancelled_wait_leaves_the_request_open_and_its_grant_to_a_retry
         await trio.testing.wait_all_tasks_blocked()
         waiting.scope.cancel()
     assert (await room.desk.get(request.id)).state is RequestState.PENDING
-    await room.desk.vote(person(), request.id, APPROVE, "")
+    await room.desk.vote(person(), request.id, APPROVE, "", retry=True)
     assert (await room.desk.redeem(request.digest, person("crew-7"), room.now)).id == request.id
     assert await room.desk.redeem(request.digest, person("crew-7"), room.now) is None
+
+
+async def test_an_approval_once_is_refused_where_nobody_waits_and_counts_once_somebody_does(room, a_request, person):
+    request = a_request(retry=True)
+    await room.desk.open(request)
+    await room.desk.leave(request)
+    refused = await room.desk.vote(person(), request.id, APPROVE, "", retry=False)
+    assert (refused.state, "whoever asked is gone" in refused.refusal) == (RequestState.PENDING, True)
+    assert (room.events[-1].header["counted"], (await room.desk.get(request.id)).votes) == (False, ())
+    holds = (Approve("writes", b"h" * 32, frozenset({"dba"}), 1, 600, 300, 60),)
+    assert (await room.desk.rejoin(request.digest, person("crew-7"), holds)).id == request.id
+    assert (await room.desk.vote(person(), request.id, APPROVE, "", retry=False)).state is RequestState.GRANTED
+    assert await room.desk.use(request.id)
+
+
+@pytest.mark.parametrize("retry", [False, True])
+async def test_a_grant_for_its_requester_alone_goes_with_it(room, a_request, person, retry):
+    request = a_request(retry=True)
+    await room.desk.open(request)
+    await room.desk.vote(person(), request.id, APPROVE, "", retry=retry)
+    await room.desk.leave(request)
+    assert (await room.desk.get(request.id)).state is (RequestState.GRANTED if retry else RequestState.WITHDRAWN)
+    assert ((await room.desk.redeem(request.digest, person("crew-7"), room.now)) is not None) is retry
+    assert (EventKind.APPROVAL_WITHDRAWN in room.kinds) is not retry
+
+
+async def test_what_no_retry_may_come_back_for_is_withdrawn_with_its_requester(room, a_request):
+    request = a_request()
+    await room.desk.open(request)
+    await room.desk.leave(request)
+    assert (await room.desk.get(request.id)).state is RequestState.WITHDRAWN
+
+
+@pytest.mark.parametrize("retry", [False, True])
+async def test_a_restart_keeps_a_grant_only_for_a_retry(room, a_request, person, retry):
+    request = a_request(retry=True)
+    await room.desk.open(request)
+    await room.desk.vote(person(), request.id, APPROVE, "", retry=retry)
+    room.restart()
+    await room.desk.recover()
+    assert (await room.desk.get(request.id)).state is (RequestState.GRANTED if retry else RequestState.WITHDRAWN)
+
+
+async def test_those_who_look_hear_that_the_requester_is_gone_and_back(room, a_request, person):
+    request, versions = a_request(retry=True), []
+    holds = (Approve("writes", b"h" * 32, frozenset({"dba"}), 1, 600, 300, 60),)
+    await room.desk.open(request)
+    for step in (lambda: room.desk.leave(request), lambda: room.desk.rejoin(request.digest, person("crew-7"), holds)):
+        versions.append((room.desk.changes.version, room.desk.attended(request.id)))
+        await step()
+    assert room.desk.changes.version > versions[1][0] > versions[0][0]
+    assert ([one for _, one in versions], room.desk.attended(request.id)) == ([True, False], True)
+
+
+async def test_a_request_that_cannot_be_kept_is_attended_by_nobody(room, a_request):
+    room.store.close()
+    with pytest.raises(StoreError):
+        await room.desk.open(a_request())
+    assert not room.desk.attended(a_request().id)
 
 
 async def test_a_restart_withdraws_what_nobody_waits_for_any_more(room, a_request):

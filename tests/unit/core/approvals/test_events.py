@@ -29,6 +29,13 @@ def test_a_vote_that_does_not_count_says_why(a_request, a_vote):
     assert (event.header["counted"], event.header["reason"]) == (False, "you are in none of the groups")
 
 
+@pytest.mark.parametrize("retry", [None, False, True])
+def test_what_was_chosen_of_a_retry_is_in_the_clear(a_request, a_vote, retry):
+    event = voted(a_request(retry=True), a_vote(a_request(), retry=retry))
+    assert event.header.get("retry") is retry
+    assert ("retry" in event.header) is (retry is not None)
+
+
 @pytest.mark.parametrize(
     "state", [RequestState.GRANTED, RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN]
 )

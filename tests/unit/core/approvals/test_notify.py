@@ -71,6 +71,12 @@ def test_plain_json_says_what_happened(a_request):
     assert (said["link"], said["delivery"], said["version"], said["unix_ns"]) == (LINK, "d1", 1, NOW)
 
 
+@pytest.mark.parametrize(("retry", "said"), [(None, None), (True, "allowed"), (False, "not allowed")])
+def test_a_vote_says_whether_a_retry_is_allowed_where_that_was_chosen(a_request, a_vote, retry, said):
+    made = _made(of_request("voted", a_request(), NOW, vote=a_vote(a_request(), retry=retry)), "json")
+    assert (made["voted"], made.get("retry")) == ("dora: approve", said)
+
+
 @pytest.mark.parametrize("style", ["json", "slack", "teams"])
 def test_statements_are_sent_only_where_the_operator_says_so(a_request, style):
     notice = of_request("held", a_request(text="SELECT 'iban DE02'"), NOW)

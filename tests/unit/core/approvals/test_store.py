@@ -99,25 +99,25 @@ def test_no_grant_without_the_votes_for_it(store, a_request, a_vote):
 
 
 def test_a_grant_lives_as_long_as_its_rule_says(store, a_request, a_vote):
-    _grant(store, a_request(), a_vote(a_request()))
+    _grant(store, a_request(retry=True), a_vote(a_request(retry=True)))
     assert store.get("ap-0123456789ab").granted_until_unix_ns == START + 301 * NS
     assert store.use_grant(b"d" * 32, "crew-7", "https://id.example", START + 301 * NS) is None
-    assert store.use_grant(b"d" * 32, "crew-7", "https://id.example", START + 301 * NS - 1) == a_request()
+    assert store.use_grant(b"d" * 32, "crew-7", "https://id.example", START + 301 * NS - 1) == a_request(retry=True)
 
 
 def test_a_grant_is_found_by_its_binding_and_principal_and_not_while_attended(store, a_request, a_vote):
-    _grant(store, a_request(), a_vote(a_request()))
+    _grant(store, a_request(retry=True), a_vote(a_request(retry=True)))
     now = START + 2 * NS
     assert store.use_grant(b"e" * 32, "crew-7", "https://id.example", now) is None
     assert store.use_grant(b"d" * 32, "crew-8", "https://id.example", now) is None
     assert store.use_grant(b"d" * 32, "crew-7", "https://other.example", now) is None
     assert store.use_grant(b"d" * 32, "crew-7", "https://id.example", now, frozenset({a_request().id})) is None
-    assert store.use_grant(b"d" * 32, "crew-7", "https://id.example", now) == a_request()
+    assert store.use_grant(b"d" * 32, "crew-7", "https://id.example", now) == a_request(retry=True)
     assert store.use_grant(b"d" * 32, "crew-7", "https://id.example", now) is None
 
 
 def test_of_many_that_race_for_a_grant_one_gets_it(path, store, a_request, a_vote):
-    _grant(store, a_request(), a_vote(a_request()))
+    _grant(store, a_request(retry=True), a_vote(a_request(retry=True)))
     others = [SqliteStore(path, KEY) for _ in range(4)]
     won: list[object] = []
 
@@ -244,7 +244,7 @@ os.kill(os.getpid(), 9)
 
 
 def test_a_crash_right_after_the_use_leaves_it_used(path, store, a_request, a_vote):
-    _grant(store, a_request(), a_vote(a_request()))
+    _grant(store, a_request(retry=True), a_vote(a_request(retry=True)))
     ended = subprocess.run([sys.executable, "-c", CRASH, str(path), str(START + 2 * NS)], check=False)
     assert ended.returncode == -9
     assert store.get(a_request().id).state is USED
@@ -261,3 +261,14 @@ def test_ap_06_one_principal_asks_only_so_often_an_hour(tmp_path, a_request):
     store.open(a_request("ap-000000000003", subject="crew-8"))
     store.open(a_request("ap-000000000004", opened_unix_ns=START + 3600 * NS))
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "used"), [((True, None), True), ((True, True), True), ((True, False), False), ((False, None), False)]
+)
+def test_a_retry_finds_only_a_grant_whose_rule_and_votes_allow_it(store, a_request, a_vote, said, used):
+    request = a_request(retry=said[0])
+    _grant(store, request, a_vote(request, retry=said[1]))
+    found = store.use_grant(b"d" * 32, "crew-7", "https://id.example", START + 2 * NS)
+    assert found == (request if used else None)
+    assert store.get(request.id).state is (USED if used else GRANTED)

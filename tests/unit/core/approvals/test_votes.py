@@ -5,7 +5,19 @@ import json
 import pytest
 
 from doorward_core.approvals.request import HeldRule, RequestState, Verdict
-from doorward_core.approvals.votes import check_vote, counting, may_see, missing, progress, satisfied, statement, tally
+from doorward_core.approvals.votes import (
+    check_vote,
+    counting,
+    in_vain,
+    may_see,
+    missing,
+    objections,
+    progress,
+    retriable,
+    satisfied,
+    statement,
+    tally,
+)
 from doorward_core.model import Actor, PrincipalKind
 
 NS = 1_000_000_000
@@ -142,3 +154,73 @@ def test_how_far_people_are_is_said_by_rule_and_names_nobody(a_request, a_vote):
     assert progress(request, (a_vote(request), a_vote(request))) == "1 of 2 have approved"
     both = a_request(rules=(two, one))
     assert progress(both, (a_vote(both),)) == "1 of 2, and 0 of 1 have approved"
+
+
+TWO = (HeldRule("writes", b"h" * 32, DBA, 2),)
+
+
+@pytest.mark.parametrize(
+    ("said", "allowed"),
+    [
+        ((None,), True),
+        ((True,), True),
+        ((False,), False),
+        ((True, True), True),
+        ((True, False), False),
+        ((False, True), False),
+        ((None, False), False),
+        ((None, True), True),
+    ],
+)
+def test_the_narrowest_approval_decides_about_a_retry(a_request, a_vote, said, allowed):
+    request = a_request(retry=True, rules=TWO)
+    votes = [a_vote(request, who, retry=one) for who, one in zip(("dora", "eve"), said, strict=False)]
+    assert retriable(request, votes) is allowed
+    assert not retriable(a_request(rules=TWO), votes)
+
+
+def test_a_vote_that_does_not_count_narrows_nothing(a_request, a_vote):
+    request = a_request(retry=True)
+    outside = a_vote(request, "sid", approver_groups=frozenset({"sales"}), retry=False)
+    again = a_vote(request, retry=False)
+    assert retriable(request, [outside, a_vote(request, retry=True), again])
+
+
+@pytest.mark.parametrize(("verdict", "retry"), [(Verdict.APPROVE, False), (REJECT, True)])
+def test_nobody_allows_a_retry_that_the_rule_does_not_or_by_rejecting(a_request, a_vote, verdict, retry):
+    request = a_request(retry=retry)
+    assert "allows no identical retry" in check_vote(request, a_vote(request, verdict=verdict, retry=True))
+    assert check_vote(request, a_vote(request, verdict=verdict, retry=False)) is None
+
+
+def test_an_approval_that_nobody_could_use_says_why(a_request, a_vote):
+    request = a_request(retry=True, rules=TWO)
+    once, again = a_vote(request, retry=False), a_vote(request, "eve", retry=True)
+    assert in_vain(request, [once], attended=False) == ""
+    assert "an approval before yours" in in_vain(request, [once, again], attended=False)
+    assert "only an approval that allows" in in_vain(request, [again, once], attended=False)
+    assert in_vain(request, [once, again], attended=True) == ""
+    assert in_vain(request, [a_vote(request, retry=True), again], attended=False) == ""
+    assert in_vain(a_request(standing=True, rules=TWO), [once, again], attended=False) == ""
+
+
+def test_a_statement_says_what_was_chosen_and_nothing_where_nothing_was(a_request):
+    given = {"subject": "dora", "issuer": "i", "reason": "", "cast_unix_ns": 1}
+    texts = [
+        statement(a_request(retry=True), Verdict.APPROVE, **given, retry=one).splitlines()
+        for one in (None, False, True)
+    ]
+    assert [[line for line in text if b"retry" in line] for text in texts] == [[], [b"retry: false"], [b"retry: true"]]
+    assert [line for line in texts[1] if b"retry" not in line] == texts[0]
+
+
+def test_whoever_waits_hears_that_it_is_approved_for_its_connection_alone(a_request, a_vote):
+    request = a_request(retry=True, rules=TWO)
+    assert progress(request, [a_vote(request, retry=False)]) == "1 of 2 have approved, for this connection alone"
+    assert progress(request, [a_vote(request, retry=True)]) == "1 of 2 have approved"
+    assert progress(a_request(rules=TWO), [a_vote(request)]) == "1 of 2 have approved"
+
+
+def test_objections_are_the_words_of_those_who_rejected(a_request, a_vote):
+    request = a_request()
+    assert objections([a_vote(request, reason="fine"), a_vote(request, "eve", REJECT, reason="no")]) == "no"
