@@ -36,8 +36,11 @@ class Door(Protocol):
     def expired(self) -> bool:
         """Whether the credential of this session has run out."""
 
-    def write(self, event: Event, *, rows: int = -1) -> int:
-        """Append, and count: a permit, or the `rows` that one gave."""
+    def used(self, event: Event) -> int:
+        """Append and count a permit, and begin to make it durable; give its entry."""
+
+    def ended(self, event: Event, rows: int) -> None:
+        """Append how one ended, and count its rows."""
 
 
 class Use(Protocol):
@@ -80,7 +83,7 @@ class Standing:
             self._session.id,
             id_,
         )
-        return door.write(event)
+        return door.used(event)
 
     def learn(self, outcome: Outcome) -> None:
         """Keep what is constant of how it ends: well, with these columns, and nothing masked."""
@@ -105,7 +108,7 @@ class Standing:
         if self._shown is not None:
             content = Form(self._shown, {"shown": shown[0], "shown_digest": shown[1], "shown_truncated": shown[2]})
         event = Event(EventKind.OPERATION_FINISHED, Form(self._end, rest), content, self._session.id, use.id)
-        self._door.write(event, rows=rows)
+        self._door.ended(event, rows)
 
 
 def _without(fields: Mapping[str, Value], varying: tuple[str, ...]) -> Base:

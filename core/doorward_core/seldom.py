@@ -3,7 +3,9 @@
 It is pure. Invariant: never more than once in `every_ns`, and what was left out is counted and said the next time.
 """
 
-EVERY_NS = 1_000_000_000
+from typing import Final
+
+EVERY_NS: Final = 1_000_000_000  # a line a second fills no disk, and hides no attack from who watches the log
 
 
 class Seldom:

@@ -196,15 +196,17 @@ class SessionGate:
         """The permit of one use of a standing, for when its answer is another than before."""
         return replace(standing.permit, operation=operation, entry=entry)
 
-    def write(self, event: Event, *, rows: int = -1) -> int:
-        """For a standing alone: put on record that it was used, or that this gave so many rows."""
+    def used(self, event: Event) -> int:
+        """For a standing alone: put on record that it was used, and begin to make that durable; give the entry."""
         entry = self._gate.log.append(event, self._gate.clock())
-        if rows >= 0:
-            self._totals["rows"] += rows
-        else:
-            self._count("permitted")
-            self._gate.log.soon(entry)
+        self._count("permitted")
+        self._gate.log.soon(entry)
         return entry
+
+    def ended(self, event: Event, rows: int) -> None:
+        """For a standing alone: put on record how one use of it ended."""
+        self._gate.log.append(event, self._gate.clock())
+        self._totals["rows"] += rows
 
     async def failed(self, what: str) -> None:
         """Record that something failed for this session; `what` carries no value and no credential."""

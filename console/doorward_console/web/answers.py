@@ -22,4 +22,4 @@ def texts_of(item: Mapping[str, object], name: str) -> tuple[str, ...]:
 def number_of(item: Mapping[str, object], name: str) -> int:
     """A whole number, or 0."""
     value = item.get(name)
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

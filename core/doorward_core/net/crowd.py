@@ -12,9 +12,9 @@ Invariants:
 """
 
 import ipaddress
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-_IPV6_SITE_BITS = 64
+_IPV6_SITE_BITS: Final = 64
 
 One = TypeVar("One")
 

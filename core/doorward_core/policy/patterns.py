@@ -7,7 +7,7 @@ Invariants: pure; a value that passes is kept as it was written.
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator
 
@@ -17,20 +17,20 @@ from doorward_core.policy.facts import is_fact
 from doorward_core.policy.objects import split_object
 from doorward_core.policy.requests import split_request
 
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\Z")
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\Z")
 # The part of RFC 9535 that `doorward_core.mask.json_paths` reads. Rooms do not share; a test holds both equal.
-_STEP = r"""(?:\.{1,2}[\w*?-]+|(?:\.\.)?\[\s*(?:\*|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\s*\])"""
-_JSON_STEP = re.compile(_STEP)
-_JSON_PATH = re.compile(rf"\$(?:{_STEP})+\Z")
-_MAX_STEPS = 32
+_STEP: Final = r"""(?:\.{1,2}[\w*?-]+|(?:\.\.)?\[\s*(?:\*|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\s*\])"""
+_JSON_STEP: Final = re.compile(_STEP)
+_JSON_PATH: Final = re.compile(rf"\$(?:{_STEP})+\Z")
+_MAX_STEPS: Final = 32
 # As `doorward_k8s.object_paths` reads what stands before such a path; a test holds both equal.
-_OBJECTS_OF = re.compile(r"[A-Za-z0-9*?-]+(?:\.[A-Za-z0-9.*?-]*)?(?:/[A-Za-z*?-]+)?\Z")
-_QUOTED = re.compile('"[^"]*"')
-_PATH = (
+_OBJECTS_OF: Final = re.compile(r"[A-Za-z0-9*?-]+(?:\.[A-Za-z0-9.*?-]*)?(?:/[A-Za-z*?-]+)?\Z")
+_QUOTED: Final = re.compile('"[^"]*"')
+_PATH: Final = (
     "expected a JSON path, such as `$.customers[*].email` or `$..iban`; `[*]` is every item, without positions or"
     " filters, and `['a.b/c']` a name with dots or slashes"
 )
-DETECTORS = frozenset({
+DETECTORS: Final = frozenset({
     "email", "card", "iban", "phone", "ipv4", "us-ssn", "uk-nino", "fr-nir", "es-dni", "it-cf", "br-cpf", "aws-key",
     "github-token", "jwt", "private-key", "national-id", "secrets",
 })  # fmt: skip

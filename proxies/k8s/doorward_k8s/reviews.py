@@ -37,7 +37,7 @@ LISTED: Final[Header] = (
 )
 HELD: Final[Header] = (b"warning", b'299 - "policy has people asked before this is done"')
 _ANY: Final = "*"
-# Verbs that calls have, and what they mean to a subresource that connects.
+# The verbs that calls have; of any other only the cluster knows.
 _VERBS: Final = frozenset({"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"})
 # Of the API's own resources, those that lie in no namespace: kubectl says one all the same.
 CLUSTER_WIDE: Final = frozenset({
@@ -123,7 +123,7 @@ def _calls(words: dict[str, str]) -> Iterator[Call]:
     """The calls that an attribute set may mean: kubectl says a namespace where there is none, too."""
     verb, group, resource = words.get("verb", ""), words.get("group", ""), words.get("resource", "")
     if verb not in _VERBS:
-        return  # `use`, `bind`, `sign`: of these only the cluster knows
+        return  # `use`, `bind`, `sign`
     sub, name, namespace = words.get("subresource", ""), words.get("name", ""), words.get("namespace", "")
     if not group and (resource, sub) in CONNECTING:
         verb = "connect"
