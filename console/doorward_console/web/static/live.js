@@ -26,7 +26,7 @@
   const release = () => setTimeout(() => {
     pressed = false;
     if (waiting === null) return;
-    htmx.swap(inbox, waiting, { swapStyle: "innerHTML" });
+    htmx.swap(inbox, waiting, { swapStyle: htmx.config.defaultSwapStyle });
     waiting = null;
     count();
   });
