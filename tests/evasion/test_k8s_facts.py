@@ -39,11 +39,19 @@ rules:
     do: [write]
     when: {query.propagationPolicy: [Orphan]}
     reason: Nothing is left behind.
+  - id: no-default
+    effect: block
+    resource: prod
+    do: [write]
+    objects: ["shop/apps/deployments/web"]
+    when: {pod.serviceAccount: [default]}
+    reason: It has an account of its own.
   - {id: rehearse, effect: allow, resource: prod, do: [write, admin, execute], objects: ["**"], when: {"dry-run": [all]}}
 """
 WEB = "/apis/apps/v1/namespaces/shop/deployments/web"
 PODS = "/api/v1/namespaces/shop/pods"
 MERGE, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
+OWN = [{"name": "app", "image": "shop/web:1"}]
 APPLY, STRATEGIC = "application/apply-patch+yaml", "application/strategic-merge-patch+json"
 
 
@@ -84,6 +92,48 @@ def template(**spec):
 def test_k_07_the_account_a_pod_runs_as_is_for_a_rule_to_look_at(ruled, method, path, document, media):
     status, said = told(ruled, method, path, document, media)
     assert (status, "own-accounts" in said) == (403, True), said
+
+
+@pytest.mark.parametrize(
+    ("document", "media"),
+    [
+        (template(serviceAccountName=None, serviceAccount=None), STRATEGIC),
+        (template(serviceAccountName=None), MERGE),
+        (template(serviceAccountName="", serviceAccount=""), MERGE),
+        (template(**{"$patch": "replace", "containers": OWN}), STRATEGIC),
+        ({"spec": {"template": {"$patch": "replace", "spec": {"containers": OWN}}}}, STRATEGIC),
+        ({"$patch": "replace", **template(containers=OWN)}, STRATEGIC),
+        (template(**{"$retainKeys": ["containers"]}), STRATEGIC),
+        (template(**{"$retainKeys": ["containers"], "containers": OWN}), STRATEGIC),
+        (template(containers=OWN), APPLY),
+        ([{"op": "remove", "path": "/spec/template/spec/serviceAccountName"}], JSON_PATCH),
+        ([{"op": "replace", "path": "/spec/template/spec/serviceAccountName", "value": None}], JSON_PATCH),
+        ([{"op": "replace", "path": "/spec/template/spec", "value": {"containers": OWN}}], JSON_PATCH),
+        ([{"op": "add", "path": "/spec/template", "value": {"spec": {"containers": OWN}}}], JSON_PATCH),
+        ([{"op": "replace", "path": "/spec/template/spec", "value": {}},
+          {"op": "add", "path": "/spec/template/spec/containers", "value": OWN}], JSON_PATCH),
+        ([{"op": "replace", "path": "", "value": template(containers=OWN)}], JSON_PATCH),
+    ],
+)  # fmt: skip
+def test_k_07_an_account_that_is_taken_away_is_the_default_one(ruled, document, media):
+    status, said = told(ruled, "PATCH", WEB, document, media)
+    assert (status, "no-default" in said) == (403, True), said
+
+
+@pytest.mark.parametrize(
+    ("document", "media"),
+    [
+        (template(containers=OWN), STRATEGIC),
+        (template(volumes=[{"$retainKeys": ["name", "emptyDir"], "name": "x", "emptyDir": {}}]), STRATEGIC),
+        ({"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}, STRATEGIC),
+        (template(**{"$patch": "replace", "containers": OWN, "serviceAccountName": "web"}), STRATEGIC),
+        ([{"op": "replace", "path": "/spec/replicas", "value": 2}], JSON_PATCH),
+        ([{"op": "add", "path": "/spec/template/spec/containers/0/image", "value": "shop/web:2"}], JSON_PATCH),
+    ],
+)  # fmt: skip
+def test_k_07_one_that_is_left_alone_is_not(ruled, document, media):
+    _, said = told(ruled, "PATCH", WEB, document, media)
+    assert "no-default" not in said
 
 
 @pytest.mark.parametrize(

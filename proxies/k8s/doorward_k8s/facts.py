@@ -19,7 +19,7 @@ from typing import Final
 
 from doorward_k8s.calls import PROXY, Call, Kind
 from doorward_k8s.documents import JSON_PATCH, POWERS, Json, member, nested
-from doorward_k8s.effects import Effects
+from doorward_k8s.effects import BUILT_IN, WORKLOADS, Effects
 from doorward_k8s.exec_query import ExecQuery
 
 NO_PORT: Final = "none"
@@ -46,6 +46,9 @@ _WRITING: Final = frozenset({"create", "update", "patch"})
 _WHOLE: Final = frozenset({"create", "update"})
 _APPLY: Final = "application/apply-patch+yaml"
 _DEFAULT_ACCOUNT: Final = "default"
+_ACCOUNTS: Final = ("serviceaccountname", "serviceaccount")  # the second is what it was called before
+# Members, by the end of a JSON Patch's path, that hold pods and are put in place by it whole; the root has no name.
+_HOLDERS: Final = frozenset({"", "spec", "template", "jobtemplate"})
 # What they hold is nobody's template.
 _NO_TEMPLATES: Final = frozenset({("", "configmaps"), ("", "secrets"), ("", "events"), ("events.k8s.io", "events")})
 # Where a JSON Patch may copy something to without its becoming a part of a pod.
@@ -110,9 +113,10 @@ def _pods(call: Call, carried: Carried) -> dict[str, tuple[str, ...]]:
         if carried.unread or (media == JSON_PATCH and _moves(document)):
             return {}
         whole = call.verb in _WHOLE or media == _APPLY
-        for one in _patched(document) if media == JSON_PATCH else [document]:
-            for name, value in _named(one, whole=whole):
-                known[name][value] = None
+        holds = call.group not in BUILT_IN or call.resource in WORKLOADS
+        told = _patched(document, holds=holds) if media == JSON_PATCH else _named(document, whole=whole)
+        for name, value in told:
+            known[name][value] = None
     return {f"pod.{name}": tuple(values) for name, values in known.items()}
 
 
@@ -129,28 +133,47 @@ def _moves(document: Json) -> bool:
     return False
 
 
-def _patched(document: Json) -> Iterator[Json]:
-    """What a JSON Patch writes, each as the object that it would be alone."""
+def _patched(document: Json, *, holds: bool) -> Iterator[tuple[str, str]]:
+    """What a JSON Patch writes, and what it leaves unsaid where it stood; `holds`, the object may have pods in it."""
     for item in document if isinstance(document, list) else []:
+        path, value = (item.get("path"), item.get("value")) if isinstance(item, dict) else (None, None)
+        last = path.rpartition("/")[2].casefold() if isinstance(path, str) else ""
+        if isinstance(item, dict) and item.get("op") == "remove" and last in _ACCOUNTS:
+            yield "serviceAccount", _DEFAULT_ACCOUNT
         if isinstance(item, dict) and item.get("op") in ("add", "replace"):
-            yield nested(item.get("path"), item.get("value"))
+            yield from _named(nested(path, value), whole=False)
+            within = tuple(_named(value, whole=True))
+            yield from within
+            if holds and last in _HOLDERS and isinstance(value, dict) and "serviceAccount" not in dict(within):
+                yield "serviceAccount", _DEFAULT_ACCOUNT  # what makes pods of it may be added piece by piece
 
 
 def _named(document: Json, *, whole: bool) -> Iterator[tuple[str, str]]:
-    left: list[Json] = [document]
+    """What an object, or a patch that is merged, says of pods; `whole`, what it does not say is not there."""
+    left: list[tuple[str, Json, bool]] = [("", document, whole)]
     while left:
-        value = left.pop()
+        at, value, complete = left.pop()
         if isinstance(value, list):
-            left += value
+            left += [(at, inner, complete) for inner in value]
         if not isinstance(value, dict):
             continue
-        left += value.values()
         folded = {key.casefold(): inner for key, inner in value.items()}
+        complete = complete or folded.get("$patch") == "replace"
+        left += [(key, inner, complete) for key, inner in folded.items()]
         for key, inner in folded.items():
             yield from _told(key, inner)
-        runs = isinstance(folded.get("containers"), list)
-        if whole and runs and not (folded.get("serviceaccountname") or folded.get("serviceaccount")):
+        if _unsaid(at, folded, complete=complete):
             yield "serviceAccount", _DEFAULT_ACCOUNT
+
+
+def _unsaid(at: str, folded: dict[str, Json], *, complete: bool) -> bool:
+    """Whether a part of an object, by its member's name, leaves pods with the account that nobody names."""
+    if complete:
+        return isinstance(folded.get("containers"), list) and not any(folded.get(name) for name in _ACCOUNTS)
+    kept = folded.get("$retainkeys")
+    return any(name in folded and folded[name] in (None, "") for name in _ACCOUNTS) or (
+        at == "spec" and isinstance(kept, list) and not any(str(one).casefold() in _ACCOUNTS for one in kept)
+    )
 
 
 def _told(key: str, value: Json) -> Iterator[tuple[str, str]]:

@@ -85,13 +85,23 @@ def test_a_patch_names_what_it_changes_alone():
     assert known["pod.serviceAccount"] == ()
 
 
+def test_a_patch_of_what_holds_no_pods_says_nothing_of_an_account():
+    replaced = [{"op": "replace", "path": "/spec", "value": {"ports": []}}]
+    assert pods("PATCH", "/api/v1/namespaces/shop/services/web", replaced, JSON_PATCH) == {}
+    assert pods("PATCH", "/apis/x.example/v1/namespaces/shop/things/a", replaced, JSON_PATCH) == {
+        "serviceAccount": ("default",)
+    }
+
+
 @pytest.mark.parametrize(
     ("operation", "found"),
     [
         ({"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "evil:1"}, {"image": ("evil:1",)}),
         ({"op": "add", "path": "/a/env/-/valueFrom/secretKeyRef/name", "value": "db"}, {"secret": ("db",)}),
         ({"op": "add", "path": "", "value": template(serviceAccountName="x")}, {"serviceAccount": ("x",), "image": ("web:1",)}),
-        ({"op": "remove", "path": "/spec/template/spec/serviceAccountName"}, {}),
+        ({"op": "remove", "path": "/spec/template/spec/serviceAccountName"}, {"serviceAccount": ("default",)}),
+        ({"op": "replace", "path": "/spec", "value": {"paused": True}}, {"serviceAccount": ("default",)}),
+        ({"op": "remove", "path": "/spec/paused"}, {}),
         ({"op": "copy", "from": "/metadata/labels/a", "path": "/metadata/labels/b"}, {}),
     ],
 )  # fmt: skip
