@@ -17,6 +17,7 @@ import kubectl_stand
 import pytest
 import python_312
 import structlog
+import trio.testing
 
 _MAX_NAME_CHARS = 60
 # What is not on this machine may be there; what is, comes first.
@@ -35,6 +36,15 @@ def _own_words():
     """What a program that a test ran in this process has set up for its logging ends with the test."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def patient_clock() -> trio.testing.MockClock:
+    """pytest-trio's `autojump_clock` for tests over TCP: it jumps only once nothing has come for a moment.
+
+    What a busy kernel has yet to deliver is no reason to let minutes go by.
+    """
+    return trio.testing.MockClock(autojump_threshold=0.03)
 
 
 def _server_programs() -> Path | None:

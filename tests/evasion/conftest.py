@@ -132,9 +132,11 @@ def fortress(_fortress):
     """The gateway under attack; after each attack it must still stand, and hold nothing."""
     gateway = _fortress.gateway
     gateway.recorder.settle()
+    gateway.begin()
     yield _fortress
     while gateway.clients:
         gateway.clients.pop().close()
+    gateway.nothing_waits()
     assert gateway.process.poll() is None, gateway.said()
     assert gateway.probe("/readyz")[0] == 200
     assert "Traceback" not in gateway.said()

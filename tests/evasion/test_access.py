@@ -192,7 +192,8 @@ def test_ap_11_revoked_while_held_nothing_runs_and_nobody_is_back(house, written
     token = house.token("crew-3")
     client = subprocess.Popen(["psql", "-X", house.conninfo(token=token), "-c", WRITE.format("x")],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
-    (request,) = [one for one in house.waiting() if one["subject"] == "crew-3"]
+    while not (request := next((one for one in house.waiting() if one["subject"] == "crew-3"), None)):
+        pass
     house.recorder.mark()
     with revoked(house, olga, "subject", "CREW-3"):
         house.vote(request["id"])

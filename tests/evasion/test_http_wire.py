@@ -398,7 +398,7 @@ async def test_h_08_a_million_headers_are_not_kept(nursery):
     assert sent < 6_000_000
 
 
-async def test_h_08_slowloris_holds_nothing_and_hurts_nobody(nursery, autojump_clock):
+async def test_h_08_slowloris_holds_nothing_and_hurts_nobody(nursery, patient_clock):
     stand = await started(nursery, echo, server_limits=Limits(connections=100, handshakes=50, handshake_s=10))
     slow = [await stand.dial() for _ in range(40)]
     for link in slow:

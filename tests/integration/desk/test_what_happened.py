@@ -12,7 +12,7 @@ import httpx2
 import index_stand
 import psycopg
 import pytest
-from desk_stack import DESKTOP, PHONE, DeskStack, events, log_in
+from desk_stack import DESKTOP, PHONE, DeskStack, events, follow, log_in
 from index_stand import Action, a_session, asked, closed, decided, finished, opened
 
 from doorward_core import entries
@@ -169,7 +169,7 @@ def test_all_of_it_works_without_scripts_and_on_a_phone(stack, browser):
     shot(page, "search-empty-phone")
     search(page, "customer 42")
     shot(page, "search-phone")
-    page.get_by_role("link", name="Open it in its session").first.click()
+    follow(page.get_by_role("link", name="Open it in its session").first)
     assert CHANGE in page.inner_text("main")
     shot(page, "session-phone")
     width = page.evaluate("document.documentElement.scrollWidth")
@@ -182,7 +182,7 @@ def test_all_of_it_works_without_scripts_and_on_a_phone(stack, browser):
 
 def test_a_timeline_tells_what_was_asked_decided_voted_and_shown(stack, auditor, browser):
     search(auditor, '"limit 3"')
-    auditor.get_by_role("link", name="Open it in its session").first.click()
+    follow(auditor.get_by_role("link", name="Open it in its session").first)
     told = auditor.inner_text("main")
     for words in ("SELECT id, name, email FROM customer", "analysts-read", "masked:", "DROP TABLE customer", "told:",
                   "Schema changes go through migrations.", "All of it was seen and enforced."):  # fmt: skip
@@ -197,9 +197,9 @@ def test_a_hostile_statement_is_text_and_nothing_else(stack, auditor, browser):
     search(auditor, "onerror")
     assert "<img src=x onerror=alert(1)>" in auditor.inner_text("ol.answers")
     assert auditor.locator(".odd.bidi").count() >= 1
-    auditor.get_by_role("link", name="Open it in its session").first.click()
+    follow(auditor.get_by_role("link", name="Open it in its session").first)
     assert auditor.locator("main img, main script").count() == 0
-    auditor.get_by_role("link", name="As a transcript").click()
+    follow(auditor.get_by_role("link", name="As a transcript"))
     assert "onerror=alert(1)" in auditor.inner_text("pre.transcript")
     assert browser.problems == []
 
@@ -208,7 +208,7 @@ def test_a_terminal_is_replayed_with_its_markers_and_harmless(stack, auditor, br
     name = (b"\7" * 16).hex()
     auditor.goto(f"{stack.url}/sessions/{name}")
     shot(auditor, "ssh-session-desktop")
-    auditor.get_by_role("link", name="Play it").click()
+    follow(auditor.get_by_role("link", name="Play it"))
     auditor.wait_for_selector(".ap-player")
     assert "exec denied no-removal" in auditor.inner_text("ol.markers")
     auditor.locator("ol.markers > li", has_text="exec denied").get_by_role("button").click()
@@ -272,7 +272,7 @@ def test_the_log_is_shown_and_verified_now(stack, auditor, browser):
     told = auditor.inner_text("main")
     assert "gateway.test" in told
     assert "desk.test" in told
-    auditor.locator("section", has_text="shop gateway.test").get_by_role("button", name="Verify now").click()
+    follow(auditor.locator("section", has_text="shop gateway.test").get_by_role("button", name="Verify now"))
     auditor.wait_for_selector("#report")
     report = auditor.inner_text("#report")
     assert "it holds" in report
@@ -311,7 +311,7 @@ def test_a_damaged_log_is_said_not_to_hold(stack, auditor):
     bundle.write_bytes(whole.replace(b"df -h", b"ls -l"))
     try:
         auditor.goto(stack.url + "/log")
-        auditor.locator("section", has_text="host host.test").get_by_role("button", name="Verify now").click()
+        follow(auditor.locator("section", has_text="host host.test").get_by_role("button", name="Verify now"))
         auditor.wait_for_selector("#report")
         assert "it does NOT hold" in auditor.inner_text("#report")
         assert re.search(r"Entry \d+:", auditor.inner_text("#report"))
@@ -323,7 +323,7 @@ def test_a_damaged_log_is_said_not_to_hold(stack, auditor):
 def test_sessions_are_found_by_what_was_decided_in_them(stack, auditor, browser):
     auditor.goto(stack.url + "/sessions")
     auditor.get_by_label("With verdict").select_option("deny")
-    auditor.get_by_role("button", name="Find sessions").click()
+    follow(auditor.get_by_role("button", name="Find sessions"))
     auditor.wait_for_url("**verdict=deny**")
     rows = auditor.locator("table.stacked tbody tr")
     assert rows.count() >= 1
@@ -340,8 +340,8 @@ def test_an_operator_sees_what_is_open_and_ends_it(stack, browser):
     shot(page, "sessions-desktop")
     row.get_by_text("End it …").click()
     row.get_by_label("Why").fill("it was told to stop")
-    row.get_by_role("button", name="End this session").click()
-    page.wait_for_url(stack.url + "/sessions")
+    follow(row.get_by_role("button", name="End this session"))
+    assert page.url == stack.url + "/sessions"
     assert page.locator("ul.sessions > li", has_text="crew-live").count() == 0
     with pytest.raises(psycopg.Error, match="it was told to stop"):
         client.execute("SELECT 1")
@@ -354,7 +354,7 @@ def test_pictures_of_a_session_and_of_a_replay(stack, browser, picture):
         page = browser.page(viewport=viewport)
         log_in(page, stack, AUDITOR)
         search(page, '"limit 3"')
-        page.get_by_role("link", name="Open it in its session").first.click()
+        follow(page.get_by_role("link", name="Open it in its session").first)
         page.wait_for_selector("table.shown")
         page.evaluate("scrollTo(0, 0)")
         picture(page, "session")

@@ -86,7 +86,8 @@ class H11Server:
         self.seen = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def _accept(self):
         with contextlib.suppress(OSError):
@@ -114,6 +115,8 @@ class H11Server:
         return told
 
     def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)  # else the thread goes on to accept, on whatever has this number next
+        self._accepting.join()
         self._listener.close()
 
 

@@ -79,6 +79,7 @@ class Echo:
                         return
 
     def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)  # else the thread goes on to accept, on whatever has this number next
         self._listener.close()
 
 

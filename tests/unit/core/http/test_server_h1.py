@@ -70,7 +70,7 @@ async def test_a_short_body_that_nobody_reads_keeps_the_connection_and_a_long_on
     assert said.count(b"connection: close") == 1
 
 
-async def test_a_short_body_that_drips_holds_the_answer_no_longer_than_a_head_may_take(nursery, autojump_clock):
+async def test_a_short_body_that_drips_holds_the_answer_no_longer_than_a_head_may_take(nursery, patient_clock):
     async def refuse(exchange):
         await exchange.respond(ResponseHead(403), b"no")
 

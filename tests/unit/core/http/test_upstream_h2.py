@@ -258,7 +258,7 @@ async def test_a_connection_that_breaks_is_told_to_all_and_replaced(target):
     assert (await ask(pool))[1] == b"ok"
 
 
-async def test_a_silent_target_is_given_up_and_an_idle_connection_closed(target, autojump_clock):
+async def test_a_silent_target_is_given_up_and_an_idle_connection_closed(target, patient_clock):
     async def script(target, event):
         if isinstance(event, h2.events.StreamEnded) and target.bodies:
             target.answer(event.stream_id, b"ok")
