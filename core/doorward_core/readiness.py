@@ -18,6 +18,8 @@ from doorward_core.record.archiving import Archiving
 from doorward_core.record.witnessing import Witnessing
 
 TEXT = b"text/plain; charset=utf-8"
+# A flush of seconds happens on a busy disk; whoever waits for one longer than this had better come in elsewhere.
+SLOW_S = 30.0
 
 
 class State:
@@ -38,6 +40,8 @@ class State:
         self._gauge("doorward_connections_failed", "Connections that an error ended", lambda: self.failed_connections)
         self._gauge("doorward_log_durable_entries", "Entries on stable storage", lambda: gate.log.durable_size)
         self._gauge("doorward_ready", "1 while traffic is taken", lambda: int(not self.problem()))
+        words = "Seconds that somebody has waited for stable storage, which has confirmed nothing"
+        self._gauge("doorward_log_waiting_seconds", words, lambda: gate.log.waiting_s)
         for verdict in ("permitted", "denied", "held"):
             words = f"Operations {verdict} since the start"
             self._gauge(f"doorward_operations_{verdict}", words, partial(gate.totals.__getitem__, verdict))
@@ -59,6 +63,8 @@ class State:
             return f"the log cannot be written: {self._gate.log.failed}"
         if self._gate.log.limits.problem:
             return self._gate.log.limits.problem
+        if self._gate.log.waiting_s > SLOW_S:
+            return f"the log's disk has confirmed nothing for {self._gate.log.waiting_s:.0f} s"
         if self.draining:
             return "draining"
         if self._gate.desk.problem:

@@ -1,4 +1,4 @@
-"""The n-th write, flush, open and rename of the log fails under a whole gateway, for every n; and the disk is full (L-06).
+"""The n-th write, flush, open and rename of the log fails under a whole gateway, for every n; the disk is full, or slow (L-06).
 
 Sessions end with an error, new ones are refused, readiness is red, nothing is released or done without its record;
 and once the disk takes writes again the gateway comes back by itself, and its log says so.
@@ -17,6 +17,7 @@ import pytest
 from crash_load import Ledger, ready
 from gateway_stack import CONFIG, started
 from raw_client import RawClient
+from slow_disk import SlowDisk
 
 from doorward_postgres import wire_encode as enc
 
@@ -137,6 +138,46 @@ def test_l_06_a_disk_that_stays_full_closes_the_gateway_and_space_opens_it(fault
     assert kinds.count("log.repaired") == 1
     assert kinds.count("log.opened") == 2
     assert kinds.index("log.repaired") < len(kinds) - 1
+
+
+@pytest.fixture
+def slow(own_gateway, tmp_path, monkeypatch):
+    disk = SlowDisk(tmp_path, monkeypatch)
+    yield own_gateway(), disk
+    disk.end()
+
+
+def test_l_06_a_slow_disk_holds_effect_and_answer_back_until_it_has_the_record(slow):
+    gateway, disk = slow
+    with gateway.target.connect("app") as direct:
+        direct.execute("drop table if exists effects; create table effects (n bigint primary key)")
+    client = RawClient.login(gateway, groups=("writers",))
+    disk.hold()
+    client.send(enc.encode_query("insert into effects values (1)"))
+    disk.wait()  # the writer is in a flush, and none ends before it is let go
+    end = time.monotonic() + GIVE_UP_S
+    while waiting_s(gateway) == 0.0:  # until the gateway waits for the statement's record
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    with gateway.target.connect("app") as direct:
+        assert direct.execute("select count(*) from effects").fetchone() == (0,)
+    client.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        client.socket.recv(1)  # nothing was answered
+    client.socket.settimeout(GIVE_UP_S)
+    disk.let_go()
+    assert client.turn().errors == []
+    with gateway.target.connect("app") as direct:
+        assert direct.execute("select count(*) from effects").fetchone() == (1,)
+    assert gateway.stop() == 0
+
+
+def waiting_s(gateway):
+    """What the gateway tells of its disk."""
+    (line,) = [
+        line for line in gateway.probe("/metrics")[1].splitlines() if line.startswith("doorward_log_waiting_seconds ")
+    ]
+    return float(line.split()[1])
 
 
 @pytest.mark.need_root

@@ -28,6 +28,10 @@ class EventLog(Protocol):
     def durable_size(self) -> int:
         """Entries with an index below this are on stable storage."""
 
+    @property
+    def waiting_s(self) -> float:
+        """Since when somebody waits for stable storage and it has confirmed nothing; 0 where nobody does."""
+
     def append(self, event: Event, now_unix_ns: int) -> int:
         """Put `event` in the log and give its index; raises RecordError, TrafficStopped where `limits` refuse it."""
 

@@ -30,6 +30,7 @@ class MemoryLog:
         self._durable = 0
         self._changed = trio.Event()
         self._calls: list[tuple[int, Callable[[], None]]] = []
+        self.waiting_s = 0.0  # for tests to say: nothing here waits by a clock
 
     @property
     def failed(self) -> str | None:

@@ -8,7 +8,6 @@ Invariants: indices are given out in the order of `append`; `durable` returns on
 a failure is for good, and whoever waits is told.
 """
 
-import heapq
 import os
 import socket
 import subprocess
@@ -31,6 +30,7 @@ from doorward_core.record.encode import Messages, pack_message
 from doorward_core.record.engine import Settings
 from doorward_core.record.entry import ID_BYTES, EntryError, check_origin, pack_parts, parts_of
 from doorward_core.record.limits import Limits
+from doorward_core.record.waiters import Waiters
 
 # What may wait for the writer. Beyond the first, `room` waits; beyond the second, `append` refuses.
 ROOM_BYTES = 8 * 1024 * 1024
@@ -55,8 +55,7 @@ class Log:
         self._nursery = nursery
         self._sealed = bool(settings.recipients)
         self.limits = Limits()
-        self._waiters: list[tuple[int, int, Callable[[], None]]] = []
-        self._waiter_count = 0
+        self._waiters = Waiters()
         self._room = trio.Event()
         self._pump = pump.current()
         self._recovering = trio.Lock()
@@ -170,6 +169,11 @@ class Log:
         return self._durable
 
     @property
+    def waiting_s(self) -> float:
+        """Since when somebody waits for stable storage and it has confirmed nothing; 0 where nobody does."""
+        return self._waiters.waiting_s(time.monotonic())
+
+    @property
     def size(self) -> int:
         """Entries given out so far, durable or not."""
         return self._size
@@ -246,7 +250,7 @@ class Log:
             raise RecordError("no such entry yet")
         self.soon(index)
         woken = trio.Event()
-        self._wait(index, woken.set)
+        self._waiters.add(index, woken.set, time.monotonic())
         await woken.wait()
         if index >= self._durable:
             raise RecordError(self._failed or "the log is closed")
@@ -260,11 +264,7 @@ class Log:
             call()
             return
         self.soon(index)
-        self._wait(index, call)
-
-    def _wait(self, index: int, call: Callable[[], None]) -> None:
-        self._waiter_count += 1
-        heapq.heappush(self._waiters, (index, self._waiter_count, call))
+        self._waiters.add(index, call, time.monotonic())
 
     async def room(self) -> None:
         """Wait until less than 8 MiB wait for the writer; no checkpoint if that is so already."""
@@ -319,7 +319,7 @@ class Log:
         finally:
             if not self._closing:
                 self._fail("the gateway is ending")
-            self._wake(self._durable)
+            self._waiters.wake(self._durable, time.monotonic())
             self._ended.set()
             link.close()
 
@@ -363,7 +363,7 @@ class Log:
                 self.vkey = vkey
             case (process.DURABLE, size):
                 self._durable = size
-                self._wake(size)
+                self._waiters.wake(size, time.monotonic())
             case (process.FAILED, reason):
                 self._fail(reason)
             case (process.MIRROR, problem):
@@ -377,14 +377,8 @@ class Log:
         """Fail for good, and tell whoever waits."""
         if self._failed is None:
             self._failed = reason
-        self._wake(None)
+        self._waiters.wake(None, time.monotonic())
         self._room.set()
-
-    def _wake(self, size: int | None) -> None:
-        """Wake those who wait for an index below `size`, or everybody."""
-        waiters = self._waiters
-        while waiters and (size is None or waiters[0][0] < size):
-            heapq.heappop(waiters)[2]()
 
     async def _reap(self) -> None:
         """Wait for the writer's end, which follows from the closed socket; kill it if it does not come."""

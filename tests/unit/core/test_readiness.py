@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from doorward_core.config_witness import WitnessEntry, WitnessesSettings
-from doorward_core.readiness import State
+from doorward_core.readiness import SLOW_S, State
 from doorward_core.record.cosign import witness_vkey
 from doorward_core.record.limits import Scope
 from doorward_core.record.witnessing import Witnessing
@@ -98,6 +98,17 @@ async def test_a_passed_limit_is_why_it_is_not_ready(state, house):
     house.log.limits.stop("archive", "the archive is 2 h behind")
     assert ask(state, "/readyz") == (503, "the archive is 2 h behind\n")
     house.log.limits.lift("archive")
+    assert ask(state, "/readyz") == (200, "ready\n")
+
+
+async def test_a_disk_that_confirms_nothing_for_long_is_why_it_is_not_ready(state, house):
+    house.log.waiting_s = SLOW_S
+    assert ask(state, "/readyz") == (200, "ready\n")  # a busy disk
+    assert metrics(state)["doorward_log_waiting_seconds"] == SLOW_S
+    house.log.waiting_s = SLOW_S + 1
+    assert ask(state, "/readyz") == (503, "the log's disk has confirmed nothing for 31 s\n")
+    assert ask(state, "/healthz")[0] == 200
+    house.log.waiting_s = 0.0
     assert ask(state, "/readyz") == (200, "ready\n")
 
 

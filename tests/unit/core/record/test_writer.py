@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
+from slow_disk import SlowDisk
 
 from doorward_core.errors import RecordError, TrafficStopped
 from doorward_core.event import Event, EventKind
+from doorward_core.record import writer
 from doorward_core.record.reader import Content, LogReader
 from doorward_core.record.verify import verify
 from doorward_core.record.writer import Log
@@ -315,3 +318,51 @@ async def test_a_session_that_closed_is_signed_long_before_the_interval(tmp_path
             while LogReader(tmp_path / "log").checkpoint().size <= index:  # noqa: ASYNC110 - the writer is a process
                 await trio.sleep(0.02)
         await log.aclose()
+
+
+# --- a disk that is slow ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow(tmp_path, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    disk = SlowDisk(tmp_path / "tmp", monkeypatch)
+    yield disk
+    disk.end()
+
+
+async def test_l_06_nothing_is_confirmed_before_a_slow_flush_ends_and_what_may_wait_is_bounded(
+    tmp_path, slow, monkeypatch
+):
+    monkeypatch.setattr(writer, "ROOM_BYTES", 1024 * 1024)
+    monkeypatch.setattr(writer, "HARD_BYTES", 4 * 1024 * 1024)
+    async with trio.open_nursery() as nursery:
+        log = await opened(tmp_path, nursery)
+        before, told = log.durable_size, []
+        assert log.waiting_s == 0.0
+        slow.hold()
+        first = log.append(event(), NOW)
+        log.when_durable(first, lambda: told.append("confirmed"))
+        await trio.to_thread.run_sync(slow.wait)  # the writer is in its flush
+        with pytest.raises(RecordError, match="too far behind"):
+            for number in range(1000):
+                log.append(event(number, text="x" * 60_000), NOW)
+        waiting = []
+        nursery.start_soon(_having_room, log, waiting)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (log.durable_size, told, waiting, log.failed) == (before, [], [], None)
+        assert log.waiting_s > 0.0
+        kept = log.size
+        await trio.to_thread.run_sync(slow.let_go)
+        await log.durable(kept - 1)
+        await log.room()
+        assert (told, log.waiting_s) == (["confirmed"], 0.0)
+        await log.aclose()
+    assert waiting == ["room"]
+    assert report(tmp_path).ok
+    assert report(tmp_path).size == kept + 1  # and `log.closed`
+
+
+async def _having_room(log, said):
+    await log.room()
+    said.append("room")
