@@ -213,11 +213,11 @@ def _true(query: Sequence[tuple[str, str]], key: str) -> bool:
 def _selected(query: Sequence[tuple[str, str]]) -> str:
     """The one name that a field selector leaves, as the API server authorises such a list."""
     selectors = [value for name, value in query if name == "fieldSelector"]
-    if len(selectors) != 1:
+    if len(selectors) != 1 or "\\" in selectors[0]:  # what is escaped, a comma above all, is a server's to read
         return ""
     for term in selectors[0].split(","):
         field, equals, value = term.partition("=")
         value = value.removeprefix("=")
-        if field.strip() == "metadata.name" and equals and is_name(value) and not any(mark in value for mark in "!=\\"):
+        if field.strip() == "metadata.name" and equals and is_name(value) and not any(mark in value for mark in "!="):
             return value
     return ""

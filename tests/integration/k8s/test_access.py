@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from k8s_stack import POLICY
+from k8s_stack import MASKS, POLICY
 
 from doorward_demo.certificates import write_certificates
 from doorward_demo.cluster import GATEWAY
@@ -51,9 +51,14 @@ def test_a_credential_that_is_refused_is_told_as_the_gateways_own(own_k8s):
     assert "web-0" in k8s.kubectl("get", "pods", "-n", "shop").out
 
 
-def test_an_account_that_has_nothing_to_show_is_told_at_the_start(own_k8s):
-    k8s = own_k8s(password="")
-    assert "account gateway: it has no `password`, and no kubeconfig says who it is" in k8s.said()
+def test_what_would_show_only_when_somebody_asks_is_told_at_the_start(own_k8s):
+    doubtful = '  - {id: odd, effect: block, resource: prod, do: [write], objects: ["shop/core/pod/*"]}\n'
+    k8s = own_k8s(password="", policy=POLICY + doubtful + MASKS)
+    told = [json.loads(line)["words"] for line in k8s.said().splitlines() if "gateway.warning" in line]
+    assert any("account gateway: it has no `password`, and no kubeconfig says who it is" in words for words in told)
+    about_policy = [words for words in told if "policy.yaml:" in words]
+    assert len(about_policy) == 1, told
+    assert about_policy[0].endswith("odd: `core` has no resource `pod` that is known here; did you mean `pods`?")
     status, _, told = k8s.raw("GET", "/api/v1/namespaces/shop/pods")
     assert (status, "account gateway has no token" in told["message"]) == (502, True)
 

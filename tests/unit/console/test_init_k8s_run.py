@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from doorward_console.init_folder import CONFIG
+from doorward_console.init_folder import CONFIG, POLICY
 from doorward_console.init_k8s_files import AUTHORITY, RBAC
 from doorward_core.config import load_config
 from doorward_demo.certificates import write_certificates
@@ -55,6 +55,9 @@ def test_a_kubeconfig_becomes_files_that_load_and_lines_to_try(init, run, tmp_pa
     assert resource.accounts["gateway"].password is None
     assert not (folder / AUTHORITY).exists()
     assert run("config", "check", folder / CONFIG).output == "ok\n"
+    assert run("policy", "check", "--config", folder / CONFIG).output == "ok\n"
+    assert run("policy", "check", folder / POLICY).output == "ok\n"
+    assert "remark" not in done.output
     said = " ".join(done.output.split())
     assert "kubeconfig --cluster prod --server https://localhost:8443/prod" in said
     assert "verbs: [impersonate]" in said

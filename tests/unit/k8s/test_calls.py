@@ -24,6 +24,12 @@ def call(method, target):
         ("HEAD", "/api/v1/namespaces/shop/pods/web-0", "get", "shop/core/pods/web-0"),
         ("GET", "/api/v1/namespaces/shop/pods?fieldSelector=metadata.name%3Dweb-0", "list", "shop/core/pods/web-0"),
         ("GET", "/api/v1/namespaces/shop/pods?fieldSelector=metadata.name!%3Dweb-0", "list", "shop/core/pods/"),
+        (
+            "DELETE",
+            "/api/v1/namespaces/shop/pods?fieldSelector=metadata.namespace!%3Da%5C,metadata.name%3Dweb-0",
+            "deletecollection",
+            "shop/core/pods/",
+        ),
         ("GET", "/api/v1/namespaces/shop/pods/web-0/log", "get", "shop/core/pods/log/web-0"),
         ("GET", "/apis/apps/v1/namespaces/shop/deployments/web/scale", "get", "shop/apps/deployments/scale/web"),
         ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/web/scale", "patch", "shop/apps/deployments/scale/web"),
