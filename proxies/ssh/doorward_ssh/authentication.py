@@ -15,8 +15,8 @@ Invariants:
 from typing import Final, Protocol
 
 import asyncssh
+import trio
 
-from doorward_core import entries
 from doorward_core.errors import AdmissionRefused, AuthenticationError, ClientProtocolError, GatewayError, RecordError
 from doorward_core.gate import Gate
 from doorward_core.identity.authenticate import BearerToken, Credential, SshCertificate
@@ -53,6 +53,7 @@ class Authentication:
         self._gate = gate
         self._peer = peer
         self._carried = carried
+        self._turn = trio.Lock()
         self._told = False
         self._attempts = 0
         self._asked = 0
@@ -121,6 +122,10 @@ class Authentication:
     # --- trio's side -------------------------------------------------------------------------------------------------
 
     async def _login(self, credential: Credential, username: str) -> bool:
+        async with self._turn:  # a client may send the next attempt before it has heard of this one
+            return await self._login_once(credential, username)
+
+    async def _login_once(self, credential: Credential, username: str) -> bool:
         client = self._host.client
         if self.door is not None or self.jump or client is None:
             return False
@@ -144,12 +149,10 @@ class Authentication:
 
     async def _login_to_jump(self, credential: Credential, peer: Peer) -> bool:
         """Whoever is known may carry connections here: each logs in by itself, and is admitted or not."""
-        gate = self._gate
         try:
-            await gate.authenticator.authenticate(credential, peer)
+            await self._gate.authenticator.authenticate(credential, peer)
         except AuthenticationError as error:
-            written = gate.log.append(entries.session_refused(JUMP, peer, None, str(error)), gate.clock())
-            await gate.log.durable(written)
+            await self._gate.unknown(JUMP, peer, error)
             return False
         self.jump = True
         return True
