@@ -317,7 +317,7 @@ def test_what_is_held_is_refused_and_withdrawn(own_gateway):
 
 
 def test_an_open_transaction_may_end_and_nobody_new_comes_in_meanwhile(own_gateway):
-    gateway = own_gateway()
+    gateway = own_gateway(config=CONFIG + "limits: {{drain: 300s}}\n")
     client = gateway.connect(autocommit=False)
     client.execute("select 1")
     gateway.process.send_signal(signal.SIGTERM)

@@ -106,7 +106,8 @@ def lied_to(shop_server, tmp_path_factory):
     server = LyingServer(shop_server.port, shop_server.passwords, LIES | UGLY)
     try:
         with started(server, tmp_path_factory.mktemp("gateway")) as gateway:
-            yield gateway, RawClient.login(gateway, subject="bystander")
+            token = gateway.token("bystander", lifetime_s=3600)  # longer than all of these may take
+            yield gateway, RawClient.login(gateway, token=token)
     finally:
         server.close()
 

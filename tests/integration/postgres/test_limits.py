@@ -28,7 +28,7 @@ def crowded(tmp_path_factory):
         load_shop(server, count=50)
         config = CONFIG.replace("{target}", str(server.port))
         with started(server, tmp_path_factory.mktemp("crowd"), config=config) as gateway:
-            token = gateway.token()
+            token = gateway.token(lifetime_s=3600)
             for _ in range(100):  # what is made once has been made
                 client = login(gateway, token)
                 assert client.alive()
@@ -36,10 +36,12 @@ def crowded(tmp_path_factory):
             yield gateway, token
 
 
-def flat(before, after, mib):
-    assert after["tasks"] <= before["tasks"], (before, after)
-    assert after["descriptors"] <= before["descriptors"], (before, after)
+def flat(gateway, before, mib):
+    """Nothing is left of those who came and went; what they had is given back as they go, or soon after."""
+    given_back = {name: before[name] for name in ("tasks", "descriptors")}
+    after = settled(gateway, {"sessions": 0, "connections": 0, **given_back})
     assert after["memory"] - before["memory"] < mib * MIB, (before, after)
+    return after
 
 
 def quiet(gateway):
@@ -65,8 +67,7 @@ def test_lim_200_idle_sessions_and_50_busy_ones_leave_nothing_behind(crowded):
     assert all(client.alive() for client in idle)
     for client in idle:
         client.close()
-    after = quiet(gateway)
-    flat(before, after, 24)
+    after = flat(gateway, before, 24)
     assert held["sessions"] == IDLE
     assert (held["memory"] - before["memory"]) / IDLE < 200_000
     assert after["failed"] == before["failed"]
@@ -116,7 +117,7 @@ def test_lim_ten_thousand_connections_come_and_go(crowded):
         for _ in range(100):
             assert bystander.alive()
     bystander.close()
-    flat(before, quiet(gateway), 24)
+    flat(gateway, before, 24)
 
 
 def test_lim_a_client_that_does_not_read_holds_up_its_server_and_fills_no_memory(crowded):
@@ -145,7 +146,7 @@ def test_lim_a_client_that_does_not_read_holds_up_its_server_and_fills_no_memory
     assert highest - before["memory"] < 24 * MIB
     for client in (slow, masked, bystander):
         client.close()
-    flat(before, quiet(gateway), 24)
+    flat(gateway, before, 24)
 
 
 TIGHT = CONFIG + "limits: {{connections: 12, statement_bytes: 64KiB, buffer_bytes: 128KiB{more}}}\n"
@@ -166,9 +167,11 @@ def test_lim_who_does_not_prove_who_he_is_is_not_kept(own_gateway):
     gateway = own_gateway(config=tightened(handshake="1s"))
     doors = [plain(gateway) for _ in range(5)]
     for number, door in enumerate(doors):
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(ConnectionError):
             door.sendall(enc.encode_startup({"user": "app", "database": "shop"})[: number * 10])
-    assert all(door.recv(1) in (b"", b"R") for door in doors)
+    for door in doors:
+        with contextlib.suppress(ConnectionError):  # what it sent too late was never read
+            assert door.recv(1) in (b"", b"R")
     settled(gateway, {"connections": 0})
 
 
@@ -176,7 +179,7 @@ def test_lim_an_idle_session_is_told_and_ended_and_one_that_does_not_read_is_end
     gateway = own_gateway(config=tightened(idle="1s"))
     token = gateway.token()
     idle, deaf = login(gateway, token), login(gateway, token)
-    with contextlib.suppress(BrokenPipeError):  # it was idle for a second before it came to that
+    with contextlib.suppress(ConnectionError):  # it was idle for a second before it came to that
         deaf.send(enc.encode_query("select repeat('x', 100000) from generate_series(1, 40)"))
     assert idle.ended().errors == ["57P05"]
     settled(gateway, {"connections": 1})
@@ -188,7 +191,7 @@ def test_lim_a_deaf_session_ends_with_its_credential(own_gateway):
     gateway = own_gateway(config=tightened().replace("max_age: 1h", "max_age: 1h\n      skew: 1s"))
     for lifetime_s in LIFETIMES_S:  # the shortest in which a login and a look at it are done, however long those take
         deaf = login(gateway, gateway.token(lifetime_s=lifetime_s))
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(ConnectionError):
             deaf.send(enc.encode_query("select repeat('x', 100000) from generate_series(1, 400)"))
         if figures(gateway)["sessions"] == 1:
             break
@@ -236,7 +239,8 @@ def test_lim_a_statement_over_its_bound_ends_its_session_alone(tight):
         struct.pack("!cI", b"X", 0),
     ):
         client = login(tight, token)
-        client.send(message)
+        with contextlib.suppress(ConnectionError):  # it is told before it has sent all of it, and need not be heard out
+            client.send(message)
         assert client.ended().errors == ["08P01"]
         client.close()
         assert bystander.alive()

@@ -86,7 +86,7 @@ def shop(_gateways):
             gateway.clients.pop().close()
 
 
-def eventually(holds, within_s=30):
+def eventually(holds, within_s=120):
     end = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < end
@@ -117,7 +117,7 @@ class Asking:
 
     def ends(self, verdict="approve"):
         assert self.gateway.vote(self.request["id"], verdict)[0] == 200
-        self._thread.join(30)
+        self._thread.join(120)
         assert not self._thread.is_alive()
         return self.heard[0]
 

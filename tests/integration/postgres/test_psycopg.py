@@ -1,6 +1,8 @@
 """psycopg 3 through the gateway: sync, async, pipelines, text and binary, transactions, cursors, COPY."""
 
 import asyncio
+import os
+import socket
 import threading
 import time
 
@@ -216,8 +218,10 @@ def test_a_hang_up_withdraws_what_is_held_and_nothing_runs(gateway):
     thread = threading.Thread(target=delete)
     thread.start()
     (request,) = gateway.waiting()
-    client.pgconn.finish()
+    with socket.socket(fileno=os.dup(client.pgconn.socket)) as connection:
+        connection.shutdown(socket.SHUT_RDWR)  # the thread has its end of it, and is not to find another's in its place
     thread.join(120)
+    assert caught
     while gateway.call("GET", f"/v1/approvals/{request['id']}", gateway.approver())[1]["state"] != "withdrawn":
         time.sleep(0.02)
     assert gateway.vote(request["id"])[0] != 200 or gateway.vote(request["id"])[1]["state"] == "withdrawn"
