@@ -1,5 +1,6 @@
 """`doorward desk`: serve the web pages, or say whether the settings would do."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,8 @@ def desk(
     ] = False,
 ) -> None:
     """Serve the desk: what waits for people and what happened, in a browser. It ends on SIGTERM."""
-    from doorward_console.settings import load_settings  # noqa: PLC0415 - the web takes a while to load
+    from doorward_console import desk_files  # noqa: PLC0415 - the web takes a while to load
+    from doorward_console.settings import load_settings  # noqa: PLC0415 - as above
     from doorward_console.web import serve  # noqa: PLC0415 - as above
     from doorward_core.errors import ConfigError, RecordError  # noqa: PLC0415 - as above
 
@@ -26,7 +28,9 @@ def desk(
             serve.run(config, started=_started(config))
             return
         settings = load_settings(config)
-        found = serve.problems(settings)
+        for remark in desk_files.remarks(settings, time.time_ns()):
+            output.say(f"remark: {output.line(remark)}")
+        found = (*serve.problems(settings), *desk_files.faults(settings))
         if found:
             output.fail("\n".join(found))
         output.say(f"{config}: good; people reach the desk at {settings.url}")

@@ -7,8 +7,7 @@ It implements OpenID Connect Discovery 1.0 section 3, RFC 7517, RFC 9068 (the sh
 RFC 6749 section 4.4 (client credentials in the form body), as far as a demonstration needs.
 It signs with `cryptography` alone, so that what checks its tokens shares no code with what makes them.
 
-Run it: `python -m doorward_demo.issuer --port 9400 --state FOLDER`; it prints one line of JSON, and serves until
-SIGINT or SIGTERM.
+Run it: `python -m doorward_demo.issuer --port 9400 --state FOLDER`; it prints a line of JSON, and serves until told.
 """
 
 import argparse
@@ -386,12 +385,15 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True, help="folder for the file with the clients' secrets")
     parser.add_argument("--algorithm", choices=("RS256", "PS256", "ES256", "EdDSA"), default="RS256")
     options = parser.parse_args()
-    # Blocked before any thread starts, so that all inherit it and `sigwait` alone gets them.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    with DevelopmentIssuer(port=options.port, algorithm=options.algorithm) as issuer:
-        path = write_secrets(issuer, options.state)
-        print(json.dumps({"issuer": issuer.url, "audience": AUDIENCE, "secrets": str(path)}), flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    ends = {signal.SIGINT, signal.SIGTERM}  # blocked before any thread starts: `sigwait` alone gets them
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    try:
+        with DevelopmentIssuer(port=options.port, algorithm=options.algorithm) as issuer:
+            path = str(write_secrets(issuer, options.state))
+            print(json.dumps({"issuer": issuer.url, "audience": AUDIENCE, "secrets": path}), flush=True)
+            signal.sigwait(ends)
+    except OSError as error:
+        parser.error(f"{error.filename or f'--port {options.port}'}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from doorward_console.web.app import application
 from doorward_console.web.connections import ALPN, Connections
 from doorward_console.web.desk import Desk, opened
 from doorward_core.errors import ConfigError, RecordError, UpstreamUnavailable
+from doorward_core.net.listen import open_tcp, open_unix
 from doorward_core.net.secrets import resolve_secret
 from doorward_core.net.tls import ServerTls
 
@@ -40,6 +41,7 @@ log = structlog.get_logger()
 
 async def serve(settings: Settings, *, started: Callable[[Sequence[str]], None] = lambda _places: None) -> None:
     """Serve until a signal. Raises ConfigError, RecordError, OSError. `started` is told where it listens."""
+    _try_to_listen(settings.listen)
     async with trio.open_nursery() as background:
         async with opened(settings, background) as desk:
             with trio.CancelScope() as cut:
@@ -78,7 +80,6 @@ def server_config(settings: Settings) -> Config:
     listen = settings.listen
     config = _Tls(listen) if listen.tls is not None else Config()
     if listen.unix is not None:
-        _unlink(listen)
         config.bind = [f"unix:{listen.unix}"]
         config.umask = SOCKET_UMASK
     else:
@@ -111,8 +112,19 @@ class _Tls(Config):
         return self._context
 
 
+def _try_to_listen(listen: Listen) -> None:
+    """Raise ConfigError, which names key and address, where nobody can listen. What a dead process left is removed.
+
+    The library, which listens then, names neither.
+    """
+    if listen.unix is not None:
+        open_unix(listen.unix).close()
+    elif listen.address is not None and listen.port is not None:
+        open_tcp(listen.address, listen.port).close()
+
+
 def _unlink(listen: Listen) -> None:
-    """Take away the socket file that an earlier process, or this one, has left."""
+    """Take away the socket file that this process has left."""
     if listen.unix is not None and listen.unix.is_socket():
         listen.unix.unlink()
 

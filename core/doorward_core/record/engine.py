@@ -101,7 +101,7 @@ class Engine:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(fd)
-            raise RecordError("the log is open in another process") from error
+            raise RecordError(f"{self._settings.folder}: the log is open in another process") from error
         return fd
 
     @property

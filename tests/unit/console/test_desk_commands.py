@@ -31,6 +31,18 @@ def test_a_check_tells_every_fault(run, tmp_path):
     assert "NOT_SET" in done.output
 
 
+def test_a_check_reads_the_files_that_settings_name(run, tmp_path):
+    path = tmp_path / "desk.yaml"
+    (tmp_path / "ca.pem").write_text("nothing\n")
+    path.write_text(GOOD.replace('control: "unix:control"', 'control: "unix:control", ca: ca.pem, log: gone'))
+    done = run("desk", "--config", path, "--check")
+    said = " ".join(done.output.split())
+    assert done.exit_code == 2
+    assert "gateways.pg.ca: " in said
+    assert "there is no certificate in it" in said
+    assert "remark: gateways.pg.log: there is no folder" in said
+
+
 def test_settings_that_are_not_there_are_told(run, tmp_path):
     done = run("desk", "--config", tmp_path / "no.yaml")
     assert done.exit_code == 2

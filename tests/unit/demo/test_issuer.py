@@ -150,3 +150,12 @@ def test_it_runs_as_a_program_and_ends_on_a_signal(tmp_path, end):
             assert program.wait(120) == 0
         finally:
             program.kill()
+
+
+def test_a_port_that_is_taken_is_named(issuer, tmp_path):
+    port = issuer.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "doorward_demo.issuer", "--port", port, "--state", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert f"--port {port}: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr

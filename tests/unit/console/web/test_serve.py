@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import ssl
 
 import httpx2
@@ -11,6 +12,7 @@ import trio
 from doorward_console.settings import load_settings
 from doorward_console.web import serve
 from doorward_console.web.serve import server_config
+from doorward_core.errors import ConfigError
 from doorward_core.record.reader import LogReader
 from doorward_demo.certificates import write_certificates
 from doorward_demo.postgres import free_port
@@ -91,6 +93,32 @@ async def test_a_client_that_never_finishes_does_not_keep_it_from_ending(tmp_pat
     with trio.fail_after(serve.GRACE_S + 60):
         stream = await served(settings, ask)
     await stream.aclose()
+
+
+async def test_an_address_that_is_taken_is_named_with_its_key_and_nothing_is_opened(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = settings_of(tmp_path, f"http://localhost:{port}", f"{{address: 127.0.0.1, port: {port}}}")
+        with pytest.raises(ConfigError, match=rf"^listen: 127\.0\.0\.1:{port}: Address already in use$"):
+            await serve.serve(settings)
+    assert not (tmp_path / "log").exists()
+
+
+async def test_the_socket_of_a_desk_that_runs_is_not_taken_away_and_what_a_dead_one_left_is(tmp_path):
+    settings = settings_of(tmp_path, "https://desk.test", "{unix: desk.sock}")
+    path = tmp_path / "desk.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        assert serve.problems(settings) == ()
+        with pytest.raises(ConfigError, match=r"^listen: .*desk\.sock: another process listens there$"):
+            await serve.serve(settings)
+        assert path.is_socket()
+
+    async def ask():
+        return path.is_socket()
+
+    assert await served(settings, ask)
 
 
 def test_what_would_not_work_is_said_before_it_is_tried(tmp_path, monkeypatch):

@@ -210,7 +210,7 @@ async def test_while_it_is_opened_again_it_says_why_it_failed(tmp_path):
 async def test_a_second_writer_is_refused(tmp_path):
     async with trio.open_nursery() as nursery:
         log = await opened(tmp_path, nursery)
-        with pytest.raises(RecordError, match="another process"):
+        with pytest.raises(RecordError, match=rf"{tmp_path}/\S+: the log is open in another process"):
             await opened(tmp_path, nursery)
         await log.durable(log.append(event(), NOW))
         await log.aclose()
