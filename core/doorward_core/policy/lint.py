@@ -31,7 +31,7 @@ def remarks(
     now_unix_ns: int = 0,
     spoken: Mapping[str, Vocabulary | None] = MappingProxyType({}),
 ) -> tuple[str, ...]:
-    """Everything worth a second look, in the order of the rules; `spoken` are the vocabularies, by protocol."""
+    """Everything worth a second look, in the order of the rules; `spoken` are the vocabularies of the proxies here."""
     found: list[str] = []
     for rule in policy.rules:
         told = _about_rule(rule, policy, resources, now_unix_ns)
@@ -46,11 +46,14 @@ def remarks(
 def _heard(
     where: WhereTest, resources: Mapping[str, Resource], spoken: Mapping[str, Vocabulary | None]
 ) -> tuple[Vocabulary | None, ...]:
-    """The vocabularies of what is meant; of all that there are, where that is not known."""
+    """The vocabularies of what is meant; of all that there are, where that is not known.
+
+    None at all where something is meant whose proxy is not here: its names are not ours to doubt.
+    """
     if not resources:
-        return tuple(spoken.values()) or (None,)
+        return tuple(spoken.values())
     met = {one.protocol for one in resources.values() if where.match(one)}
-    return tuple(spoken.get(protocol) for protocol in sorted(met))
+    return tuple(spoken[protocol] for protocol in sorted(met)) if met <= spoken.keys() else ()
 
 
 def _misspelt(rule: CompiledRule, heard: tuple[Vocabulary | None, ...]) -> list[str]:

@@ -46,7 +46,7 @@ RESOURCES = {"app-db": Resource("app-db", "postgres")}
     ],
 )
 def test_what_may_not_have_been_meant_is_remarked(text, said):
-    found = remarks(parse_policy(text, "policy.yaml"), RESOURCES, 10**18)
+    found = remarks(parse_policy(text, "policy.yaml"), RESOURCES, 10**18, {"postgres": None})
     assert any(said in item for item in found), found
 
 
@@ -132,6 +132,12 @@ def test_names_are_doubted_that_no_protocol_has_of_those_that_are_meant(where, s
     assert all(words in item for words, item in zip(said, found, strict=True)), found
 
 
+@pytest.mark.parametrize(("resources", "spoken"), [({}, {}), (CLUSTER, {}), (CLUSTER, {"postgres": None})])
+def test_names_of_a_protocol_whose_proxy_is_not_here_are_let_be(resources, spoken):
+    found = remarks(parse_policy(NAMED.format(where="prod"), "policy.yaml"), resources, 0, spoken)
+    assert found == ()
+
+
 def test_without_resources_a_name_is_doubted_where_every_protocol_doubts_it():
     found = remarks(parse_policy(NAMED.format(where="prod"), "policy.yaml"), {}, 0, SPOKEN)
     assert [item.rpartition(" ")[2] for item in found] == ["!shop/apps/deploy/*", "secret", "short.name"]
@@ -140,4 +146,4 @@ def test_without_resources_a_name_is_doubted_where_every_protocol_doubts_it():
 @pytest.mark.parametrize("column", ["$.card", "$..card", "header.x-customer-email", "header.x-*", "secrets:$.data"])
 def test_what_hides_a_part_of_a_body_is_no_name_without_its_schema(column):
     policy = parse_policy(f"masks: [{{id: m, resource: crm, columns: ['{column}'], with: redact}}]", "policy.yaml")
-    assert remarks(policy, {"crm": Resource("crm", "http")}) == ()
+    assert remarks(policy, {"crm": Resource("crm", "http")}, 0, {"http": None}) == ()
