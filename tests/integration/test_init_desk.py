@@ -123,7 +123,7 @@ def test_a_change_at_a_gateway_of_ones_own_is_approved_in_a_browser(tmp_path, ta
         try:
             page.locator("a.item").first.click()
             assert "POST /orders" in page.locator("pre.text").first.inner_text()
-            page.get_by_role("button", name="Approve").click()
+            page.get_by_role("button", name="Approve once").click()
             answer, _ = asked.communicate(timeout=120)
         finally:
             asked.kill()
