@@ -103,7 +103,15 @@ class Stand:
         return self.add("operation.finished", head, {"columns": ["a"], "shown": b"", "shown_format": ""}, session, op)
 
     def approval(
-        self, session: bytes, op: bytes, asker: str, *, approver: str, request: str, verdict: str = "approve"
+        self,
+        session: bytes,
+        op: bytes,
+        asker: str,
+        *,
+        approver: str,
+        request: str,
+        verdict: str = "approve",
+        retry: bool | None = None,
     ) -> None:
         about = {
             **who(asker),
@@ -123,6 +131,7 @@ class Stand:
             "approver_issuer": "https://idp",
             "approver_principal": "human",
             "proof": "sshsig",
+            **({} if retry is None else {"retry": retry}),
         }
         self.add(
             "approval.voted", {**about, **vote, "verdict": verdict, "counted": True, "reason": ""},

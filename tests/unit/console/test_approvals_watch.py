@@ -79,6 +79,31 @@ def test_at_a_terminal_a_request_is_opened_confirmed_and_approved(command, contr
 
 
 @pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("attended", "typed", "retry"), [(True, "approve", False), (True, "retry", True), (False, "approve", True)]
+)
+def test_at_a_terminal_a_retry_is_allowed_in_a_word_and_confirmed(command, control, attended, typed, retry):
+    question = ", and one identical retry within 5 min 0 s?" if retry else " for the one that waits alone?"
+    control.hold(retry=True, attended=attended)
+    with Terminal(command, TERM="xterm") as screen:
+        screen.until("UPDATE customer SET name")
+        screen.type("\r")
+        screen.until("retry (approve, and an identical retry), reject, or Enter to go back")
+        screen.type(f"{typed}\r")
+        screen.until("reason (the requester reads it)")
+        screen.type("\r")
+        screen.until(f"approve {NAME}{question}")
+        screen.type("y\r")
+        screen.until("your vote counts; it is granted")
+        screen.type("\r")
+        screen.until("nothing waits for you")
+        screen.type("q")
+        screen.until("left;")
+        assert screen.process.wait(120) == 0
+    assert (control.state(NAME), control.events[0].header["retry"]) == ("granted", retry)
+
+
+@pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("typed", ["\r", "a\r", "approve\rreason\rn\r", "approve\rreason\r\r"])
 def test_ap_05_nothing_short_of_the_word_and_a_yes_decides(command, control, typed):
     control.hold()

@@ -91,6 +91,16 @@ def test_a_session_that_was_covered_says_so(told):
     assert "all of it was seen and enforced" in told(change=_changed("session.closed", {"coverage": []}))
 
 
+@pytest.mark.parametrize(
+    ("retry", "words"),
+    [(True, "approves ap-0123456789ab, and an identical retry:"),
+     (False, "approves ap-0123456789ab, for the one that waits alone:"),
+     ("yes", "approves ap-0123456789ab:")],
+)  # fmt: skip
+def test_what_was_chosen_of_a_retry_is_told_with_the_vote(told, retry, words):
+    assert words in told(change=_changed("approval.voted", {"retry": retry}))
+
+
 def test_observe_mode_and_read_only_and_clear_text_are_said(told):
     text = told(change=_changed("session.opened", {"observe": True, "read_only": True, "encrypted": False}))
     assert "read only OBSERVE MODE" in text

@@ -1,3 +1,4 @@
+import pytest
 from evidence_stand import ident
 
 from doorward_console.evidence import asked
@@ -24,6 +25,13 @@ def test_a_request_is_told_from_asking_to_running(told):
         ("anna", "approve", "sshsig", "")
     ]
     assert len(one.ran) == 1
+
+
+@pytest.mark.parametrize("retry", [None, False, True])
+def test_a_vote_says_what_was_chosen_of_a_retry_where_that_is_on_record(stand, retry):
+    stand.approval(ident(1), ident(1), "anna", approver="berta", request="r1", retry=retry)
+    (one,) = _followed(stand).found
+    assert [vote.retry for vote in one.votes] == [retry]
 
 
 def test_requests_are_bounded_and_what_is_beyond_is_counted(stand, monkeypatch):

@@ -281,6 +281,13 @@ async def test_those_who_look_hear_that_the_requester_is_gone_and_back(room, a_r
     assert ([one for _, one in versions], room.desk.attended(request.id)) == ([True, False], True)
 
 
+async def test_a_request_is_attended_before_anybody_can_find_it(room, a_request, monkeypatch):
+    kept, seen = room.store.open, []
+    monkeypatch.setattr(room.store, "open", lambda one: (seen.append(room.desk.attended(one.id)), kept(one)))
+    await room.desk.open(a_request())
+    assert seen == [True]
+
+
 async def test_a_request_that_cannot_be_kept_is_attended_by_nobody(room, a_request):
     room.store.close()
     with pytest.raises(StoreError):
