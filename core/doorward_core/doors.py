@@ -10,7 +10,8 @@ after its end, or after that of its credential. Cancelled while it asks the gate
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -194,6 +195,22 @@ class Doors(Generic[SomeDoor]):
         while self._open:
             _, door = self._open.popitem()
             _close(door, reason)
+
+
+@asynccontextmanager
+async def open_doors(
+    gate: Gate, make: Callable[[SessionGate, Callable[[], int]], SomeDoor]
+) -> AsyncIterator[Doors[SomeDoor]]:
+    """The sessions of one connection, for as long as the block that serves it runs; all are closed behind it."""
+    reason = "failed"
+    async with trio.open_nursery() as watching:
+        doors = Doors(gate, watching, make)
+        try:
+            yield doors
+            reason = "the connection ended"
+        finally:
+            doors.close(reason)
+            watching.cancel_scope.cancel()
 
 
 def _close(door: Door, reason: str) -> None:

@@ -14,9 +14,8 @@ import secrets
 from typing import Final
 
 import structlog
-import trio
 
-from doorward_core.doors import Doors
+from doorward_core.doors import open_doors
 from doorward_core.errors import AdmissionRefused, AuthenticationError, ConfigError, RecordError
 from doorward_core.http.budget import Budget, NoRoom
 from doorward_core.http.exchange import Exchange
@@ -99,20 +98,9 @@ class HttpProxy:
 
     async def serve(self, connection: Connection, tls: ServerTls | None) -> None:
         """Serve one connection to its end."""
-        reason = "failed"
-        async with trio.open_nursery() as watching:
-            doors = Doors(self._room.gate, watching, HttpDoor)
+        async with open_doors(self._room.gate, HttpDoor) as doors:
             line = Line(connection, doors)
-
-            async def handle(exchange: Exchange) -> None:
-                await self._handle(exchange, line)
-
-            try:
-                await serve(connection, tls, handle)
-                reason = "the connection ended"
-            finally:
-                doors.close(reason)
-                watching.cancel_scope.cancel()
+            await serve(connection, tls, lambda exchange: self._handle(exchange, line))
 
     async def _handle(self, exchange: Exchange, line: Line) -> None:
         try:

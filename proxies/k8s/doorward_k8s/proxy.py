@@ -16,7 +16,7 @@ from typing import Final
 
 import trio
 
-from doorward_core.doors import Door, Doors
+from doorward_core.doors import Door, Doors, open_doors
 from doorward_core.errors import AdmissionRefused, AuthenticationError, ConfigError, RecordError, TooManySessions
 from doorward_core.http.budget import Budget, NoRoom, Share
 from doorward_core.http.exchange import Exchange
@@ -111,19 +111,8 @@ class K8sProxy:
 
     async def serve(self, connection: Connection, tls: ServerTls | None) -> None:
         """Serve one connection to its end."""
-        reason = "failed"
-        async with trio.open_nursery() as watching:
-            doors = Doors(self._room.gate, watching, Door)
-
-            async def handle(exchange: Exchange) -> None:
-                await self._handle(exchange, doors, connection)
-
-            try:
-                await serve(connection, tls, handle)
-                reason = "the connection ended"
-            finally:
-                doors.close(reason)
-                watching.cancel_scope.cancel()
+        async with open_doors(self._room.gate, Door) as doors:
+            await serve(connection, tls, lambda exchange: self._handle(exchange, doors, connection))
 
     async def _handle(self, exchange: Exchange, doors: Doors[Door], connection: Connection) -> None:
         try:

@@ -1,11 +1,12 @@
 """A session over HTTP: what it began ends with it, or with its credential."""
 
+import contextlib
 from types import SimpleNamespace
 
 import pytest
 import trio
 
-from doorward_core.doors import MAX_SESSIONS, NS_PER_S, Door, Doors
+from doorward_core.doors import MAX_SESSIONS, NS_PER_S, Door, Doors, open_doors
 from doorward_core.errors import AdmissionRefused, TooManySessions
 from doorward_core.event import EventKind
 from doorward_core.live import Live
@@ -96,10 +97,11 @@ def entering(house, nursery):
 async def test_a_session_whose_credential_ran_out_takes_no_place_once_another_comes(houses, nursery):
     house = houses(shares=Shares(2))
     doors, enter = entering(house, nursery)
-    resting, working = await enter(60), await enter(60)
+    resting, working = await enter(600), await enter(600)
     with pytest.raises(TooManySessions):
         await enter(3600)
-    house.later(600)
+    await trio.testing.wait_all_tasks_blocked()  # each session is watched by now, and finds nothing out by itself
+    house.later(1200)
     with working.life():
         fresh = await enter(3600)
         assert set(house.gate.sessions.values()) == {working.gate, fresh.gate}
@@ -122,3 +124,17 @@ async def test_a_connection_outlives_any_number_of_tokens(houses, nursery):
     assert len(house.gate.sessions) == 1
     doors.close("the connection ended")
     nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("fails", "reason"), [(False, "the connection ended"), (True, "failed")])
+async def test_every_session_of_a_connection_is_closed_behind_it(houses, fails, reason):
+    house = houses()
+    token = house.issuer.issue("crew-7", "agent", ("readers",))
+    with pytest.RaisesGroup(BrokenPipeError) if fails else contextlib.nullcontext():
+        async with open_doors(house.gate, Door) as doors:
+            await doors.enter(Secret(token), "app-db", Peer("10.0.0.7"))
+            if fails:
+                raise BrokenPipeError
+    (closed,) = house.events(EventKind.SESSION_CLOSED)
+    assert closed.header["reason"] == reason
+    assert house.gate.sessions == {}
