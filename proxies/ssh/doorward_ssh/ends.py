@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import asyncssh
-from asyncssh.channel import SSHChannel
 
 from doorward_core.shell.environment import harmless_variable
 from doorward_ssh.inside_channels import ClientChannel
 from doorward_ssh.operations import ChannelRequest, Kind, Pty
+from doorward_ssh.sides import Side
 
 STDERR: Final = asyncssh.EXTENDED_DATA_STDERR
 STATUS_S: Final = 0.2  # how long the end of the output waits for the exit status
@@ -58,36 +58,6 @@ class Relay(Protocol):
     @property
     def coverage(self) -> tuple[str, ...]:
         """What it could not see or mask, for the session's coverage statement."""
-
-
-class Side:
-    """One of the two channels. It is read while there is no reason against it."""
-
-    def __init__(self) -> None:
-        self._channel: SSHChannel[bytes] | None = None
-        self._reasons: set[str] = set()
-
-    def attach(self, channel: SSHChannel[bytes]) -> None:
-        """The channel is open."""
-        self._channel = channel
-
-    def stop(self, reason: str) -> None:
-        """Do not read it."""
-        self._reasons.add(reason)
-        if self._channel is not None:
-            self._channel.pause_reading()
-
-    def go(self, reason: str) -> None:
-        """Read it again, if that was the last reason."""
-        if reason in self._reasons:
-            self._reasons.discard(reason)
-            if not self._reasons and self._channel is not None:
-                self._channel.resume_reading()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it is not read."""
-        return bool(self._reasons)
 
 
 class Ends:

@@ -11,16 +11,18 @@ from collections.abc import Callable
 
 import asyncssh
 
+from doorward_ssh.sides import Side
+
 FULL = "the other leg is full"
 
 
 class Leg(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes]):
-    """One of the two channels. It is read while there is no reason against it."""
+    """One of the two channels."""
 
     def __init__(self, pair: "Pair") -> None:
         self._pair = pair
         self._channel: asyncssh.SSHTCPChannel[bytes] | asyncssh.SSHUNIXChannel[bytes] | None = None
-        self._reasons: set[str] = set()
+        self.side = Side()
         self._early: list[bytes] = []  # until the other leg is open; its window bounds it
         self._early_end = False
         self.ended = False
@@ -32,6 +34,7 @@ class Leg(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes] | asyncssh.SSHUNIXChannel[bytes]) -> None:
         """The channel is open; the other may have come and gone by now."""
         self._channel = chan
+        self.side.attach(chan)
         self.other.catch_up()
         if self.other.ended:
             chan.close()
@@ -39,6 +42,7 @@ class Leg(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is gone."""
         self._channel = None
+        self.side.attach(None)
         self.ended = True
         self._pair.lost(self)
 
@@ -60,11 +64,11 @@ class Leg(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes]):
 
     def pause_writing(self) -> None:
         """Nobody takes what goes here: the other leg is not read."""
-        self.other.stop(FULL)
+        self.other.side.stop(FULL)
 
     def resume_writing(self) -> None:
         """There is room again."""
-        self.other.go(FULL)
+        self.other.side.go(FULL)
 
     # --- for the other leg and its owner -----------------------------------------------------------------------------
 
@@ -97,19 +101,6 @@ class Leg(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes]):
         if self._channel is not None:
             self._channel.close()
 
-    def stop(self, reason: str) -> None:
-        """Do not read it."""
-        self._reasons.add(reason)
-        if self._channel is not None:
-            self._channel.pause_reading()
-
-    def go(self, reason: str) -> None:
-        """Read it again, if that was the last reason."""
-        if reason in self._reasons:
-            self._reasons.discard(reason)
-            if not self._reasons and self._channel is not None:
-                self._channel.resume_reading()
-
 
 class Pair:
     """Both legs. `on_gone` is called once, when neither is left."""
@@ -134,4 +125,4 @@ class Pair:
 
     def throttle(self, leg: Leg, reason: str, *, stop: bool) -> None:
         """Do not read a leg, or read it again."""
-        leg.stop(reason) if stop else leg.go(reason)
+        leg.side.stop(reason) if stop else leg.side.go(reason)
