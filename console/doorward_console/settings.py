@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from doorward_core.config import Endpoint, Name, ServerTls
+from doorward_core.config import Door, Name
 from doorward_core.config_identity import Url, https
 from doorward_core.config_secrets import SecretSource
 from doorward_core.config_types import (
@@ -96,15 +96,11 @@ def _beside(info: ValidationInfo) -> Path:
     return folder
 
 
-class Listen(Endpoint):
+class Listen(Door):
     """Where browsers arrive. Without TLS only this machine does: a Unix socket, or loopback behind a proxy."""
-
-    tls: ServerTls | None = None
 
     @model_validator(mode="after")
     def _protected(self) -> "Listen":
-        if self.unix is not None and self.tls is not None:
-            raise fault("`tls` has no meaning beside `unix`")
         if self.address is not None and self.tls is None and not is_loopback(self.address):
             raise fault("needs `tls: {certificate: PATH, key: PATH}`, an address of loopback, or `unix: PATH`")
         if self.address is not None and not _is_address(self.address):

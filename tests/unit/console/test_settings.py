@@ -44,6 +44,7 @@ def test_a_file_is_read_with_its_paths_relative_to_it(tmp_path):
         ("{unix: desk.sock}", "{address: 0.0.0.0, port: 80}", "needs `tls:"),
         ("{unix: desk.sock}", "{address: desk.example, port: 80}", "needs `tls:"),
         ("{unix: desk.sock}", "{unix: a, address: 127.0.0.1, port: 1}", "stands alone"),
+        ("{unix: desk.sock}", "{unix: a, tls: {certificate: desk.yaml, key: desk.yaml}}", "has no meaning beside"),
         ("{env: DESK_SECRET}", "hunter2", "a secret is never written here"),
         ("client_id: desk", "client_id: desk, scopes: [profile]", "must have `openid`"),
         ("roles: {approver: [dba], auditor: [audit]}", "roles: {}", "names no group"),
