@@ -16,6 +16,7 @@ Invariants:
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,7 +24,13 @@ import structlog
 
 from doorward_core import entries
 from doorward_core.access.ledger import Revocation
-from doorward_core.errors import AdmissionRefused, AuthenticationError, TooManyFailures, TooManySessions
+from doorward_core.errors import (
+    AdmissionRefused,
+    AuthenticationError,
+    RecordError,
+    TooManyFailures,
+    TooManySessions,
+)
 from doorward_core.identity.authenticate import Authenticator, Credential
 from doorward_core.model import CHANGING, Effect, Identity, Peer, Resource, Session
 from doorward_core.policy.decide import Policy
@@ -32,6 +39,7 @@ from doorward_core.session_gate import Premises, SessionGate
 from doorward_core.terms import REVOKED_WORDS, Setting
 
 log = structlog.get_logger()
+GONE_WORDS: Final = "the client left before it was let in"
 MANY_WORDS: Final = "{} has as many sessions open as one identity may ({}); close some, and try again"
 
 
@@ -52,7 +60,7 @@ class Gate(Premises):
 
         `early`: an opening may still be on its way there; nothing is said before `released(door.opened)` has returned.
         Raises AuthenticationError, AdmissionRefused or RecordError.
-        Cancelled before it returns, it leaves at most a record of a session that never was.
+        Cancelled before it returns, it leaves at most a record of a session that was closed as it began.
         """
         now = self.clock()
         try:
@@ -75,14 +83,7 @@ class Gate(Premises):
         if not self.shares.take(identity):
             await self._refused(resource_name, peer, identity, "as many sessions of this identity as there may be")
             raise TooManySessions(MANY_WORDS.format(identity.subject, self.shares.each))
-        try:
-            door = self._open(identity, setting, account, peer, now)
-            self.log.soon(door.opened)
-            if not early:
-                await self.log.durable(door.opened)
-        except BaseException:
-            self.shares.give(identity)
-            raise
+        door = await self._opened(identity, setting, account, peer, now, early=early)
         self.sessions[door.session.id] = door
         if (one := self.ledger.refusing(identity)) is not None:  # meanwhile: whoever revoked it did not see it yet
             door.revoke(one)
@@ -133,6 +134,24 @@ class Gate(Premises):
     ) -> None:
         event = entries.session_refused(resource, peer, identity, reason, left_out)
         await self.log.durable(self.log.append(event, self.clock()))
+
+    async def _opened(
+        self, identity: Identity, setting: Setting, account: str, peer: Peer, now: int, *, early: bool
+    ) -> SessionGate:
+        """A door whose opening is on record, or on its way there; else the place that was taken is given back."""
+        door: SessionGate | None = None
+        try:
+            door = self._open(identity, setting, account, peer, now)
+            self.log.soon(door.opened)
+            if not early:
+                await self.log.durable(door.opened)
+        except BaseException:
+            self.shares.give(identity)
+            if door is not None:
+                with suppress(RecordError):
+                    door.close(GONE_WORDS)
+            raise
+        return door
 
     def _open(self, identity: Identity, setting: Setting, account: str, peer: Peer, now: int) -> SessionGate:
         (at, read_only), name = self.account_of(identity, setting, account), secrets.token_bytes(16)

@@ -5,6 +5,8 @@ durable, and the target is a server of its own in the same loop, so that all tha
 """
 
 import contextlib
+import re
+from functools import partial
 from types import MappingProxyType, SimpleNamespace
 
 import pytest
@@ -13,9 +15,9 @@ import trio
 from cut_short import Cut, in_order, until
 
 from doorward_core.approvals.desk import Desk
-from doorward_core.approvals.request import Verdict
+from doorward_core.approvals.request import RequestState, Verdict
 from doorward_core.approvals.store import SqliteStore
-from doorward_core.config import Limits
+from doorward_core.config import Account, Limits
 from doorward_core.event import EventKind
 from doorward_core.gate import Gate
 from doorward_core.identity.authenticate import Authenticator, BearerToken
@@ -40,6 +42,9 @@ from doorward_core.record.memory import MemoryLog
 from doorward_core.shares import Shares
 from doorward_core.terms import Setting
 from doorward_demo.issuer import DevelopmentIssuer
+from doorward_http.proxy import DISCHARGES as HTTP_DISCHARGES
+from doorward_http.proxy import HttpProxy
+from doorward_http.settings import HttpTarget
 from doorward_postgres import catalogue
 from doorward_postgres import wire_encode as enc
 from doorward_postgres.proxy import DISCHARGES, PostgresProxy
@@ -69,8 +74,31 @@ CUSTOMERS = Atom(Action.WRITE, Target("relation", "public.customer"))
 UPDATE = Operation(b"o" * 16, 1, Action.WRITE, "UPDATE", (CUSTOMERS,), "update customer", b"d" * 32)
 
 
+HTTP_POLICY = """
+version: 1
+rules:
+  - {id: reads, effect: allow, who: {groups: [crew]}, resource: shop, do: [read], requests: ["GET /**"]}
+  - id: writes
+    effect: hold
+    who: {groups: [crew]}
+    resource: shop
+    do: [write]
+    requests: ["POST /**"]
+    approve: {by: {groups: [dba]}, within: 10m, grant: 5m, retry: false}
+"""
+
+
 class StepwiseLog(MemoryLog):
-    """Nothing is durable before whoever waits for it has waited."""
+    """Nothing is durable before whoever waits for it has waited. `held` is set once something is."""
+
+    def __init__(self):
+        super().__init__()
+        self.held = trio.Event()
+
+    def append(self, event, now_unix_ns):
+        if event.kind is EventKind.OPERATION_HELD:
+            self.held.set()
+        return super().append(event, now_unix_ns)
 
     async def durable(self, index):
         await trio.lowlevel.checkpoint()
@@ -80,7 +108,7 @@ class StepwiseLog(MemoryLog):
 class Premises:
     """A gate with one resource, and everything real about it but its log."""
 
-    def __init__(self, folder, issuer, discharges, policy=POLICY):
+    def __init__(self, folder, issuer, discharges, policy=POLICY, protocol="postgres"):
         self.issuer = issuer
         self.log = StepwiseLog()
         self.store = SqliteStore(folder / "approvals.sqlite", KEY)
@@ -91,7 +119,7 @@ class Premises:
         self.gate = Gate(
             origin="gw.example",
             policy=parse_policy(policy, "policy.yaml"),
-            resources={"shop": Setting(Resource("shop", "postgres", MappingProxyType({})), frozenset({"app"}), "app")},
+            resources={"shop": Setting(Resource("shop", protocol, MappingProxyType({})), frozenset({"app"}), "app")},
             authenticator=Authenticator((settings,), clock=lambda: START, keys=KeyCache(fetch=self._keys)),
             log=self.log,
             desk=self.desk,
@@ -306,6 +334,130 @@ async def test_lim_a_postgres_session_that_is_cut_at_any_step_leaves_nothing_beh
             break
         premises.log.events.clear()
     assert target.previews > 1
+    nursery.cancel_scope.cancel()
+
+
+class Site:
+    """A server over HTTP that answers each request, and keeps the lines that they begin with."""
+
+    def __init__(self):
+        self.open = 0
+        self.asked = []
+
+    async def serve(self, stream):
+        self.open += 1
+        try:
+            await self._serve(stream)
+        finally:
+            self.open -= 1
+
+    async def _serve(self, stream):
+        with contextlib.suppress(trio.BrokenResourceError):
+            async with stream:
+                got = b""
+                async for data in stream:
+                    got += data
+                    while (end := got.find(b"\r\n\r\n")) >= 0 and len(got) >= end + 4 + (size := _length(got[:end])):
+                        self.asked.append(got.partition(b"\r\n")[0])
+                        got = got[end + 4 + size :]
+                        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+def _length(head):
+    found = re.search(rb"(?i)content-length: (\d+)", head)
+    return int(found[1]) if found else 0
+
+
+class Browser:
+    """Reads, changes something once that is approved, and leaves; or is cut off somewhere before."""
+
+    def __init__(self, path, premises, cut):
+        self._path = path
+        self._premises = premises
+        self._cut = cut
+        self._token = premises.token()
+        self.statuses = []
+
+    async def run(self):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._approve)
+            with contextlib.suppress(trio.BrokenResourceError, EOFError):
+                async with await trio.open_unix_socket(str(self._path)) as stream:
+                    await self._ask(stream, "GET /crm/customers", "")
+                    await self._ask(stream, "POST /crm/orders", "x=1")
+            nursery.cancel_scope.cancel()
+
+    async def _ask(self, stream, line, body):
+        head = f"{line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._token}\r\n"
+        await stream.send_all(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+        await stream.send_all(body.encode())
+        got = b""
+        while (end := got.find(b"\r\n\r\n")) < 0 or len(got) < end + 4 + _length(got[:end]):
+            data = await stream.receive_some(65536)
+            if not data:
+                raise EOFError
+            got += data
+        self.statuses.append(int(got.split(b" ", 2)[1]))
+
+    async def _approve(self):
+        """Once something is held and its request is open, unless it was cut before."""
+        log, desk = self._premises.log, self._premises.desk
+        await log.held.wait()
+        while not self._cut.reached and not await desk.list(RequestState.PENDING):
+            await trio.lowlevel.checkpoint()
+        if not self._cut.reached:
+            await self._premises.approve()
+
+
+async def test_lim_a_connection_over_http_that_is_cut_at_any_step_leaves_nothing_behind(
+    tmp_path, issuer, nursery, monkeypatch
+):
+    in_order(monkeypatch)
+    premises = Premises(tmp_path, issuer, HTTP_DISCHARGES, HTTP_POLICY, "http")
+    site = Site()
+    (at,) = await nursery.start(partial(trio.serve_tcp, site.serve, 0, host="127.0.0.1"))
+    port = at.socket.getsockname()[1]
+    target = HttpTarget(at=("/crm",), url=f"http://127.0.0.1:{port}", send="nothing")
+    (tmp_path / "keys").mkdir()
+    config = SimpleNamespace(
+        origin="gw.example",
+        approvals=SimpleNamespace(link=""),
+        record=SimpleNamespace(keys=tmp_path / "keys"),
+        limits=Limits(),
+        resources={"shop": SimpleNamespace(target=target, accounts={"app": Account(user="app")})},
+        nouns=lambda: {"shop": Resource("shop", "http")},
+    )
+    proxy = HttpProxy(SimpleNamespace(config=config, gate=premises.gate, mask_key=KEY, secrets=None))
+    pool = proxy._served["shop"].pool
+    cut, errors = Cut(0), []
+
+    async def handle(connection):
+        await cut.inside(proxy.serve, connection, None)
+
+    path = tmp_path / "g"
+    server = listen.Server([listen.open_unix(path)], handle, on_error=lambda error, _: errors.append(error))
+    await nursery.start(server.serve)
+    places = pool._places.value
+    for step in range(MOST_STEPS):
+        cut = Cut(step)
+        browser, premises.log.held = Browser(path, premises, cut), trio.Event()
+        site.asked.clear()
+        await browser.run()
+        await premises.nothing_is_left(server)
+        assert errors == []
+        assert pool._places.value == places
+        await until(lambda: site.open == len(pool._idle))  # what was answered whole may serve the next
+        assert proxy._means.bodies._all == 0
+        written = [line for line in site.asked if line.startswith(b"POST")]
+        assert not written or premises.granted(), step
+        if step == 0:
+            assert (browser.statuses, len(written)) == ([200, 200], 1)
+        elif not cut.reached:
+            assert browser.statuses == [200, 200]
+            break
+        premises.log.events.clear()
+    pool.close()
+    premises.store.close()
     nursery.cancel_scope.cancel()
 
 

@@ -62,6 +62,8 @@ async def test_whoever_gives_up_at_the_door_leaves_no_session(house, beside):
     entering.scope.cancel()
     await house.until(lambda: entering.done)
     assert house.gate.sessions == {}
+    (opened,), (closed,) = house.events(EventKind.SESSION_OPENED), house.events(EventKind.SESSION_CLOSED)
+    assert (closed.session_id, closed.header["reason"]) == (opened.session_id, "the client left before it was let in")
 
 
 async def test_a_bad_token_is_refused_and_the_reason_is_the_operators_alone(house):
