@@ -23,8 +23,15 @@ _MAX_NAME_CHARS = 60
 # What is not on this machine may be there; what is, comes first.
 os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), str(kubectl_stand.CLIENTS)))
 
-# The same examples each time, so that a run fails for what was changed and for nothing else; `make explore` draws others.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+# The same examples each time, so that a run fails for what was changed and for nothing else, not for how long it takes to
+# draw them either; `make explore` draws others.
+hypothesis.settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("repeatable")
 
