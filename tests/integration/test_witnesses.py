@@ -159,8 +159,7 @@ def test_l_04_a_log_that_was_begun_anew_under_its_key_is_named_by_both(house):
     kept = note_of(gateway)
     for folder in ("log", "second"):
         (gateway.state / folder).rename(gateway.state / f"{folder} of before")
-    with contextlib.suppress(AssertionError):
-        gateway.start(gateway.environment)  # it listens, and is soon not ready
+    gateway.start(gateway.environment, told=(200, 503))  # it listens, and is soon not ready
     until(lambda: gateway.probe("/readyz")[0] == 503)
     words = gateway.probe("/readyz")[1]
     for one in witnesses:

@@ -4,7 +4,7 @@ import re
 import socket
 
 
-def raw(http, first, *later, within_s=60, head_only=False):
+def raw(http, first, *later, within_s=300, head_only=False):
     """Send bytes, and read what comes back until an answer is whole, or the gateway ends.
 
     What is to be sent later is sent when the gateway has said something, such as 100.

@@ -70,10 +70,10 @@ class Targets:
         It writes when an answer has left, which may be after its client has read it; and what came before a request
         that is only to be read here is written down before that one, for one process does it all.
         """
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while True:
             with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(60)
+                client.settimeout(300)
                 client.connect(self.nginx)
                 client.sendall(f"GET {_LAST} HTTP/1.0\r\n\r\n".encode())
                 while client.recv(65536):

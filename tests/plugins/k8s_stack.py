@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from gateway_stack import Gateway, own
+from gateway_stack import HANGS_S, Gateway, own
 from kubectl_stand import programs
 
 from doorward_demo.certificates import write_certificates
@@ -151,7 +151,7 @@ class K8sGateway(Gateway):
         config = config or self.kubeconfig(token, **who)
         return [program, f"--kubeconfig={config}", f"--cache-dir={self.state / 'cache'}", *words]
 
-    def kubectl(self, *words, stdin=None, check=True, within_s=60, environment=(), **who):
+    def kubectl(self, *words, stdin=None, check=True, within_s=HANGS_S, environment=(), **who):
         """Run kubectl as a person would."""
         done = subprocess.run(
             self.command(*words, **who),
@@ -178,14 +178,14 @@ class K8sGateway(Gateway):
         self.running.append(process)
         return process
 
-    def finished(self, process, stdin=None, within_s=60):
+    def finished(self, process, stdin=None, within_s=HANGS_S):
         out, said = process.communicate(stdin, timeout=within_s)
         return Ran(process.returncode, out, said)
 
     def raw(self, method, path, *, token=None, headers=(), body=None):
         """One request as a program sends it: status, headers, JSON."""
         context = ssl.create_default_context(cafile=str(self.state / "tls/ca.crt"))
-        connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=60)
+        connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=HANGS_S)
         try:
             lines = {} if token == "" else {"authorization": f"Bearer {token or self.token()}"}
             connection.request(method, f"/prod{path}", body, {**lines, **dict(headers)})

@@ -14,7 +14,7 @@ from pathlib import Path
 CLIENTS = Path(__file__).resolve().parents[2] / ".clients"  # what .ci/kubernetes-clients has put there
 _VERSION = re.compile(r"v1\.(\d+)\.")
 OLDEST_WITH_WEBSOCKETS = 31  # by default, for exec and port-forward alike
-_RUN_S = 60.0
+_RUN_S = 300.0
 
 
 @lru_cache(maxsize=1)
