@@ -32,12 +32,13 @@ LogOption = Annotated[
 @app.command()
 def status(archive: TargetArgument, *, log: LogOption = None, as_json: JsonOption = False) -> None:
     """What it has: its newest checkpoint, how that is locked, and how far it is behind a log; proves nothing."""
+    from doorward_core.errors import RecordError  # noqa: PLC0415 - as the commands that read an archive load it
     from doorward_core.record.archive import newest  # noqa: PLC0415 - loaded by the commands that read an archive
     from doorward_core.record.archive_places import ArchiveError  # noqa: PLC0415 - as above
     from doorward_core.record.checkpoint import CheckpointError, parse_text, split  # noqa: PLC0415 - as above
     from doorward_core.record.reader import LogReader  # noqa: PLC0415 - as above
 
-    with output.failing(ArchiveError, CheckpointError, OSError):
+    with output.failing(ArchiveError, CheckpointError, RecordError, OSError):
         place = opened(archive)
         path = newest(place)
         kept = place.get(path, 1 << 17) if path else None

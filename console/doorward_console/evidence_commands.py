@@ -4,9 +4,10 @@ It reads the log's files and changes nothing; it needs no gateway to run, or to 
 """
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,6 +18,9 @@ from doorward_console.evidence.times import parse_time
 if TYPE_CHECKING:
     from doorward_console.evidence.source import Source
     from doorward_console.evidence.write import Wanted, Written
+
+_SOMEBODY: Final = ("access.opened", "access.closed", "operations.decided", "approvals.held", "approvals.voted")
+"""Figures of which one counts something where somebody of the scope came."""
 
 FromOption = Annotated[str, typer.Option("--from", help="Begin: 2026-01-01, 2026-01-01T08:00, or 30d for days ago.")]
 ToOption = Annotated[str, typer.Option("--to", help="End, not included; in the same forms. Now, unless said.")]
@@ -79,6 +83,7 @@ def evidence(
     from doorward_core.record.proof import ProofError  # noqa: PLC0415 - as above
 
     given = _given(log or [], keys, archive)
+    _possible(out, keys, identity)
     now = time.time_ns()
     with output.failing(RecordError, ProofError, OSError, ValueError):
         wanted = Wanted(
@@ -93,7 +98,24 @@ def evidence(
         )
         notes = [path.read_bytes() for path in cosigned or ()]
         made = _write(out, given, notes, wanted)
-    _tell(made, as_json=as_json)
+    _tell(made, _doubts(made, wanted, now), as_json=as_json)
+
+
+def _possible(out: Path, keys: list[Path] | None, identity: Path | None) -> None:
+    if keys and identity is None:
+        output.fail("--keys opens nothing without --identity, an auditor's secret key")
+    if not out.parent.is_dir():
+        output.fail(f"there is no folder {out.parent}")
+
+
+def _doubts(made: "Written", wanted: "Wanted", now_unix_ns: int) -> Iterator[str]:
+    """What was asked for and may not have been meant: nothing in the bundle is wrong."""
+    if wanted.to_unix_ns > now_unix_ns:
+        yield f"the period ends at {output.moment(wanted.to_unix_ns)}: what happens from now until then is not in it"
+    scope = (*(f"resource {name}" for name in wanted.resources), *(f"subject {name}" for name in wanted.subjects))
+    named = made.figures.get("access.refused", 0) - made.figures.get("access.anonymous", 0)  # those are in every scope
+    if scope and not named and not any(made.figures.get(name) for name in _SOMEBODY):
+        yield f"nothing in the period is of {' or '.join(scope)}: is it written so in the log?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +165,7 @@ def _source(log: Given, notes: list[bytes]) -> "Source":
         return Source(TreeFiles(ArchiveSource(opened(log.archive or ""))), log.keys, notes)
 
 
-def _tell(made: "Written", *, as_json: bool) -> None:
+def _tell(made: "Written", doubts: Iterator[str], *, as_json: bool) -> None:
     if as_json:
         output.emit({"file": str(made.path), "entries": made.entries, "figures": made.figures,
                      "exceptions": made.exceptions, "recordings": made.recordings})  # fmt: skip
@@ -153,6 +175,8 @@ def _tell(made: "Written", *, as_json: bool) -> None:
         span = f"entries {facts.first} to {facts.end - 1}" if facts.end > facts.first else "no entries"
         output.say(f"log       {output.line(facts.origin)}: {span} of {facts.size}")
     output.say(f"check it  python3 verify.py {output.line(str(made.path))} --key VKEY   (verify.py is in the bundle)")
+    for doubt in doubts:
+        output.say(f"! {output.line(doubt)}")
 
 
 def _vkey(text: str) -> str:

@@ -49,6 +49,7 @@ def review(
         loaded, settings = load(policy, config)
         reader = open_log(log)
         begin, end = first(since, now), last(until, now) or now
+        _forwards(begin, end)
         found = made(
             ledger(reader.entries(), since_unix_ns=begin, until_unix_ns=end),
             loaded,
@@ -61,6 +62,11 @@ def review(
         output.emit({**found.data(), "digest": found.digest})
     else:
         _say(found)
+
+
+def _forwards(begin: int, end: int) -> None:
+    if begin >= end:
+        output.fail(f"the time ends before it begins: it is from {output.moment(begin)} to {output.moment(end)}")
 
 
 def _say(found: "Review") -> None:

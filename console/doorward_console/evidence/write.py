@@ -25,6 +25,7 @@ from doorward_console.evidence.pages import pages
 from doorward_console.evidence.report import Findings, LogFacts, cited, report_data
 from doorward_console.evidence.scope import Scope
 from doorward_console.evidence.source import Source
+from doorward_console.output import moment
 from doorward_core.errors import RecordError
 from doorward_core.record import proof
 from doorward_core.record.key_chain import key_chain
@@ -105,7 +106,8 @@ def write_bundle(
     if len({log.origin for log in logs}) != len(logs) or not logs:
         raise RecordError("give one or more logs, each of another gateway")
     if wanted.from_unix_ns >= wanted.to_unix_ns:
-        raise RecordError("the period ends before it begins")
+        begin, end = moment(wanted.from_unix_ns), moment(wanted.to_unix_ns)
+        raise RecordError(f"the period ends before it begins: it is from {begin} to {end}")
     made_unix_ns = time.time_ns() if now_unix_ns is None else now_unix_ns
     counter, requests = Counter(), Requests()
     with Container(path) as container:

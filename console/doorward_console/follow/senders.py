@@ -26,6 +26,7 @@ from doorward_console.follow import lines
 from doorward_core.approvals.notify import SIGNATURE, signature
 from doorward_core.errors import GatewayError
 from doorward_core.identity.address import is_loopback
+from doorward_core.net.tls import client_context
 from doorward_core.record.reader import Entry
 
 TIMEOUT_S: Final = 20.0
@@ -180,7 +181,7 @@ def sender_for(to: str, origin: str, *, content: bool, key: bytes = b"", ca: Pat
     if parts.scheme in ("https", "http"):
         if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             raise Unusable("what is on record goes over https only, or to this very machine")
-        return ToWebhook(to, origin, content=content, key=key, verify=_context(ca))
+        return ToWebhook(to, origin, content=content, key=key, verify=client_context(ca))
     if parts.scheme and "://" in to:
         raise Unusable(f"nothing is sent by {parts.scheme}; say {FORMS}")
     return ToFile(Path(to), origin, content=content)
@@ -192,14 +193,8 @@ def _syslog(parts: SplitResult, port: int | None, origin: str, *, content: bool,
         raise Unusable(f"expected {parts.scheme}://HOST:PORT")
     if not secured and not is_loopback(host):
         raise Unusable("what is on record goes over TLS only (syslogs://), or to this very machine")
-    context = _context(ca) if secured else None
+    context = client_context(ca) if secured else None
     return ToSyslog(host, port or SYSLOG_PORTS[parts.scheme], origin, content=content, tls=context)
-
-
-def _context(ca: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(ca) if ca is not None else None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _torn(path: Path, end: int) -> bool:

@@ -31,6 +31,12 @@ def test_status_says_what_it_has_and_what_it_lacks(run, log, archive):
     assert "entries   13" in run("archive", "status", archive).output
 
 
+def test_a_log_that_is_not_there_is_named(run, tmp_path, archive):
+    done = run("archive", "status", archive, "--log", tmp_path / "gone")
+    assert done.exit_code == 2
+    assert f"there is no log at {tmp_path / 'gone'}" in " ".join(done.stderr.split())
+
+
 def test_an_empty_archive_is_not_one(run, tmp_path):
     done = run("archive", "status", tmp_path)
     assert (done.exit_code, "no checkpoint" in done.output) == (1, True)

@@ -21,3 +21,13 @@ def test_a_cursor_of_another_log_ends_with_2(run, log, tmp_path):
     (tmp_path / "c").write_text('{"origin": "other", "next": 0, "leaf": ""}')
     done = run("follow", "--log", log, "--to", tmp_path / "out", "--cursor", tmp_path / "c", "--once")
     assert (done.exit_code, "of the log" in done.stderr) == (2, True)
+
+
+def test_authorities_that_are_none_are_named(run, log, tmp_path):
+    (tmp_path / "ca.pem").write_text("nothing\n")
+    for place in ("https://siem.example/in", "syslogs://siem.example:6514"):
+        done = run(
+            "follow", "--log", log, "--to", place, "--ca", tmp_path / "ca.pem", "--cursor", tmp_path / "c", "--once"
+        )
+        assert done.exit_code == 2
+        assert "ca.pem: tls: the authorities cannot be read: there is no certificate" in " ".join(done.stderr.split())

@@ -18,3 +18,8 @@ def test_a_review_is_told_and_given_as_json(run, log, config):
 def test_it_needs_a_policy(run, log):
     done = run("review", "--log", log)
     assert (done.exit_code, "--policy" in done.stderr) == (2, True)
+
+
+def test_a_time_that_ends_before_it_begins_is_refused(run, log, config):
+    done = run("review", "--log", log, "--config", config, "--since", "2027-06-01", "--until", "2027-05-01")
+    assert (done.exit_code, "the time ends before it begins" in done.stderr) == (2, True)
