@@ -37,6 +37,8 @@ def test_l_06_fifty_kills_under_load_leave_nothing_without_its_record(own_gatewa
                 succeeded(gateway, writer)
                 ready(gateway)
             ledger.check(load)
+        load.until("effect", KILLS)
+        load.until("counter", KILLS // 5)
     effects, counters = ledger.check(load)
     assert effects > KILLS
     assert counters > KILLS // 5

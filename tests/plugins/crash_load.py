@@ -96,6 +96,13 @@ class Load:
             assert time.monotonic() < end, (self.done, self.gateway.said()[-2000:])
             time.sleep(0.002)
 
+    def until(self, kind, more_than):
+        """Wait until more than so many results of a kind were given out."""
+        end = time.monotonic() + GIVE_UP_S
+        while sum(one == kind for one, _ in set(self.seen)) <= more_than:
+            assert time.monotonic() < end, (kind, self.gateway.said()[-2000:])
+            time.sleep(0.01)
+
     def _forever(self, work, stop):
         while not stop.is_set():
             try:

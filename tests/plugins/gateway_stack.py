@@ -183,10 +183,14 @@ class Recorder:
                 if self._closing in ready:
                     return
                 for sink in free:
-                    waiting[sink] = waiting[sink][sink.send(waiting[sink]) :]
+                    with contextlib.suppress(BlockingIOError):  # what was ready need not be so any more
+                        waiting[sink] = waiting[sink][sink.send(waiting[sink]) :]
                 for source, sink in ((near, far), (far, near)):
                     if source in ready:
-                        data = source.recv(65536)
+                        try:
+                            data = source.recv(65536)
+                        except BlockingIOError:
+                            continue
                         if not data:
                             return
                         if source is near:
