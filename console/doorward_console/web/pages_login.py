@@ -112,7 +112,7 @@ class _Login:
             return self._failed(403, "Only people may log in here, and this login is an agent's.")
         if not person.roles:
             await desk.diary.refused("no-role", peer, person)
-            return self._failed(403, f"You are {person.name}, and none of your groups has a role at this desk.")
+            return self._failed(403, person.without_a_role)
         await desk.diary.login(person, peer, fresh=started.fresh)
         desk.sessions.close(request.cookies.get(cookie_name(desk), ""))
         response = RedirectResponse(started.back, 303)

@@ -25,6 +25,8 @@ EVERYBODY = frozenset(Role)
 """For pages that every role may see."""
 READERS = frozenset({Role.AUDITOR, Role.OPERATOR})
 """For pages that show what happened."""
+MAX_GROUPS_SHOWN = 10
+"""To somebody whose groups are not the desk's: enough to see that other ones were meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,19 @@ class Person:
     def name(self) -> str:
         """What to call them: for people's eyes alone."""
         return self.identity.display or self.identity.subject
+
+    @property
+    def without_a_role(self) -> str:
+        """What somebody reads whose groups have no role: which ones, for they know them anyway."""
+        groups = sorted(self.identity.groups)
+        if not groups:
+            return (
+                f"You are {self.name}, and your token names no groups. "
+                "In which of its claims they are, `login.groups_claim` of this desk says."
+            )
+        more = len(groups) - MAX_GROUPS_SHOWN
+        named = ", ".join(groups[:MAX_GROUPS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        return f"You are {self.name}, and none of your groups ({named}) has a role at this desk."
 
     def may(self, roles: frozenset[Role]) -> bool:
         """Whether they have one of these roles."""

@@ -49,7 +49,7 @@ async def test_id_04_a_code_works_once(stand):
     assert (await again.get(link)).status_code == 403
 
 
-@pytest.mark.parametrize(("who", "words", "reason"), [("sid", "none of your groups", "no-role")])
+@pytest.mark.parametrize(("who", "words", "reason"), [("sid", "none of your groups (sales)", "no-role")])
 async def test_whoever_has_no_role_gets_no_session(stand, who, words, reason):
     client = stand.client()
     answer = await client.get(await stand.choose(client, who))

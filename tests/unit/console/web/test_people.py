@@ -35,3 +35,15 @@ def test_a_person_does_not_show_their_token():
     assert person.name == "Tom"
     assert person.may(EVERYBODY)
     assert not person.may(frozenset({Role.AUDITOR}))
+
+
+def test_whoever_has_no_role_reads_which_groups_were_looked_at():
+    def told(*groups):
+        return Person(identity(groups=groups, display="Tom"), frozenset(), Secret("t")).without_a_role
+
+    assert told("sales", "hr") == "You are Tom, and none of your groups (hr, sales) has a role at this desk."
+    assert "your token names no groups" in told()
+    assert "login.groups_claim" in told()
+    many = told(*(f"team-{number:02}" for number in range(12)))
+    assert "team-09 and 2 more)" in many
+    assert "team-10" not in many
