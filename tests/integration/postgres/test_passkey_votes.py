@@ -61,7 +61,7 @@ class Psql:
         self.printed = gateway.psql(UPDATE)
 
     def done(self) -> str:
-        self._thread.join(120)
+        self._thread.join(300)
         return self.printed
 
 
