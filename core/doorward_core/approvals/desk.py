@@ -151,7 +151,7 @@ class Desk:
         self._taken.hold(request)  # first: once the store has it, a vote may come
         try:
             await self._call(self._store.open, request)
-        except StoreError:
+        except BaseException:  # cancelled as well: then it was not kept, for the store is not left half-way
             self._taken.leave(request.id)
             raise
         self.changes.made()

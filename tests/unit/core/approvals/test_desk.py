@@ -288,6 +288,13 @@ async def test_a_request_is_attended_before_anybody_can_find_it(room, a_request,
     assert seen == [True]
 
 
+async def test_a_request_whose_client_left_before_it_was_kept_is_attended_by_nobody(room, a_request):
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await room.desk.open(a_request())
+    assert (room.desk.attended(a_request().id), await room.desk.list()) == (False, ())
+
+
 async def test_a_request_that_cannot_be_kept_is_attended_by_nobody(room, a_request):
     room.store.close()
     with pytest.raises(StoreError):
