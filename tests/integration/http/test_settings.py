@@ -299,7 +299,7 @@ def test_lim_one_identity_leaves_room_for_others(own_http):
 
 def test_a_credential_that_is_not_there_is_told_at_the_start_and_to_whoever_asks(own_http):
     http = own_http(config=CONFIG.replace("env: CRM_TOKEN", "env: NO_SUCH_TOKEN"))
-    words = "resource crm: account app: environment variable NO_SUCH_TOKEN is not set"
+    words = "resources.crm.accounts.app.password: environment variable NO_SUCH_TOKEN is not set"
     assert words in (http.state / "gateway.log").read_text()
     answer = http.curl("/crm/customers")
     assert (answer.status, answer.json["type"]) == (502, "urn:doorward:target")
