@@ -25,7 +25,7 @@ _JSON_PATH: Final = re.compile(rf"\$(?:{_STEP})+\Z")
 _MAX_STEPS: Final = 32
 # As `doorward_k8s.object_paths` reads what stands before such a path; a test holds both equal.
 _OBJECTS_OF: Final = re.compile(r"[A-Za-z0-9*?-]+(?:\.[A-Za-z0-9.*?-]*)?(?:/[A-Za-z*?-]+)?\Z")
-_QUOTED: Final = re.compile('"[^"]*"')
+_OF_A_RESOURCE: Final = re.compile(r"[a-z]+(?:/[a-z]+)?:")  # a name of SQL may hold a colon, and has a dot before it
 _PATH: Final = (
     "expected a JSON path, such as `$.customers[*].email` or `$..iban`; `[*]` is every item, without positions or"
     " filters, and `['a.b/c']` a name with dots or slashes"
@@ -105,7 +105,7 @@ def _column(value: str) -> str:
                 " `secrets:$.data` or `deployments.apps/scale:$.spec`"
             )
         return f"{resource}:{_column('$' + path)}"
-    if ":" in _QUOTED.sub("", value):
+    if _OF_A_RESOURCE.match(value):
         raise fault("behind `:` stands a JSON path that begins with `$`, such as `secrets:$.data.password`")
     return _pattern(value)
 

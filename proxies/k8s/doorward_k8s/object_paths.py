@@ -71,7 +71,6 @@ _PRINTED: Final = frozenset({
 _MADE_BY_OTHERS: Final = frozenset({("", "pods"), ("", "events"), ("events.k8s.io", "events"), ("apps", "replicasets")})
 _UNPRINTED: Final = frozenset({"data", "stringdata", "binarydata"})
 _UNPRINTED_METADATA: Final = frozenset({"annotations", "managedfields"})
-_QUOTED: Final = re.compile('"[^"]*"')  # a name of SQL may hold anything
 _PATTERN: Final = re.compile(r"(?P<name>[A-Za-z0-9*?-]+)(?:\.(?P<group>[A-Za-z0-9.*?-]*))?(?:/(?P<sub>[A-Za-z*?-]+))?:")
 
 
@@ -183,7 +182,7 @@ def _environments(mask: Mask) -> list[Pattern]:
 
 def is_foreign(column: str) -> bool:
     """Whether a pattern of a mask is another protocol's."""
-    return column not in SETS and not is_path(column) and ":" not in _QUOTED.sub("", column)
+    return column not in SETS and not is_path(column) and ":$" not in column  # a name of SQL may hold a colon
 
 
 def _pattern(mask: Mask, text: str) -> Pattern | None:

@@ -52,9 +52,7 @@ def test_a_pattern_speaks_of_no_other(column: str, resource: Resource) -> None:
     assert not paths(resource, column).owed
 
 
-@pytest.mark.parametrize(
-    "column", ["secrets:data", "secrets:", "a b:$.x", "secrets:$", "secrets:$.data[0]", "x/y/z:$.a"]
-)
+@pytest.mark.parametrize("column", ["a b:$.x", "secrets:$", "secrets:$.data[0]", "x/y/z:$.a"])
 def test_a_pattern_that_means_an_object_and_cannot_be_read_is_refused(column: str) -> None:
     with pytest.raises(PathError):
         patterns_of((Mask("rule", (column,), (), Transform.REDACT, "label"),))
@@ -80,7 +78,7 @@ def test_what_may_stand_before_a_path_is_what_a_policy_takes(before: str) -> Non
 def test_patterns_of_other_protocols_are_told_apart() -> None:
     assert is_foreign("public.customer.email")
     assert is_foreign("header.authorization")
-    assert is_foreign('public.notes."a:b"')
+    assert is_foreign("public.notes.a:b")
     assert not is_foreign("secrets")
     assert not is_foreign("pods:$.x")
     assert not is_foreign("$..x")
