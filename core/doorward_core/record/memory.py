@@ -30,7 +30,7 @@ class MemoryLog:
         self._durable = 0
         self._changed = trio.Event()
         self._calls: list[tuple[int, Callable[[], None]]] = []
-        self.waiting_s = 0.0  # for tests to say: nothing here waits by a clock
+        self._waiting_s = 0.0
 
     @property
     def failed(self) -> str | None:
@@ -46,6 +46,15 @@ class MemoryLog:
     def durable_size(self) -> int:
         """Entries with an index below this count as being on stable storage."""
         return self._durable
+
+    @property
+    def waiting_s(self) -> float:
+        """What it was set to, and 0 at first: nothing here waits by a clock."""
+        return self._waiting_s
+
+    @waiting_s.setter
+    def waiting_s(self, seconds: float) -> None:
+        self._waiting_s = seconds
 
     @property
     def hold_durability(self) -> bool:
